@@ -1,0 +1,103 @@
+"""A cell: one configuration, and what makes it itself."""
+
+import dataclasses
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pipeline.config.schema import CellConfig
+
+#: The identity contract. A cell is the same cell whatever these say: they choose how many
+#: replicates are run, by which engine and where, or where the same bytes come from. Every
+#: other field changes a number and so makes another cell.
+NOT_IDENTITY = frozenset({"seeds", "engine", "trainer"})
+NOT_IDENTITY_OF_DATA = frozenset(
+    {"title", "credit", "licence", "sources", "columns", "on_unreachable", "timeout", "retries"}
+)
+NOT_IDENTITY_OF_OPTIMIZER = frozenset({"lr_range"})
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One configuration of data, model, optimizer, batch size, learning rate and so on.
+
+    Parameters
+    ----------
+    config : CellConfig
+        The effective configuration.
+    study : str
+        The study the cell belongs to.
+    label : str
+        A name for people, ``gd`` say. Not part of the identity.
+    """
+
+    config: CellConfig
+    study: str = "adhoc"
+    label: str = ""
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """Every field that changes a number, and none that does not."""
+        config = {key: value for key, value in dataclasses.asdict(self.config).items() if key not in NOT_IDENTITY}
+        config["data"] = {key: value for key, value in config["data"].items() if key not in NOT_IDENTITY_OF_DATA}
+        config["optimizer"] = {
+            key: value for key, value in config["optimizer"].items() if key not in NOT_IDENTITY_OF_OPTIMIZER
+        }
+        # Each implementation reads its own half of an optimizer's file.
+        config["optimizer"].pop("torch" if self.config.implementation == "scratch" else "hyperparams")
+        return config
+
+    @cached_property
+    def id(self) -> str:
+        """A readable beginning and ten hexadecimal digits of the identity's SHA-256.
+
+        Safe in paths (``lr`` 0.05 is written ``0p05``) and never read back: cells are looked up.
+        """
+        digest = hashlib.sha256(canonical_json(self.identity).encode()).hexdigest()[:10]
+        config = self.config
+        return f"{config.optimizer.name}-b{config.batch_size}-lr{slug(config.lr)}-{digest}"
+
+    @cached_property
+    def config_json(self) -> str:
+        """The effective configuration and the label, as JSON with sorted keys."""
+        return canonical_json({**dataclasses.asdict(self.config), "label": self.label})
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Updates in one pass over the data, ``ceil(N / b)``."""
+        return math.ceil(self.config.data.rows / self.config.batch_size)
+
+    @property
+    def steps(self) -> int:
+        """Updates in the whole run, ``epochs * ceil(N / b)``."""
+        return self.config.epochs * self.steps_per_epoch
+
+    @property
+    def name(self) -> str:
+        """The label, or the id of a cell that has none."""
+        return self.label or self.id
+
+
+def canonical_json(value: Any) -> str:
+    """JSON that is the same text for the same content.
+
+    Examples
+    --------
+    >>> canonical_json({"lr": 0.05, "b": 10})
+    '{"b":10,"lr":0.05}'
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def slug(value: float) -> str:
+    """Write a number so that it can stand in a file's name.
+
+    Examples
+    --------
+    >>> slug(0.05), slug(1e-05), slug(1.0)
+    ('0p05', '1em05', '1')
+    """
+    return f"{value:.6g}".replace(".", "p").replace("-", "m").replace("+", "")

@@ -1,0 +1,61 @@
+"""Range checks whose message names the key, the value and what is allowed."""
+
+import math
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+from pipeline.errors import UserError
+
+
+def number(key: str, value: float, *, above: float = -math.inf, least: float = -math.inf, below: float = math.inf) -> None:
+    """Refuse a number that is not finite or not in its range.
+
+    Parameters
+    ----------
+    key : str
+        The configuration key, as the user wrote it.
+    value : float
+        What the user gave.
+    above, least, below : float
+        The value must be ``> above``, ``>= least`` and ``< below``.
+
+    Raises
+    ------
+    UserError
+        Naming key, value and range.
+    """
+    wanted = [
+        text
+        for text, bound in ((f"above {above:g}", above), (f"at least {least:g}", least), (f"below {below:g}", below))
+        if math.isfinite(bound)
+    ]
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or not (value > above and value >= least and value < below):
+        raise UserError(f"{key}={value} is not allowed: it must be a finite number {' and '.join(wanted)}".rstrip())
+
+
+def whole(key: str, value: int, *, least: int) -> None:
+    """Refuse what is not a whole number of at least ``least``.
+
+    Raises
+    ------
+    UserError
+        Naming key, value and bound.
+    """
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise UserError(f"{key}={value} is not allowed: it must be a whole number, at least {least}")
+
+
+def one_of(key: str, value: str, allowed: Iterable[str]) -> None:
+    """Refuse a word that is not in the list, and suggest the nearest one.
+
+    Raises
+    ------
+    UserError
+        Naming key, value, the list, and the nearest word if there is one.
+    """
+    names = sorted(allowed)
+    if value not in names:
+        near = get_close_matches(str(value), names, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UserError(f"{key}={value} is not allowed: choose one of {', '.join(names)}{hint}")

@@ -1,0 +1,146 @@
+"""Compose configurations from ``conf/``, inside a Hydra application and outside one."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, cast
+
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pipeline.config.data import DataConfig
+from pipeline.config.schema import CellConfig, register
+from pipeline.errors import UserError
+
+#: The folder of the configuration files.
+CONF = Path(__file__).resolve().parents[2] / "conf"
+
+CELL_FIELDS = tuple(field.name for field in dataclasses.fields(CellConfig))
+_GROUPS = ("data", "model", "optimizer", "schedule", "sampling", "trainer")
+#: The keys of a cell that are plain values: set on a composed cell without composing again.
+SCALARS = tuple(name for name in CELL_FIELDS if name not in _GROUPS)
+
+register()
+
+
+@contextmanager
+def _hydra() -> Iterator[None]:
+    """Use the running Hydra application if there is one, else start one for ``conf/``."""
+    if GlobalHydra.instance().is_initialized():
+        yield
+    else:
+        with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
+            yield
+
+
+def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
+    """Read Hydra overrides such as ``trainer=gpu`` and ``epochs=4``.
+
+    Parameters
+    ----------
+    overrides : sequence of str
+        In Hydra's grammar.
+
+    Returns
+    -------
+    dict
+        Key to value, in the order given. A later one wins.
+
+    Raises
+    ------
+    UserError
+        If one cannot be read, deletes a key, or sweeps over several values.
+    """
+    parser = OverridesParser.create()
+    values: dict[str, Any] = {}
+    for text in overrides:
+        try:
+            override: Override = parser.parse_override(text)
+        except HydraException as error:
+            raise UserError(f"the override {text!r} cannot be read: write key=value ({_first_line(error)})") from None
+        if override.is_sweep_override() or override.is_delete():
+            raise UserError(f"the override {text!r} is not allowed here: give each key one value, as in lr=0.05")
+        values[override.get_key_element().lstrip("+")] = override.value()
+    return values
+
+
+def as_overrides(values: dict[str, Any]) -> list[str]:
+    """Write keys and values as Hydra overrides: the inverse of :func:`parse_overrides`."""
+    return [f"{key}={_literal(value)}" for key, value in values.items()]
+
+
+def compose_cell(overrides: Sequence[str] = ()) -> CellConfig:
+    """Compose one cell.
+
+    Parameters
+    ----------
+    overrides : sequence of str
+        Hydra overrides of ``conf/config.yaml``.
+
+    Returns
+    -------
+    CellConfig
+        Typed and checked.
+
+    Raises
+    ------
+    UserError
+        If a key is unknown, a value has the wrong type or is out of range.
+    """
+    return _compose_cell(tuple(overrides))
+
+
+def compose_data(overrides: Sequence[str] = ()) -> DataConfig:
+    """Compose the data of a cell; see :func:`compose_cell`."""
+    return compose_cell(overrides).data
+
+
+def cell_config(config: DictConfig) -> CellConfig:
+    """Turn a composed ``config.yaml`` into a typed, checked cell.
+
+    Raises
+    ------
+    UserError
+        If a value is out of range.
+    """
+    try:
+        values = OmegaConf.to_object(OmegaConf.masked_copy(config, list(CELL_FIELDS)))
+    except OmegaConfBaseException as error:
+        raise UserError(_first_line(error)) from None
+    return CellConfig(**cast(dict[str, Any], values))
+
+
+@lru_cache(maxsize=512)
+def _compose_cell(overrides: tuple[str, ...]) -> CellConfig:
+    """Compose ``config.yaml``; the ~40 ms it takes are paid once per choice of groups."""
+    try:
+        with _hydra():
+            config = compose(config_name="config", overrides=list(overrides))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(f"{' '.join(overrides) or 'conf/config.yaml'}: {_first_line(error)}") from None
+    return cell_config(config)
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bool) or value is None:
+        return str(value).lower() if value is not None else "null"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(_literal(item) for item in value) + "]"
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{_literal(item)}" for key, item in value.items()) + "}"
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _first_line(error: BaseException) -> str:
+    """The sentence of a library's error that a user can act on, without its stack of contexts."""
+    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    key = next((line for line in lines if line.startswith("full_key:")), "")
+    return f"{lines[0]}{f' ({key})' if key else ''}" if lines else type(error).__name__

@@ -1,0 +1,195 @@
+"""The structured configurations: types, defaults and ranges of every key of a cell.
+
+``conf/config.yaml`` is one cell. Each group there extends a schema of this
+file, so that a misspelt key, a wrong type or a value out of range is refused
+when the configuration is composed, before anything is trained.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING
+
+from pipeline.config import checks
+from pipeline.config.data import DataConfig
+from pipeline.errors import UserError
+
+ENGINES = ("solo", "stacked")
+IMPLEMENTATIONS = ("scratch", "torch")
+#: The axes by which a study's cells may be packed into jobs.
+PACK_AXES = ("data", "model", "implementation", "optimizer", "schedule", "sampling", "batch_size", "lr", "epochs")
+
+#: Where each hyperparameter of an update rule lives; others need only be finite.
+HYPERPARAMETER_RANGES: dict[str, dict[str, float]] = {
+    "momentum": {"least": 0.0, "below": 1.0},
+    "beta1": {"least": 0.0, "below": 1.0},
+    "beta2": {"least": 0.0, "below": 1.0},
+    "rho": {"least": 0.0, "below": 1.0},
+    "eps": {"above": 0.0},
+    "weight_decay": {"least": 0.0},
+}
+
+
+@dataclass
+class ModelConfig:
+    """A model: ``name`` and the builder in :mod:`pipeline.models` it is made by."""
+
+    name: str = MISSING
+    _target_: str = MISSING
+
+
+@dataclass
+class LinearConfig(ModelConfig):
+    """Linear regression, ``y = x w + b``."""
+
+    weight_std: float = 0.01
+    bias: str = "zeros"
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        checks.number("model.weight_std", self.weight_std, least=0.0)
+        checks.one_of("model.bias", self.bias, ("zeros", "uniform"))
+
+
+@dataclass
+class OptimizerConfig:
+    """An update rule: its hyperparameters, its learning rates, its counterpart in torch.optim."""
+
+    name: str = MISSING
+    hyperparams: dict[str, float] = field(default_factory=dict)
+    lr_range: list[float] = field(default_factory=lambda: [1e-4, 1.0])
+    torch: dict[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        for key, value in self.hyperparams.items():
+            checks.number(f"optimizer.hyperparams.{key}", value, **HYPERPARAMETER_RANGES.get(key, {}))
+        if len(self.lr_range) != 2 or not 0 < self.lr_range[0] < self.lr_range[1]:
+            raise UserError(
+                f"optimizer.lr_range={self.lr_range} is not allowed: it must be two rising numbers above 0, [lowest, highest]"
+            )
+
+
+@dataclass
+class ScheduleConfig:
+    """A learning-rate schedule: ``name`` and the function in :mod:`pipeline.schedules` behind it."""
+
+    name: str = MISSING
+    _target_: str = MISSING
+
+
+@dataclass
+class SamplingConfig:
+    """How the examples of a minibatch are drawn."""
+
+    name: str = MISSING
+
+    def __post_init__(self) -> None:
+        """Check the name."""
+        checks.one_of("sampling.name", self.name, ("without_replacement", "with_replacement"))
+
+
+@dataclass
+class TrainerConfig:
+    """Where training runs; passed to Lightning's Trainer."""
+
+    accelerator: str = "cpu"
+    devices: int = 1
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        checks.one_of("trainer.accelerator", self.accelerator, ("cpu", "gpu", "auto"))
+        checks.whole("trainer.devices", self.devices, least=1)
+
+
+@dataclass
+class CellConfig:
+    """One cell: everything that decides its numbers, and how it is executed."""
+
+    data: DataConfig = MISSING
+    model: ModelConfig = MISSING
+    optimizer: OptimizerConfig = MISSING
+    schedule: ScheduleConfig = MISSING
+    sampling: SamplingConfig = MISSING
+    trainer: TrainerConfig = MISSING
+    implementation: str = "scratch"
+    batch_size: int = 10
+    lr: float = 0.05
+    epochs: int = 2
+    read_every: int = 200
+    seeds: int = 1
+    engine: str = "solo"
+
+    def __post_init__(self) -> None:
+        """Check ranges, alone and against the data."""
+        checks.one_of("implementation", self.implementation, IMPLEMENTATIONS)
+        checks.one_of("engine", self.engine, ENGINES)
+        checks.whole("batch_size", self.batch_size, least=1)
+        checks.number("lr", self.lr, above=0.0)
+        for key in ("epochs", "read_every", "seeds"):
+            checks.whole(key, getattr(self, key), least=1)
+        if self.batch_size > self.data.rows:
+            raise UserError(
+                f"batch_size={self.batch_size} is not allowed: {self.data.name} has {self.data.rows} training "
+                f"examples, so it must be from 1 to {self.data.rows}"
+            )
+        if self.implementation == "torch" and not self.optimizer.torch:
+            raise UserError(
+                f"implementation=torch is not allowed with optimizer={self.optimizer.name}: torch.optim has no "
+                "such optimizer; use implementation=scratch, or name a class in optimizer.torch._target_"
+            )
+
+
+@dataclass
+class StudyConfig:
+    """A named set of cells and how they are executed: one file in ``conf/study``.
+
+    ``cells`` maps a label to the overrides that make that cell; every cell is
+    crossed with the ``grid`` and starts from ``common``. ``lr_points`` adds a
+    grid axis of that many learning rates, log-spaced in the range that the
+    cell's optimizer states.
+    """
+
+    name: str = MISSING
+    title: str = ""
+    engine: str = "solo"
+    pack_by: list[str] = field(default_factory=list)
+    seeds: int = 1
+    common: dict[str, Any] = field(default_factory=dict)
+    cells: dict[str, dict[str, Any]] = field(default_factory=dict)
+    grid: dict[str, list[Any]] = field(default_factory=dict)
+    lr_points: int = 0
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        checks.one_of(f"{self.name}: engine", self.engine, ENGINES)
+        checks.whole(f"{self.name}: seeds", self.seeds, least=1)
+        checks.whole(f"{self.name}: lr_points", self.lr_points, least=0)
+        for axis in self.pack_by:
+            checks.one_of(f"{self.name}: pack_by", axis, PACK_AXES)
+
+
+@dataclass
+class AppConfig(CellConfig):
+    """``conf/config.yaml``: one cell, and where its results go."""
+
+    label: str = ""
+    study: StudyConfig | None = None
+    job: str | None = None
+    out: str = MISSING
+    mlflow_uri: str = MISSING
+    track: bool = True
+
+
+def register() -> None:
+    """Make the schemas known to Hydra, under the names that ``conf/`` extends."""
+    store = ConfigStore.instance()
+    store.store(name="config_schema", node=AppConfig)
+    store.store(group="study", name="base_study", node=StudyConfig)
+    store.store(group="data", name="base_data", node=DataConfig)
+    store.store(group="model", name="base_linear", node=LinearConfig)
+    store.store(group="optimizer", name="base_optimizer", node=OptimizerConfig)
+    store.store(group="schedule", name="base_schedule", node=ScheduleConfig)
+    store.store(group="sampling", name="base_sampling", node=SamplingConfig)
+    store.store(group="trainer", name="base_trainer", node=TrainerConfig)

@@ -1,0 +1,167 @@
+"""A study: a named set of cells, packed into jobs."""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pipeline.config import checks
+from pipeline.config.cell import Cell, slug
+from pipeline.config.compose import CONF, SCALARS, as_overrides, compose_cell, parse_overrides
+from pipeline.config.schema import CellConfig, StudyConfig
+from pipeline.errors import UserError
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study's settings and its cells.
+
+    Parameters
+    ----------
+    config : StudyConfig
+        The study's file, checked.
+    overrides : tuple of str
+        Hydra overrides that reach every cell.
+    """
+
+    config: StudyConfig
+    overrides: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The study's name, which is its folder below ``results``."""
+        return self.config.name
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """The cells in the file's order, each once."""
+        return expand(self.config, self.overrides)
+
+    @cached_property
+    def jobs(self) -> dict[str, list[Cell]]:
+        """Job id to the cells that agree on every ``pack_by`` axis."""
+        jobs: dict[str, list[Cell]] = {}
+        for cell in self.cells:
+            jobs.setdefault(job_id(cell, self.config.pack_by), []).append(cell)
+        return jobs
+
+
+def study_names() -> list[str]:
+    """The studies that ``conf/study`` holds."""
+    return sorted(path.stem for path in (CONF / "study").glob("*.yaml"))
+
+
+def load_study(name: str, overrides: Sequence[str] = ()) -> Study:
+    """Read and check ``conf/study/NAME.yaml``.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`study_names`.
+    overrides : sequence of str
+        Hydra overrides that reach every cell of the study.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    UserError
+        If there is no such study, or a key, type or range in it is wrong.
+    """
+    checks.one_of("study", name, study_names())
+    # OmegaConf reads 5e-2 as a number; plain YAML 1.1 reads it as text.
+    values = OmegaConf.load(CONF / "study" / f"{name}.yaml")
+    values.pop("defaults", None)
+    try:
+        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(StudyConfig), values))
+    except OmegaConfBaseException as error:
+        raise UserError(f"conf/study/{name}.yaml: {str(error).splitlines()[0]}") from None
+    return Study(cast(StudyConfig, config), tuple(overrides))
+
+
+def expand(study: StudyConfig, overrides: Sequence[str] = ()) -> list[Cell]:
+    """Make the cells of a study.
+
+    A cell's keys come from the study's ``common``, its own entry in ``cells``,
+    the ``grid``, and last from ``overrides``; what comes later wins.
+
+    Parameters
+    ----------
+    study : StudyConfig
+        The study.
+    overrides : sequence of str
+        Hydra overrides that reach every cell.
+
+    Returns
+    -------
+    list of Cell
+        Cells made equal by the overrides are one cell, under the first label.
+
+    Raises
+    ------
+    UserError
+        If a key is unknown, a value has the wrong type or is out of range.
+    """
+    forced = parse_overrides(overrides)
+    base = {"engine": study.engine, "seeds": study.seeds, **study.common}
+    cells: dict[str, Cell] = {}
+    for label, own in (study.cells or {"": {}}).items():
+        for point in itertools.product(*study.grid.values()):
+            values = {**base, **own, **dict(zip(study.grid, point, strict=True)), **forced}
+            first = _config(values, study.name)
+            lrs = [first.lr] if not study.lr_points or "lr" in forced else lr_axis(first, study.lr_points)
+            for lr in lrs:
+                cell = Cell(first if lr == first.lr else dataclasses.replace(first, lr=lr), study.name, label)
+                cells.setdefault(cell.id, cell)
+    return list(cells.values())
+
+
+def lr_axis(cell: CellConfig, points: int) -> list[float]:
+    """Log-spaced learning rates over the range that the cell's optimizer states.
+
+    Rounded to four significant digits, so that they read well and repeat exactly.
+    """
+    low, high = (math.log10(value) for value in cell.optimizer.lr_range)
+    steps = max(points - 1, 1)
+    return [float(f"{10 ** (low + (high - low) * i / steps):.4g}") for i in range(points)]
+
+
+def job_id(cell: Cell, pack_by: Sequence[str]) -> str:
+    """Name the job of a cell by the values it is packed by, or ``all``."""
+    parts = []
+    for axis in pack_by:
+        value = getattr(cell.config, axis)
+        if isinstance(value, float):
+            parts.append(f"{axis}{slug(value)}")
+        elif isinstance(value, int):
+            parts.append(f"{axis.replace('batch_size', 'b')}{value}")
+        else:
+            parts.append(str(getattr(value, "name", value)))
+    return "-".join(parts) or "all"
+
+
+def _config(values: dict[str, Any], study: str) -> CellConfig:
+    """Compose the choice of groups (cached), then set the plain values on it."""
+    composed = {key: value for key, value in values.items() if key not in SCALARS}
+    try:
+        # Batch size is checked against the data, so the plain values are set at once.
+        return dataclasses.replace(compose_cell(as_overrides(composed)), **_plain(values))
+    except UserError as error:
+        raise UserError(f"study {study}: {error}") from None
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """The plain values of a cell; whole numbers given for a float field become floats."""
+    plain = {key: value for key, value in values.items() if key in SCALARS}
+    lr = plain.get("lr")
+    if isinstance(lr, int) and not isinstance(lr, bool):
+        plain["lr"] = float(lr)
+    return plain

@@ -1,0 +1,72 @@
+"""Reading the loss, and noticing divergence."""
+
+import math
+from dataclasses import dataclass, field
+
+import pytorch_lightning as pl
+
+from pipeline.train.intervals import Intervals
+
+#: A loss above this many times the initial one is divergence, as is one that is not finite.
+DIVERGED_ABOVE = 1e6
+
+
+@dataclass
+class Curve:
+    """The readings of one run.
+
+    Attributes
+    ----------
+    step, examples : list of int
+        Updates done and examples seen.
+    seconds, loss : list of float
+        Training seconds, and half the mean squared error over all training rows.
+    diverged_step : int or None
+        The step of the reading that was not finite or too large; the run stops there.
+    """
+
+    step: list[int] = field(default_factory=list)
+    examples: list[int] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    loss: list[float] = field(default_factory=list)
+    diverged_step: int | None = None
+
+    def add(self, step: int, examples: int, seconds: float, loss: float) -> None:
+        """Add a reading. A loss that is not finite is written as infinity."""
+        loss = loss if math.isfinite(loss) else math.inf
+        if self.loss and loss > DIVERGED_ABOVE * self.loss[0]:
+            self.diverged_step = step
+        self.step.append(step)
+        self.examples.append(examples)
+        self.seconds.append(seconds)
+        self.loss.append(loss)
+
+
+class Readings(pl.Callback):
+    """Reads the loss before the first update and after every interval, outside the clock.
+
+    The module it watches has ``read_loss()`` and a ``clock``.
+
+    Parameters
+    ----------
+    intervals : Intervals
+        Where the readings fall.
+    """
+
+    def __init__(self, intervals: Intervals) -> None:
+        self.intervals = intervals
+        self.curve = Curve()
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        """Read the initial loss."""
+        self.curve.add(0, 0, 0.0, module.read_loss())
+
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: object, batch: int, batch_idx: int
+    ) -> None:
+        """Read the loss; stop a run that diverged."""
+        self.curve.add(
+            self.intervals.steps[batch_idx], self.intervals.seen[batch_idx], module.clock.seconds, module.read_loss()
+        )
+        if self.curve.diverged_step is not None:
+            trainer.should_stop = True

@@ -1,0 +1,133 @@
+"""The solo engine: one run at a time, with an honest clock."""
+
+from collections.abc import Iterator
+from itertools import islice, repeat
+
+import pytorch_lightning as pl
+import torch
+from torch.nn import functional as F
+
+from pipeline.config.cell import Cell
+from pipeline.config.target import resolve
+from pipeline.dataset import Dataset
+from pipeline.train.clock import Clock
+from pipeline.train.intervals import Intervals
+from pipeline.train.order import generator, minibatches
+from pipeline.train.readings import Curve, Readings
+from pipeline.train.update import ScratchUpdate, TorchUpdate, Update
+
+
+class SoloRun(pl.LightningModule):
+    """One run: a model, an update rule, and a walk through the minibatches.
+
+    Parameters
+    ----------
+    cell : Cell
+        The configuration.
+    seed : int
+        Chooses the initial weights and the example order.
+    dataset : Dataset
+        All training examples.
+    """
+
+    def __init__(self, cell: Cell, seed: int, dataset: Dataset) -> None:
+        super().__init__()
+        # One Lightning batch is many updates, so Lightning's own optimization loop cannot be used.
+        self.automatic_optimization = False
+        self.cell = cell
+        self.net: torch.nn.Module = resolve(cell.config.model._target_)(
+            cell.config.model, dataset.X.shape[1], generator(seed, "init")
+        )
+        self.source = generator(seed, "order")
+        self.register_buffer("X", torch.from_numpy(dataset.X))
+        self.register_buffer("y", torch.from_numpy(dataset.y).unsqueeze(1))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer | None:
+        """Make the update rule. Lightning is told of a torch optimizer, and of nothing from scratch."""
+        config = self.cell.config
+        if config.implementation == "torch":
+            update = TorchUpdate(config.optimizer, self.net.parameters(), config.lr)
+            self.update: Update = update
+            return update.optimizer
+        self.update = ScratchUpdate(config.optimizer, self.net.parameters())
+        return None
+
+    def on_fit_start(self) -> None:
+        """Start the streams, now that the tensors are on their device."""
+        config = self.cell.config
+        self.clock = Clock(self.device)
+        self.minibatches = minibatches(self.X, self.y, config.batch_size, config.sampling.name, self.source)
+        self.lrs = self._learning_rates()
+
+    def _learning_rates(self) -> Iterator[float]:
+        config = self.cell.config
+        if config.schedule.name == "constant":
+            return repeat(config.lr)
+        factors = resolve(config.schedule._target_)(config.schedule, self.cell.steps_per_epoch, self.cell.steps)
+        return iter((config.lr * factors).tolist())
+
+    def training_step(self, steps: int, batch_idx: int) -> None:
+        """Walk through the minibatches of one evaluation interval.
+
+        Parameters
+        ----------
+        steps : int
+            Updates until the next reading.
+        batch_idx : int
+            The interval's number.
+        """
+        net, update = self.net, self.update
+        with self.clock:
+            for (X, y), lr in zip(islice(self.minibatches, steps), self.lrs):  # noqa: B905 -- lrs may be endless
+                loss = F.mse_loss(net(X), y) * 0.5
+                loss.backward()
+                update(lr)
+
+    @torch.no_grad()
+    def read_loss(self) -> float:
+        """Half the mean squared error over all training examples."""
+        return 0.5 * F.mse_loss(self.net(self.X), self.y).item()
+
+
+def train_solo(cell: Cell, seed: int, dataset: Dataset) -> Curve:
+    """Train one run.
+
+    Parameters
+    ----------
+    cell : Cell
+        The configuration.
+    seed : int
+        The replicate.
+    dataset : Dataset
+        All training examples.
+
+    Returns
+    -------
+    Curve
+        Its readings; the clock's seconds are training seconds.
+    """
+    config = cell.config
+    intervals = Intervals(len(dataset.X), config.batch_size, config.epochs, config.read_every)
+    readings = Readings(intervals)
+    run = SoloRun(cell, seed, dataset)
+    trainer = pl.Trainer(
+        accelerator=config.trainer.accelerator,
+        devices=config.trainer.devices,
+        max_epochs=1,  # one pass over the intervals, which hold all the epochs
+        callbacks=[readings],
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(run, train_dataloaders=intervals)
+    return readings.curve
+
+
+def warm_up(cell: Cell, dataset: Dataset) -> None:
+    """Train for a moment, untimed, so that no run pays for what torch does once."""
+    run = SoloRun(cell, 0, dataset)
+    run.configure_optimizers()
+    run.on_fit_start()
+    run.training_step(min(cell.steps, 30), 0)
+    run.read_loss()

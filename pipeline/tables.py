@@ -127,4 +127,6 @@ def read_table(path: Path, schema: pa.Schema) -> pd.DataFrame:
     version = (arrow.schema.metadata or {}).get(b"table_version", b"none").decode()
     if version != VERSION or arrow.schema.names != schema.names:
         raise UserError(f"{path} has table version {version}, and this is version {VERSION}: make it again")
-    return arrow.cast(schema.with_metadata(arrow.schema.metadata)).to_pandas(integer_object_nulls=False)
+    # pandas would turn whole numbers with gaps into floats
+    gaps = {field.name: "Int64" for field in schema if field.nullable and pa.types.is_integer(field.type)}
+    return arrow.to_pandas().astype(gaps)

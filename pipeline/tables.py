@@ -1,20 +1,17 @@
-"""The two tables that others read, and how files are written: whole or not at all.
+"""The two tables that others read.
 
 ``runs``: one row a run. ``curves``: one row a reading of the loss. Their columns
 are a contract; a change of it changes ``VERSION``, which every file carries.
 """
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from tempfile import mkstemp
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import UserError
+from pipeline.files import written_whole
 
 VERSION = "1"
 
@@ -60,30 +57,6 @@ CURVES = pa.schema(
     ],
     metadata=_METADATA,
 )
-
-
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path``; rename it to ``path`` on success, remove it on failure.
-
-    Raises
-    ------
-    UserError
-        If the folder cannot be written.
-    """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=path.suffix)
-        os.close(handle)
-    except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}") from None
-    temporary = Path(name)
-    try:
-        yield temporary
-        temporary.chmod(0o644)  # mkstemp's 0600 would hide the results from others
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def write_table(table: pd.DataFrame, schema: pa.Schema, path: Path) -> None:

@@ -148,11 +148,12 @@ class StudyConfig:
     ``cells`` maps a label to the overrides that make that cell; every cell is
     crossed with the ``grid`` and starts from ``common``. ``lr_points`` adds a
     grid axis of that many learning rates, log-spaced in the range that the
-    cell's optimizer states.
+    cell's optimizer states. A plain ``snakemake`` leaves a study with ``opt_in`` out.
     """
 
     name: str = MISSING
     title: str = ""
+    opt_in: bool = False
     engine: str = "solo"
     pack_by: list[str] = field(default_factory=list)
     seeds: int = 1
@@ -178,6 +179,7 @@ class AppConfig(CellConfig):
     study: StudyConfig | None = None
     job: str | None = None
     out: str = MISSING
+    data_dir: str = "results/data"
     mlflow_uri: str = MISSING
     track: bool = True
 

@@ -3,7 +3,8 @@
 import gc
 import logging
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pandas as pd
@@ -12,13 +13,10 @@ from pipeline.config.cell import Cell
 from pipeline.dataset import Dataset
 from pipeline.tables import CURVES, RUNS
 from pipeline.train.clock import no_garbage_collection, one_thread
-from pipeline.train.readings import Curve
+from pipeline.train.readings import Curve, Progress
 from pipeline.train.solo import train_solo, warm_up
 
 logger = logging.getLogger(__name__)
-
-#: Called after every run with the cell, the seed and the curve (None after an error).
-Progress = Callable[[Cell, int, Curve | None], None]
 
 
 def train_cells(
@@ -36,7 +34,7 @@ def train_cells(
     datasets : mapping
         Data name to data set.
     progress : callable, optional
-        Called after every run.
+        Told of every reading of the loss.
 
     Returns
     -------
@@ -47,19 +45,17 @@ def train_cells(
     """
     runs: list[dict[str, Any]] = []
     curves: list[pd.DataFrame] = []
-    with _quiet_lightning(), one_thread(), no_garbage_collection():
+    with quiet_lightning(), one_thread(), no_garbage_collection():
         _warm_up(cells, datasets)
         for seed in range(max((cell.config.seeds for cell in cells), default=0)):
             for cell in cells:
                 if seed >= cell.config.seeds:
                     continue
                 dataset = datasets[cell.config.data.name]
-                curve = _train(cell, seed, dataset)
+                curve = _train(cell, seed, dataset, progress)
                 runs.append(_run_row(cell, seed, dataset, curve))
                 if curve is not None:
                     curves.append(_curve_rows(cell, seed, dataset, curve))
-                if progress is not None:
-                    progress(cell, seed, curve)
                 gc.collect()  # between the runs, where no clock is running
     return (
         pd.DataFrame(runs, columns=RUNS.names).astype({"diverged_step": "Int64"}),
@@ -67,10 +63,10 @@ def train_cells(
     )
 
 
-def _train(cell: Cell, seed: int, dataset: Dataset) -> Curve | None:
+def _train(cell: Cell, seed: int, dataset: Dataset, progress: Progress | None) -> Curve | None:
     """Train one run; one that fails is a row with status ``error``, and the others go on."""
     try:
-        return train_solo(cell, seed, dataset)
+        return train_solo(cell, seed, dataset, progress)
     except Exception:
         logger.exception("cell %s, seed %d failed", cell.id, seed)
         return None
@@ -143,18 +139,16 @@ def _curve_rows(cell: Cell, seed: int, dataset: Dataset, curve: Curve) -> pd.Dat
     )
 
 
-class _quiet_lightning:
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
     """Silence what Lightning says to people who train one large model, once per run."""
-
-    def __enter__(self) -> None:
-        self._logger = logging.getLogger("pytorch_lightning")
-        self._level = self._logger.level
-        self._logger.setLevel(logging.ERROR)
-        self._warnings = warnings.catch_warnings()
-        self._warnings.__enter__()
-        for module in ("pytorch_lightning", "lightning_fabric"):
-            warnings.filterwarnings("ignore", module=module)
-
-    def __exit__(self, *error: object) -> None:
-        self._warnings.__exit__(None, None, None)
-        self._logger.setLevel(self._level)
+    lightning = logging.getLogger("pytorch_lightning")
+    level = lightning.level
+    lightning.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            for module in ("pytorch_lightning", "lightning_fabric"):
+                warnings.filterwarnings("ignore", module=module)
+            yield
+    finally:
+        lightning.setLevel(level)

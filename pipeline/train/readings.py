@@ -1,6 +1,7 @@
 """Reading the loss, and noticing divergence."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytorch_lightning as pl
@@ -9,6 +10,9 @@ from pipeline.train.intervals import Intervals
 
 #: A loss above this many times the initial one is divergence, as is one that is not finite.
 DIVERGED_ABOVE = 1e6
+
+#: Told of every reading: the updates since the last one, summed over runs, and the (mean) loss.
+Progress = Callable[[int, float], None]
 
 
 @dataclass
@@ -51,10 +55,13 @@ class Readings(pl.Callback):
     ----------
     intervals : Intervals
         Where the readings fall.
+    progress : callable, optional
+        Told of every reading.
     """
 
-    def __init__(self, intervals: Intervals) -> None:
+    def __init__(self, intervals: Intervals, progress: Progress | None = None) -> None:
         self.intervals = intervals
+        self.progress = progress
         self.curve = Curve()
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -68,5 +75,7 @@ class Readings(pl.Callback):
         self.curve.add(
             self.intervals.steps[batch_idx], self.intervals.seen[batch_idx], module.clock.seconds, module.read_loss()
         )
+        if self.progress is not None:
+            self.progress(batch, self.curve.loss[-1])
         if self.curve.diverged_step is not None:
             trainer.should_stop = True

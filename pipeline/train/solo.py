@@ -13,7 +13,7 @@ from pipeline.dataset import Dataset
 from pipeline.train.clock import Clock
 from pipeline.train.intervals import Intervals
 from pipeline.train.order import generator, minibatches
-from pipeline.train.readings import Curve, Readings
+from pipeline.train.readings import Curve, Progress, Readings
 from pipeline.train.update import ScratchUpdate, TorchUpdate, Update
 
 
@@ -89,7 +89,7 @@ class SoloRun(pl.LightningModule):
         return 0.5 * F.mse_loss(self.net(self.X), self.y).item()
 
 
-def train_solo(cell: Cell, seed: int, dataset: Dataset) -> Curve:
+def train_solo(cell: Cell, seed: int, dataset: Dataset, progress: Progress | None = None) -> Curve:
     """Train one run.
 
     Parameters
@@ -100,6 +100,8 @@ def train_solo(cell: Cell, seed: int, dataset: Dataset) -> Curve:
         The replicate.
     dataset : Dataset
         All training examples.
+    progress : callable, optional
+        Told of every reading.
 
     Returns
     -------
@@ -108,7 +110,7 @@ def train_solo(cell: Cell, seed: int, dataset: Dataset) -> Curve:
     """
     config = cell.config
     intervals = Intervals(len(dataset.X), config.batch_size, config.epochs, config.read_every)
-    readings = Readings(intervals)
+    readings = Readings(intervals, progress)
     run = SoloRun(cell, seed, dataset)
     trainer = pl.Trainer(
         accelerator=config.trainer.accelerator,

@@ -1,0 +1,41 @@
+# fetch -> whiten -> train (jobs) -> collect -> {track, figures} -> report
+#
+#   snakemake --cores 8                # everything: tables, MLflow, figures, report
+#   snakemake --cores 8 textbook       # the tables of one study
+#   snakemake --cores 8 --config 'overrides=[epochs=4]'
+from snakemake.utils import min_version
+
+from pipeline.errors import UserError
+from pipeline.workflow import Lab
+
+min_version("9.27")
+
+try:
+    lab = Lab(config)
+except UserError as error:
+    raise WorkflowError(str(error))
+
+results = lab.results
+shell.prefix(f"export PATH={lab.path}:$PATH MLFLOW_DISABLE_TELEMETRY=true; ")
+
+
+wildcard_constraints:
+    study="|".join(lab.studies),
+    data="[A-Za-z0-9_]+",
+    whiten="standardize|zca|none",
+
+
+include: "pipeline/rules/fetch.smk"
+include: "pipeline/rules/whiten.smk"
+include: "pipeline/rules/train.smk"
+include: "pipeline/rules/collect.smk"
+include: "pipeline/rules/track.smk"
+include: "pipeline/rules/figures.smk"
+include: "pipeline/rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.report.output,
+        rules.log_runs.output,

@@ -1,0 +1,1 @@
+"""Timings: the lab against plain PyTorch."""

@@ -1,0 +1,17 @@
+rule figures:
+    input:
+        tables=expand(rules.collect.output, study=lab.default_studies),
+        data=lab.default_data,
+        code=lab.code("figures"),
+    output:
+        f"{results}/figures/captions.json",
+    log:
+        f"{results}/logs/figures.log",
+    localrule: True
+    conda:
+        lab.environment
+    params:
+        out=subpath(output[0], parent=True),
+        studies=rules.log_runs.params.studies,
+    shell:
+        "python -m pipeline.figures --out {params.out:q} --data {input.data:q} {params.studies:q} > {log:q} 2>&1"

@@ -1,0 +1,19 @@
+rule report:
+    input:
+        figures=rules.figures.output,
+        tables=rules.figures.input.tables,
+        data=rules.figures.input.data,
+        code=lab.code("report"),
+    output:
+        f"{results}/report.html",
+    log:
+        f"{results}/logs/report.log",
+    localrule: True
+    conda:
+        lab.environment
+    params:
+        figures=rules.figures.params.out,
+        studies=rules.log_runs.params.studies,
+    shell:
+        "python -m pipeline.report --out {output:q} --figures {params.figures:q} --data {input.data:q}"
+        " {params.studies:q} > {log:q} 2>&1"

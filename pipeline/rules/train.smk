@@ -1,0 +1,24 @@
+rule train:
+    input:
+        data=lab.job_data,
+        code=lab.job_code,
+        conf=lab.job_conf,
+    output:
+        runs=f"{results}/{{study}}/jobs/{{job}}/runs.parquet",
+        curves=f"{results}/{{study}}/jobs/{{job}}/curves.parquet",
+    log:
+        f"{results}/logs/train/{{study}}/{{job}}.log",
+    conda:
+        lab.environment
+    threads: lambda wildcards: lab.job_threads(wildcards, workflow.cores)
+    resources:
+        gpu=lab.job_gpus,
+    params:
+        out=subpath(output.runs, parent=True),
+        data_dir=f"{results}/data",
+        overrides=lab.overrides,
+        cells=lab.job_cells,
+    shell:
+        "python -m pipeline.train study={wildcards.study} job={wildcards.job} {params.overrides:q}"
+        " out={params.out:q} data_dir={params.data_dir:q} track=false"
+        " hydra.run.dir={params.out:q} > {log:q} 2>&1"

@@ -1,0 +1,171 @@
+"""What the Snakefile asks: which studies, jobs and files there are.
+
+Imports no torch, Lightning or MLflow: Snakemake reads it at every start, and again for every job on a
+cluster. Cells are looked up here by the job's id; nothing is parsed back out of a path.
+"""
+
+import hashlib
+import os
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import Study, load_study
+from pipeline.config.cell import Cell
+from pipeline.config.compose import compose_cell, parse_overrides
+from pipeline.config.study import study_names
+from pipeline.errors import UserError
+
+#: The code behind each stage. An edit reruns the stages that list the file, and what hangs on them.
+#: ``pipeline/config`` is in none: what it decides reaches a job through the cells in its parameters.
+_SHARED = ("errors.py", "files.py")
+_STAGE_CODE = {
+    "fetch": ("fetch/*.py",),
+    "whiten": ("whiten/*.py",),
+    "train": ("train/*.py", "dataset.py", "tables.py", "models/__init__.py", "optimizers/__init__.py"),
+    "collect": ("collect/*.py", "tables.py"),
+    "track": ("track/*.py", "tables.py"),
+    "figures": ("figures/*.py", "tables.py"),
+    "report": ("report/*.py", "report/templates/*", "tables.py"),
+}
+_PACKAGE = Path("pipeline")
+
+#: The environment that environment.yml makes; used with ``snakemake --sdm conda``, and not without.
+ENVIRONMENT = "minibatch-lab"
+
+
+class Lab:
+    """The workflow's view of the configuration.
+
+    Parameters
+    ----------
+    config : mapping
+        Snakemake's ``config``: ``overrides`` (Hydra overrides that reach every cell) and ``results``
+        (the folder of the results).
+
+    Raises
+    ------
+    UserError
+        If an override cannot be read, or Snakemake's ``config`` has another key.
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        unknown = sorted(set(config) - {"overrides", "results"})
+        if unknown:
+            raise UserError(
+                f"--config {unknown[0]}={config[unknown[0]]} is not allowed: the keys are results and overrides, "
+                f"as in --config 'overrides=[{unknown[0]}={config[unknown[0]]}]'"
+            )
+        given = config.get("overrides") or []
+        self.overrides = [str(text) for text in ([given] if isinstance(given, str) else given)]
+        parse_overrides(self.overrides)
+        self.results = Path(str(config.get("results", "results"))).as_posix()
+        #: The interpreter's own folder comes first, so that jobs run in the environment snakemake runs in.
+        self.path = Path(sys.executable).parent.as_posix()
+        self.study = lru_cache(maxsize=None)(self._study)
+
+    environment = ENVIRONMENT
+
+    # -- studies and jobs
+
+    def _study(self, name: str) -> Study:
+        return load_study(name, self.overrides)
+
+    @property
+    def studies(self) -> list[str]:
+        """Every study."""
+        return study_names()
+
+    @property
+    def default_studies(self) -> list[str]:
+        """The studies that a plain ``snakemake`` runs."""
+        return [name for name in self.studies if not self.study(name).config.opt_in]
+
+    def job(self, wildcards: Any) -> list[Cell]:
+        """The cells of a job."""
+        return self.study(wildcards.study).jobs[wildcards.job]
+
+    def job_folders(self, wildcards: Any) -> list[str]:
+        """The folders of a study's jobs."""
+        return [f"{self.results}/{wildcards.study}/jobs/{job}" for job in self.study(wildcards.study).jobs]
+
+    def job_tables(self, wildcards: Any) -> list[str]:
+        """The tables of a study's jobs."""
+        folders = self.job_folders(wildcards)
+        return [f"{folder}/{table}.parquet" for folder in folders for table in ("runs", "curves")]
+
+    def job_data(self, wildcards: Any) -> list[str]:
+        """The whitened tables that a job trains on."""
+        return sorted({self.whitened(cell) for cell in self.job(wildcards)})
+
+    def job_code(self, wildcards: Any) -> list[str]:
+        """The code that a job runs: the training stage, and the building blocks its cells use."""
+        blocks = set()
+        for cell in self.job(wildcards):
+            config = cell.config
+            blocks |= {config.model._target_, config.schedule._target_}
+            if config.implementation == "scratch":
+                blocks.add(f"pipeline.optimizers.{config.optimizer.name}.{config.optimizer.name}")
+        files = {"/".join(target.split(".")[:-1]) + ".py" for target in blocks}
+        return self.code("train") + sorted(files)
+
+    def job_conf(self, wildcards: Any) -> list[str]:
+        """The configuration files that a job's cells are composed of."""
+        groups = ("data", "model", "optimizer", "schedule", "sampling")
+        return sorted(
+            {f"conf/{group}/{getattr(cell.config, group).name}.yaml" for cell in self.job(wildcards) for group in groups}
+        )
+
+    def job_cells(self, wildcards: Any) -> str:
+        """A digest of the cells and how often each is run: when it changes, the job runs again."""
+        cells = [f"{cell.id}/{cell.config.seeds}/{cell.config.engine}" for cell in self.job(wildcards)]
+        return hashlib.sha256("\n".join(cells).encode()).hexdigest()[:16]
+
+    def job_threads(self, wildcards: Any, cores: int) -> int:
+        """A job that is timed holds the whole machine, so that nothing runs beside it."""
+        return cores if self.study(wildcards.study).config.engine == "solo" else 1
+
+    def job_gpus(self, wildcards: Any) -> int:
+        """GPU tokens that a job takes."""
+        return max(
+            cell.config.trainer.devices if cell.config.trainer.accelerator == "gpu" else 0
+            for cell in self.job(wildcards)
+        )
+
+    # -- files
+
+    def code(self, stage: str) -> list[str]:
+        """The code of a stage."""
+        patterns = (*_STAGE_CODE[stage], *_SHARED)
+        return sorted({path.as_posix() for pattern in patterns for path in _PACKAGE.glob(pattern)})
+
+    def whitened(self, cell: Cell) -> str:
+        """The whitened table that a cell trains on."""
+        data = cell.config.data
+        return f"{self.results}/data/{data.name}-{data.whiten}.parquet"
+
+    @property
+    def default_data(self) -> str:
+        """The whitened table of the configuration's own data set: its minimum stands in the figures."""
+        return self.whitened(Cell(compose_cell(self.overrides)))
+
+    def data_conf(self, wildcards: Any) -> list[str]:
+        """The configuration files of a data set."""
+        return [f"conf/data/{wildcards.data}.yaml"]
+
+    def data_overrides(self, wildcards: Any) -> list[str]:
+        """The overrides that concern a data set."""
+        own = [text for text in self.overrides if text.lstrip("+").startswith("data.")]
+        return [f"data={wildcards.data}", *own]
+
+    @property
+    def tracking_uri(self) -> str:
+        """Where MLflow keeps its runs."""
+        return os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+
+    @property
+    def airfoil_data(self) -> str:
+        """The user's own copy of the data: another one means fetching again."""
+        return os.environ.get("AIRFOIL_DATA", "")

@@ -1,0 +1,1 @@
+"""Read the raw table, refuse what is not one, and bring its columns to a common scale."""

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.config.data import TWIN_NAME
+from pipeline.config.data import DataConfig
 from pipeline.errors import UserError
 
 
@@ -85,3 +86,32 @@ def load_dataset(path: Path, rows: int) -> Dataset:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def prepared(config: DataConfig, folder: Path) -> Dataset:
+    """Load a whitened table; what is missing is fetched and whitened first.
+
+    Parameters
+    ----------
+    config : DataConfig
+        Which data, and how whitened.
+    folder : Path
+        Where the tables lie, ``results/data`` say.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    UserError
+        If the data cannot be fetched, parsed, whitened or loaded.
+    """
+    path = folder / f"{config.name}-{config.whiten}.parquet"
+    if not path.exists():
+        # Imported here: what is there already needs no downloader.
+        from pipeline.fetch.download import fetch
+        from pipeline.whiten.table import whiten_file
+
+        whiten_file(fetch(config, folder), path, config)
+    return load_dataset(path, config.rows)

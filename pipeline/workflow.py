@@ -32,9 +32,6 @@ _STAGE_CODE = {
 }
 _PACKAGE = Path("pipeline")
 
-#: The environment that environment.yml makes; used with ``snakemake --sdm conda``, and not without.
-ENVIRONMENT = "minibatch-lab"
-
 
 class Lab:
     """The workflow's view of the configuration.
@@ -65,8 +62,6 @@ class Lab:
         #: The interpreter's own folder comes first, so that jobs run in the environment snakemake runs in.
         self.path = Path(sys.executable).parent.as_posix()
         self.study = lru_cache(maxsize=None)(self._study)
-
-    environment = ENVIRONMENT
 
     # -- studies and jobs
 

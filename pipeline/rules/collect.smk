@@ -9,7 +9,7 @@ rule collect:
         f"{results}/logs/collect/{{study}}.log",
     localrule: True
     conda:
-        lab.environment
+        "../../environment.yml"
     params:
         jobs=lab.job_folders,
         out=subpath(output.runs, parent=True),

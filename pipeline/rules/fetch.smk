@@ -9,7 +9,7 @@ rule fetch:
         f"{results}/logs/fetch/{{data}}.log",
     localrule: True
     conda:
-        lab.environment
+        "../../environment.yml"
     params:
         folder=subpath(output.table, parent=True),
         overrides=lab.data_overrides,

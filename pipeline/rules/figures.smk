@@ -9,7 +9,7 @@ rule figures:
         f"{results}/logs/figures.log",
     localrule: True
     conda:
-        lab.environment
+        "../../environment.yml"
     params:
         out=subpath(output[0], parent=True),
         studies=rules.log_runs.params.studies,

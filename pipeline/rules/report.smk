@@ -10,7 +10,7 @@ rule report:
         f"{results}/logs/report.log",
     localrule: True
     conda:
-        lab.environment
+        "../../environment.yml"
     params:
         figures=rules.figures.params.out,
         studies=rules.log_runs.params.studies,

@@ -9,7 +9,7 @@ rule store:
         f"{results}/logs/track/store.log",
     localrule: True
     conda:
-        lab.environment
+        "../../environment.yml"
     params:
         uri=lab.tracking_uri,
     shell:
@@ -27,7 +27,7 @@ rule log_runs:
         f"{results}/logs/track/log_runs.log",
     localrule: True
     conda:
-        lab.environment
+        "../../environment.yml"
     params:
         uri=lab.tracking_uri,
         studies=expand(f"{results}/{{study}}", study=lab.default_studies),
@@ -43,7 +43,7 @@ rule track:
         f"{results}/logs/track/track.log",
     localrule: True
     conda:
-        lab.environment
+        "../../environment.yml"
     params:
         uri=lab.tracking_uri,
         studies=rules.log_runs.params.studies,

@@ -9,7 +9,7 @@ rule train:
     log:
         f"{results}/logs/train/{{study}}/{{job}}.log",
     conda:
-        lab.environment
+        "../../environment.yml"
     threads: lambda wildcards: lab.job_threads(wildcards, workflow.cores)
     resources:
         gpu=lab.job_gpus,

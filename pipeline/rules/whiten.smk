@@ -10,7 +10,7 @@ rule whiten:
         f"{results}/logs/whiten/{{data}}-{{whiten}}.log",
     localrule: True
     conda:
-        lab.environment
+        "../../environment.yml"
     params:
         overrides=lab.data_overrides,
     shell:

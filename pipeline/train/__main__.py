@@ -13,15 +13,18 @@ A study, or what the workflow launches::
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from pipeline.config import Cell, load_study
-from pipeline.config import checks
+from pipeline.config import Cell, checks, load_study
 from pipeline.config.compose import CONF, cell_config
 from pipeline.errors import exit_on_user_error
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Keys of ``config.yaml`` that choose what is trained and where it goes, and are not a cell's.
 RIM = ("study", "job", "out", "label", "mlflow_uri", "track", "data_dir")
@@ -76,7 +79,8 @@ def train(cells: list[Cell], out: Path, data_dir: Path, mlflow_uri: str | None) 
     from pipeline.train.cells import train_cells
 
     datasets = {cell.config.data.name: prepared(cell.config.data, data_dir) for cell in cells}
-    with tqdm(total=sum(cell.steps * cell.config.seeds for cell in cells), unit=" steps", unit_scale=True) as bar:
+    steps = sum(cell.steps * cell.config.seeds for cell in cells)
+    with tqdm(total=steps, unit=" steps", unit_scale=True, disable=None) as bar:  # None: only on a terminal
 
         def progress(steps: int, loss: float) -> None:
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
@@ -86,19 +90,28 @@ def train(cells: list[Cell], out: Path, data_dir: Path, mlflow_uri: str | None) 
     write_table(runs, RUNS, out / "runs.parquet")
     write_table(curves, CURVES, out / "curves.parquet")
     for cell in cells:
-        own = runs[runs.cell_id == cell.id]
-        seconds = own.seconds_per_epoch.median()
-        clock = f"{seconds:.3f} sec/epoch" if seconds == seconds else "no clock (stacked)"
-        failed = own.status[own.status != "ok"]
-        note = f" ({', '.join(f'{count} {status}' for status, count in failed.value_counts().items())})"
-        print(
-            f"{f'{cell.name}: ' if len(cells) > 1 else ''}loss: {own.final_loss.median():.3f}, {clock}"
-            f"{note if len(failed) else ''}"
-        )
+        name = f"{cell.name}: " if len(cells) > 1 else ""
+        print(name + summary(runs[runs.cell_id == cell.id]))
     if mlflow_uri is not None:
         from pipeline.track.log import log_study
 
         log_study(runs, curves, mlflow_uri, complete=False)
+
+
+def summary(runs: "pd.DataFrame") -> str:
+    """The chapter's line for the runs of one cell: medians, and how many did not end well.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> summary(pd.DataFrame({"final_loss": [0.245], "seconds_per_epoch": [0.009], "status": ["ok"]}))
+    'loss: 0.245, 0.009 sec/epoch'
+    """
+    seconds = runs.seconds_per_epoch.median()
+    clock = "no clock (stacked)" if seconds != seconds else f"{seconds:{'.3f' if seconds >= 0.001 else '.1g'}} sec/epoch"
+    bad = runs.status[runs.status != "ok"].value_counts()
+    counts = f" ({', '.join(f'{count} {status}' for status, count in bad.items())})" if len(bad) else ""
+    return f"loss: {runs.final_loss.median():.3f}, {clock}{counts}"
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from pipeline.train.solo import train_solo, warm_up
 
 #: Batch size to the chapter's learning rate, and to how many epochs one timing takes.
 LRS = {1: 0.005, 10: 0.05, 100: 0.4, 1500: 0.5}
-EPOCHS = {1: 1, 10: 2, 100: 10, 1500: 20}
+EPOCHS = {1: 1, 10: 4, 100: 20, 1500: 50}
 
 Timing = Callable[[], float]
 

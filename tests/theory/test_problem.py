@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from pipeline.theory import Initial, Problem, noise_factor, noise_scale
 from pipeline.theory.symmetric import congruence, smat, svec
-from tests.theory.conftest import design_of, half_mse
+
+from .reference import design_of, half_mse
 
 
 def symmetric(rng, order):

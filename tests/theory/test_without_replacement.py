@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.theory import Initial, Problem, Rule, expected_loss, full_batch_loss, noise_floor
-from tests.theory.conftest import enumerate_runs, epochs_without_replacement, simulate
+
+from .reference import enumerate_runs, epochs_without_replacement, simulate
 
 FIVE = np.array([[0.3], [-1.7], [2.2], [0.5], [-0.6]]), np.array([1.0, -0.4, 0.9, 2.0, -1.1])
 THETA = np.array([0.2, -0.5])

@@ -22,6 +22,10 @@ from pipeline.train.order import draw_epoch, generator
 from pipeline.train.readings import Progress, Trajectories
 from pipeline.train.stacked_net import StackedNet
 
+#: How many predictions are evaluated at a time: what stays in a processor's cache is three to eight
+#: times faster than one pass over everything.
+CACHED_VALUES = 2**17
+
 
 class StackedRun(pl.LightningModule):
     """``S`` seeds times ``C`` cells that differ in nothing but their learning rate.
@@ -105,7 +109,11 @@ class StackedRun(pl.LightningModule):
     @torch.no_grad()
     def read_loss(self) -> torch.Tensor:
         """Half the mean squared error of every run over all training examples, shape (R,)."""
-        return 0.5 * (self.net.predict_all(self.X) - self.y).square_().mean(dim=0)
+        rows = max(1, CACHED_VALUES // self.net.runs)
+        squares = torch.zeros(self.net.runs, device=self.device)
+        for X, y in zip(self.X.split(rows), self.y.split(rows), strict=True):
+            squares += self.net.predict_all(X).sub_(y).square_().sum(dim=0)
+        return squares * (0.5 / len(self.X))
 
 
 def train_stacked(

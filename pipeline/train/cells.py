@@ -74,10 +74,11 @@ def _train(cell: Cell, seed: int, dataset: Dataset, progress: Progress | None) -
 
 def _warm_up(cells: Sequence[Cell], datasets: Mapping[str, Dataset]) -> None:
     """Warm up once for each kind of step the cells take."""
-    kinds = {
-        (c.config.data.name, c.config.model.name, c.config.optimizer.name, c.config.batch_size, c.config.implementation): c
-        for c in cells
-    }
+    kinds: dict[tuple[Any, ...], Cell] = {}
+    for cell in cells:
+        config = cell.config
+        groups = (config.data.name, config.model.name, config.optimizer.name)
+        kinds[*groups, config.batch_size, config.implementation] = cell
     for cell in kinds.values():
         try:
             warm_up(cell, datasets[cell.config.data.name])

@@ -3,9 +3,11 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol, cast
 
 import pytorch_lightning as pl
 
+from pipeline.train.clock import Clock
 from pipeline.train.intervals import Intervals
 
 #: A loss above this many times the initial one is divergence, as is one that is not finite.
@@ -46,10 +48,19 @@ class Curve:
         self.loss.append(loss)
 
 
+class Watched(Protocol):
+    """What a module must have, for its loss to be read."""
+
+    clock: Clock
+
+    def read_loss(self) -> float:
+        """Half the mean squared error over all training examples."""
+
+
 class Readings(pl.Callback):
     """Reads the loss before the first update and after every interval, outside the clock.
 
-    The module it watches has ``read_loss()`` and a ``clock``.
+    The module it trains is a :class:`Watched` one.
 
     Parameters
     ----------
@@ -66,15 +77,15 @@ class Readings(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         """Read the initial loss."""
-        self.curve.add(0, 0, 0.0, module.read_loss())
+        self.curve.add(0, 0, 0.0, cast(Watched, module).read_loss())
 
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: object, batch: int, batch_idx: int
     ) -> None:
         """Read the loss; stop a run that diverged."""
-        self.curve.add(
-            self.intervals.steps[batch_idx], self.intervals.seen[batch_idx], module.clock.seconds, module.read_loss()
-        )
+        watched = cast(Watched, module)
+        step, examples = self.intervals.steps[batch_idx], self.intervals.seen[batch_idx]
+        self.curve.add(step, examples, watched.clock.seconds, watched.read_loss())
         if self.progress is not None:
             self.progress(batch, self.curve.loss[-1])
         if self.curve.diverged_step is not None:

@@ -53,6 +53,20 @@ class LinearConfig(ModelConfig):
 
 
 @dataclass
+class MLPConfig(ModelConfig):
+    """A multilayer perceptron."""
+
+    widths: list[int] = field(default_factory=lambda: [64, 64])
+    activation: str = "relu"
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        for width in self.widths:
+            checks.whole("model.widths", width, least=1)
+        checks.one_of("model.activation", self.activation, ("relu", "tanh", "gelu", "sigmoid"))
+
+
+@dataclass
 class OptimizerConfig:
     """An update rule: its hyperparameters, its learning rates, its counterpart in torch.optim."""
 
@@ -192,6 +206,7 @@ def register() -> None:
     store.store(group="study", name="base_study", node=StudyConfig)
     store.store(group="data", name="base_data", node=DataConfig)
     store.store(group="model", name="base_linear", node=LinearConfig)
+    store.store(group="model", name="base_mlp", node=MLPConfig)
     store.store(group="optimizer", name="base_optimizer", node=OptimizerConfig)
     store.store(group="schedule", name="base_schedule", node=ScheduleConfig)
     store.store(group="sampling", name="base_sampling", node=SamplingConfig)

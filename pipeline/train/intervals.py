@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from pipeline.config.cell import Cell
+
 
 class Intervals:
     """The run, cut where the loss is read: after every further ``read_every`` examples, and at the end.
@@ -63,3 +65,9 @@ class Intervals:
 
     def __len__(self) -> int:
         return len(self.lengths)
+
+
+def intervals_of(cell: Cell) -> Intervals:
+    """Where the loss of a cell's runs is read."""
+    config = cell.config
+    return Intervals(config.data.rows, config.batch_size, config.epochs, config.read_every)

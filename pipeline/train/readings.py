@@ -1,11 +1,13 @@
 """Reading the loss, and noticing divergence."""
 
-import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Protocol, cast
+from dataclasses import dataclass
+from typing import Protocol
 
+import numpy as np
 import pytorch_lightning as pl
+import torch
+from numpy.typing import NDArray
 
 from pipeline.train.clock import Clock
 from pipeline.train.intervals import Intervals
@@ -13,80 +15,103 @@ from pipeline.train.intervals import Intervals
 #: A loss above this many times the initial one is divergence, as is one that is not finite.
 DIVERGED_ABOVE = 1e6
 
-#: Told of every reading: the updates since the last one, summed over runs, and the (mean) loss.
+#: Told of every reading: the updates since the last one, summed over runs, and the median loss.
 Progress = Callable[[int, float], None]
 
 
-@dataclass
-class Curve:
-    """The readings of one run.
+@dataclass(frozen=True)
+class Trajectories:
+    """The readings of runs that were trained together.
 
     Attributes
     ----------
-    step, examples : list of int
-        Updates done and examples seen.
-    seconds, loss : list of float
-        Training seconds, and half the mean squared error over all training rows.
-    diverged_step : int or None
-        The step of the reading that was not finite or too large; the run stops there.
+    step, examples : ndarray of int64, shape (readings,)
+        Updates done and examples seen by each run.
+    seconds : ndarray of float64, shape (readings,)
+        Training seconds of all of them together.
+    loss : ndarray of float64, shape (readings, runs)
+        Half the mean squared error over all training rows; infinity where it is not finite.
+    length : ndarray of int64, shape (runs,)
+        Readings of each run up to its end: the one that shows its divergence, or the last.
+    diverged : ndarray of bool, shape (runs,)
+        Whether the run's end is its divergence.
     """
 
-    step: list[int] = field(default_factory=list)
-    examples: list[int] = field(default_factory=list)
-    seconds: list[float] = field(default_factory=list)
-    loss: list[float] = field(default_factory=list)
-    diverged_step: int | None = None
+    step: NDArray[np.int64]
+    examples: NDArray[np.int64]
+    seconds: NDArray[np.float64]
+    loss: NDArray[np.float64]
+    length: NDArray[np.int64]
+    diverged: NDArray[np.bool_]
 
-    def add(self, step: int, examples: int, seconds: float, loss: float) -> None:
-        """Add a reading. A loss that is not finite is written as infinity."""
-        loss = loss if math.isfinite(loss) else math.inf
-        if self.loss and loss > DIVERGED_ABOVE * self.loss[0]:
-            self.diverged_step = step
-        self.step.append(step)
-        self.examples.append(examples)
-        self.seconds.append(seconds)
-        self.loss.append(loss)
+
+def has_diverged(loss: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
+    """Tell which losses mean divergence: not finite, or above 10^6 times the initial one."""
+    return ~(loss <= DIVERGED_ABOVE * initial) | ~loss.isfinite()
 
 
 class Watched(Protocol):
-    """What a module must have, for its loss to be read."""
+    """What a module needs so that :class:`Readings` can watch it."""
 
     clock: Clock
 
-    def read_loss(self) -> float:
-        """Half the mean squared error over all training examples."""
+    def read_loss(self) -> torch.Tensor:
+        """Half the mean squared error over all training examples, shape (runs,)."""
 
 
 class Readings(pl.Callback):
     """Reads the loss before the first update and after every interval, outside the clock.
 
-    The module it trains is a :class:`Watched` one.
-
     Parameters
     ----------
+    run : Watched
+        The module that is trained.
     intervals : Intervals
         Where the readings fall.
     progress : callable, optional
         Told of every reading.
     """
 
-    def __init__(self, intervals: Intervals, progress: Progress | None = None) -> None:
+    def __init__(self, run: Watched, intervals: Intervals, progress: Progress | None = None) -> None:
+        self.run = run
         self.intervals = intervals
         self.progress = progress
-        self.curve = Curve()
+        self.losses: list[torch.Tensor] = []
+        self.diverged: list[torch.Tensor] = []
+        self.seconds: list[float] = []
 
-    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Read the initial loss."""
-        self.curve.add(0, 0, 0.0, cast(Watched, module).read_loss())
+        self._read(updates=0)
 
     def on_train_batch_end(
-        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: object, batch: int, batch_idx: int
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: int, batch_idx: int
     ) -> None:
-        """Read the loss; stop a run that diverged."""
-        watched = cast(Watched, module)
-        step, examples = self.intervals.steps[batch_idx], self.intervals.seen[batch_idx]
-        self.curve.add(step, examples, watched.clock.seconds, watched.read_loss())
-        if self.progress is not None:
-            self.progress(batch, self.curve.loss[-1])
-        if self.curve.diverged_step is not None:
+        """Read the loss; stop when no run is left that has not diverged."""
+        self._read(updates=batch)
+        if bool(self.diverged[-1].all()):
             trainer.should_stop = True
+
+    def _read(self, updates: int) -> None:
+        loss = self.run.read_loss()
+        diverged = has_diverged(loss, self.losses[0] if self.losses else loss)
+        self.losses.append(loss)
+        self.diverged.append(diverged | self.diverged[-1] if self.diverged else diverged)
+        self.seconds.append(self.run.clock.seconds if updates else 0.0)
+        if self.progress is not None and updates:
+            self.progress(updates * len(loss), float(loss.nanmedian()))
+
+    def trajectories(self) -> Trajectories:
+        """All readings, and where each run ends."""
+        readings = len(self.losses)
+        loss = torch.stack(self.losses).double().cpu().numpy()
+        diverged = torch.stack(self.diverged).cpu().numpy()
+        ended = diverged[-1]
+        return Trajectories(
+            step=np.array([0, *self.intervals.steps[: readings - 1]]),
+            examples=np.array([0, *self.intervals.seen[: readings - 1]]),
+            seconds=np.array(self.seconds),
+            loss=np.where(np.isfinite(loss), loss, np.inf),
+            length=np.where(ended, diverged.argmax(axis=0) + 1, readings),
+            diverged=ended,
+        )

@@ -11,9 +11,10 @@ from pipeline.config.cell import Cell
 from pipeline.config.target import resolve
 from pipeline.dataset import Dataset
 from pipeline.train.clock import Clock
-from pipeline.train.intervals import Intervals
+from pipeline.train.fit import fit
+from pipeline.train.intervals import intervals_of
 from pipeline.train.order import generator, minibatches
-from pipeline.train.readings import Curve, Progress, Readings
+from pipeline.train.readings import Progress, Trajectories
 from pipeline.train.update import ScratchUpdate, TorchUpdate, Update
 
 
@@ -90,12 +91,12 @@ class SoloRun(pl.LightningModule):
                 update(lr)
 
     @torch.no_grad()
-    def read_loss(self) -> float:
-        """Half the mean squared error over all training examples."""
-        return 0.5 * F.mse_loss(self.net(self.X), self.y).item()
+    def read_loss(self) -> torch.Tensor:
+        """Half the mean squared error over all training examples, shape (1,)."""
+        return 0.5 * F.mse_loss(self.net(self.X), self.y).reshape(1)
 
 
-def train_solo(cell: Cell, seed: int, dataset: Dataset, progress: Progress | None = None) -> Curve:
+def train_solo(cell: Cell, seed: int, dataset: Dataset, progress: Progress | None = None) -> Trajectories:
     """Train one run.
 
     Parameters
@@ -111,25 +112,10 @@ def train_solo(cell: Cell, seed: int, dataset: Dataset, progress: Progress | Non
 
     Returns
     -------
-    Curve
-        Its readings; the clock's seconds are training seconds.
+    Trajectories
+        Of one run; the clock's seconds are training seconds.
     """
-    config = cell.config
-    intervals = Intervals(len(dataset.X), config.batch_size, config.epochs, config.read_every)
-    readings = Readings(intervals, progress)
-    run = SoloRun(cell, seed, dataset)
-    trainer = pl.Trainer(
-        accelerator=config.trainer.accelerator,
-        devices=config.trainer.devices,
-        max_epochs=1,  # one pass over the intervals, which hold all the epochs
-        callbacks=[readings],
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(run, train_dataloaders=intervals)
-    return readings.curve
+    return fit(SoloRun(cell, seed, dataset), cell.config.trainer, intervals_of(cell), progress)
 
 
 def warm_up(cell: Cell, dataset: Dataset) -> None:

@@ -1,0 +1,145 @@
+"""The stacked engine: many runs at once, as one LightningModule.
+
+The runs of a stack are alike in everything but learning rate and seed. They take the same steps at the
+same time, so one pass through Python, Lightning and autograd serves them all.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice, repeat
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from torch.nn import functional as F
+
+from pipeline import optimizers
+from pipeline.config.cell import Cell
+from pipeline.config.target import resolve
+from pipeline.dataset import Dataset
+from pipeline.train.clock import Clock
+from pipeline.train.fit import fit
+from pipeline.train.intervals import intervals_of
+from pipeline.train.order import draw_epoch, generator
+from pipeline.train.readings import Progress, Trajectories
+from pipeline.train.stacked_net import StackedNet
+
+
+class StackedRun(pl.LightningModule):
+    """``S`` seeds times ``C`` cells that differ in nothing but their learning rate.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        The cells.
+    seeds : sequence of int
+        Each cell is run with each of them.
+    dataset : Dataset
+        All training examples.
+    """
+
+    X: torch.Tensor
+    y: torch.Tensor
+
+    def __init__(self, cells: Sequence[Cell], seeds: Sequence[int], dataset: Dataset) -> None:
+        super().__init__()
+        self.automatic_optimization = False  # one Lightning batch is many updates
+        self.cells = cells
+        self.seeds = seeds
+        self._seed_gradients: dict[int, torch.Tensor] = {}
+        self.sources = [generator(seed, "order") for seed in seeds]
+        self.register_buffer("X", torch.from_numpy(dataset.X))
+        self.register_buffer("y", torch.from_numpy(dataset.y).unsqueeze(1))
+
+    def configure_optimizers(self) -> None:
+        """Tell Lightning of no optimizer: the update rule is ours."""
+
+    def on_fit_start(self) -> None:
+        """Build the stack, now that the device is known."""
+        config = self.cells[0].config
+        build = resolve(config.model._target_)
+        models = [build(config.model, self.X.shape[1], generator(seed, "init")) for seed in self.seeds]
+        self.net = StackedNet(models, len(self.cells), self.device)
+        rule = optimizers.load(config.optimizer.name)
+        self.rule = rule.update
+        self.params = [self.net.flat]
+        self.states = rule.init_states(self.params)
+        self.hyperparams = dict[str, object](config.optimizer.hyperparams)
+        lrs = torch.tensor([cell.config.lr for cell in self.cells], device=self.device).repeat(len(self.seeds))
+        self.lr = lrs[self.net.run_of]
+        self.clock = Clock(self.device)
+        self.minibatches = self._minibatches(config.batch_size, config.sampling.name)
+        self.factors = self._factors()
+
+    def _minibatches(self, batch_size: int, sampling: str) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield minibatches without end: X of shape (S, 1, b, ...) and y of shape (S, 1, b, 1)."""
+        while True:
+            order = torch.stack([draw_epoch(len(self.X), sampling, source) for source in self.sources])
+            order = order.to(self.device)
+            X, y = self.X[order].unsqueeze(1), self.y[order].unsqueeze(1)
+            yield from zip(X.split(batch_size, dim=2), y.split(batch_size, dim=2), strict=True)
+
+    def _factors(self) -> Iterator[float]:
+        """The schedule's factor of every step."""
+        config, cell = self.cells[0].config, self.cells[0]
+        factors = resolve(config.schedule._target_)(config.schedule, cell.steps_per_epoch, cell.steps)
+        return repeat(1.0) if np.all(factors == 1.0) else iter(factors.tolist())
+
+    def training_step(self, steps: int, batch_idx: int) -> None:
+        """Walk through the minibatches of one evaluation interval.
+
+        Parameters
+        ----------
+        steps : int
+            Updates until the next reading.
+        batch_idx : int
+            The interval's number.
+        """
+        net, rule, params, states, hyperparams = self.net, self.rule, self.params, self.states, self.hyperparams
+        grad = net.flat.grad
+        assert grad is not None
+        with self.clock:
+            for (X, y), factor in zip(islice(self.minibatches, steps), self.factors):  # noqa: B905 -- endless
+                prediction = net(X)
+                # The sum over runs gives every run the gradient of its own loss, half the mean over b.
+                loss = F.mse_loss(prediction, y.expand_as(prediction), reduction="sum")
+                grad.zero_()
+                loss.backward(self._seed_gradient(X.shape[2]))
+                hyperparams["lr"] = self.lr if factor == 1.0 else self.lr * factor
+                rule(params, states, hyperparams)
+
+    def _seed_gradient(self, batch_size: int) -> torch.Tensor:
+        """``1 / 2b``: where the backward pass starts, so that a sum is differentiated as half a mean."""
+        if batch_size not in self._seed_gradients:
+            self._seed_gradients[batch_size] = torch.tensor(0.5 / batch_size, device=self.device)
+        return self._seed_gradients[batch_size]
+
+    @torch.no_grad()
+    def read_loss(self) -> torch.Tensor:
+        """Half the mean squared error of every run over all training examples, shape (R,)."""
+        prediction = self.net(self.X[None, None])
+        return 0.5 * (prediction - self.y).square_().mean(dim=(0, 2, 3))
+
+
+def train_stacked(
+    cells: Sequence[Cell], seeds: Sequence[int], dataset: Dataset, progress: Progress | None = None
+) -> Trajectories:
+    """Train a stack.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        Alike in everything but ``lr``.
+    seeds : sequence of int
+        Each cell is run with each of them.
+    dataset : Dataset
+        All training examples.
+    progress : callable, optional
+        Told of every reading.
+
+    Returns
+    -------
+    Trajectories
+        Of ``len(seeds) * len(cells)`` runs, seed by seed; the seconds are those of the whole stack.
+    """
+    run = StackedRun(cells, seeds, dataset)
+    return fit(run, cells[0].config.trainer, intervals_of(cells[0]), progress)

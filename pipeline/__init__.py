@@ -1,4 +1,4 @@
-"""Which optimizer, batch size and learning rate reach a given loss, at what cost?
+"""A lab that asks which optimizer, batch size and learning rate reach a given loss, and at what cost.
 
 Data flows one way, a folder a stage::
 

@@ -10,8 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.config.data import TWIN_NAME
-from pipeline.config.data import DataConfig
+from pipeline.config.data import TWIN_NAME, DataConfig
 from pipeline.errors import UserError
 
 

@@ -102,4 +102,5 @@ def read_table(path: Path, schema: pa.Schema) -> pd.DataFrame:
         raise UserError(f"{path} has table version {version}, and this is version {VERSION}: make it again")
     # pandas would turn whole numbers with gaps into floats
     gaps = {field.name: "Int64" for field in schema if field.nullable and pa.types.is_integer(field.type)}
-    return arrow.to_pandas().astype(gaps)
+    table: pd.DataFrame = arrow.to_pandas().astype(gaps)
+    return table

@@ -109,9 +109,8 @@ class Lab:
     def job_conf(self, wildcards: Any) -> list[str]:
         """The configuration files that a job's cells are composed of."""
         groups = ("data", "model", "optimizer", "schedule", "sampling")
-        return sorted(
-            {f"conf/{group}/{getattr(cell.config, group).name}.yaml" for cell in self.job(wildcards) for group in groups}
-        )
+        chosen = {(group, getattr(cell.config, group).name) for cell in self.job(wildcards) for group in groups}
+        return sorted(f"conf/{group}/{name}.yaml" for group, name in chosen)
 
     def job_cells(self, wildcards: Any) -> str:
         """A digest of the cells and how often each is run: when it changes, the job runs again."""

@@ -7,7 +7,9 @@ from difflib import get_close_matches
 from pipeline.errors import UserError
 
 
-def number(key: str, value: float, *, above: float = -math.inf, least: float = -math.inf, below: float = math.inf) -> None:
+def number(
+    key: str, value: float, *, above: float = -math.inf, least: float = -math.inf, below: float = math.inf
+) -> None:
     """Refuse a number that is not finite or not in its range.
 
     Parameters

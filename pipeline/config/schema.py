@@ -81,7 +81,8 @@ class OptimizerConfig:
             checks.number(f"optimizer.hyperparams.{key}", value, **HYPERPARAMETER_RANGES.get(key, {}))
         if len(self.lr_range) != 2 or not 0 < self.lr_range[0] < self.lr_range[1]:
             raise UserError(
-                f"optimizer.lr_range={self.lr_range} is not allowed: it must be two rising numbers above 0, [lowest, highest]"
+                f"optimizer.lr_range={self.lr_range} is not allowed: it must be two rising numbers above 0, "
+                "[lowest, highest]"
             )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, cast
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.config import checks
@@ -78,7 +78,7 @@ def load_study(name: str, overrides: Sequence[str] = ()) -> Study:
     """
     checks.one_of("study", name, study_names())
     # OmegaConf reads 5e-2 as a number; plain YAML 1.1 reads it as text.
-    values = OmegaConf.load(CONF / "study" / f"{name}.yaml")
+    values = cast(DictConfig, OmegaConf.load(CONF / "study" / f"{name}.yaml"))
     values.pop("defaults", None)
     try:
         config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(StudyConfig), values))

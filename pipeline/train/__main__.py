@@ -108,7 +108,8 @@ def summary(runs: "pd.DataFrame") -> str:
     'loss: 0.245, 0.009 sec/epoch'
     """
     seconds = runs.seconds_per_epoch.median()
-    clock = "no clock (stacked)" if seconds != seconds else f"{seconds:{'.3f' if seconds >= 0.001 else '.1g'}} sec/epoch"
+    digits = ".3f" if seconds >= 0.001 else ".1g"
+    clock = "no clock (stacked)" if seconds != seconds else f"{seconds:{digits}} sec/epoch"
     bad = runs.status[runs.status != "ok"].value_counts()
     counts = f" ({', '.join(f'{count} {status}' for status, count in bad.items())})" if len(bad) else ""
     return f"loss: {runs.final_loss.median():.3f}, {clock}{counts}"

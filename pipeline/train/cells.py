@@ -84,9 +84,9 @@ def _warm_up(cells: Sequence[Cell], datasets: Mapping[str, Dataset]) -> None:
     kinds = {}
     for cell in cells:
         config = cell.config
-        kinds[
-            config.data.name, config.model.name, config.optimizer.name, config.batch_size, config.implementation
-        ] = cell
+        kinds[config.data.name, config.model.name, config.optimizer.name, config.batch_size, config.implementation] = (
+            cell
+        )
     for cell in kinds.values():
         try:
             warm_up(cell, datasets[cell.config.data.name])

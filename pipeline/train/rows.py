@@ -29,9 +29,7 @@ class Tables:
         self._runs: list[pd.DataFrame] = []
         self._curves: list[pd.DataFrame] = []
 
-    def add(
-        self, cells: Sequence[Cell], seeds: Sequence[int], trained: Trajectories | None, *, engine: str
-    ) -> None:
+    def add(self, cells: Sequence[Cell], seeds: Sequence[int], trained: Trajectories | None, *, engine: str) -> None:
         """Add runs that were trained together, seed by seed; None stands for an error.
 
         Seconds are kept where the clock was asked for: of a solo run, in a study that is timed.

@@ -31,6 +31,10 @@ class SoloRun(pl.LightningModule):
         All training examples.
     """
 
+    X: torch.Tensor
+    y: torch.Tensor
+    one_half: torch.Tensor
+
     def __init__(self, cell: Cell, seed: int, dataset: Dataset) -> None:
         super().__init__()
         # One Lightning batch is many updates, so Lightning's own optimization loop cannot be used.

@@ -40,6 +40,9 @@ class StackedRun(pl.LightningModule):
         All training examples.
     """
 
+    X: torch.Tensor
+    y: torch.Tensor
+
     def __init__(self, cells: Sequence[Cell], seeds: Sequence[int], dataset: Dataset) -> None:
         super().__init__()
         self.automatic_optimization = False  # one Lightning batch is many updates

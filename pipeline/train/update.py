@@ -13,7 +13,8 @@ from pipeline.config.target import resolve
 class Update(Protocol):
     """Applies the gradients in ``.grad`` with this learning rate, and clears them."""
 
-    def __call__(self, lr: float) -> None: ...
+    def __call__(self, lr: float) -> None:
+        """Update in place and clear the gradients."""
 
 
 class ScratchUpdate:

@@ -26,7 +26,9 @@ HYPERPARAMETER_RANGES: dict[str, dict[str, float]] = {
     "beta1": {"least": 0.0, "below": 1.0},
     "beta2": {"least": 0.0, "below": 1.0},
     "rho": {"least": 0.0, "below": 1.0},
-    "eps": {"above": 0.0},
+    "alpha": {"least": 0.0, "below": 1.0},
+    "eps": {"least": 0.0},
+    "eps_root": {"least": 0.0},
     "weight_decay": {"least": 0.0},
 }
 

@@ -1,9 +1,8 @@
 """What a configuration may name with ``_target_``."""
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
-
-from hydra.utils import get_object
 
 from pipeline.errors import UserError
 
@@ -17,11 +16,20 @@ def resolve(target: str) -> Callable[..., Any]:
     Raises
     ------
     UserError
-        If it is outside the allowed packages, or there is no such thing.
+        If it is outside the allowed packages, its package is not installed, or there is no such thing.
     """
     if not target.startswith(ALLOWED):
         raise UserError(f"_target_={target} is not allowed: it must be in {', '.join(ALLOWED)}")
+    module, _, name = target.rpartition(".")
+    package = target.partition(".")[0]
     try:
-        return get_object(target)  # type: ignore[no-any-return]
-    except Exception as error:
-        raise UserError(f"_target_={target} cannot be imported: {str(error).splitlines()[0]}") from None
+        return getattr(import_module(module), name)  # type: ignore[no-any-return]
+    except ModuleNotFoundError as error:
+        if error.name == package:
+            raise UserError(
+                f"_target_={target} needs the package {package}, which is not installed: "
+                f"pip install {package.replace('_', '-')}"
+            ) from None
+        raise UserError(f"_target_={target} cannot be imported: {error}") from None
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"_target_={target} cannot be imported: {error}") from None

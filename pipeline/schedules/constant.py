@@ -4,8 +4,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config.schema import ScheduleConfig
+from pipeline.schedules._warm_up import with_warm_up
 
 
+@with_warm_up
 def constant(config: ScheduleConfig, steps_per_epoch: int, steps: int) -> NDArray[np.float64]:
     """Keep the learning rate as it is.
 

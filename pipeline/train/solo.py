@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import islice, repeat
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch.nn import functional as F
@@ -10,6 +11,7 @@ from torch.nn import functional as F
 from pipeline.config.cell import Cell
 from pipeline.config.target import resolve
 from pipeline.dataset import Dataset
+from pipeline.schedules import learning_rate_factors
 from pipeline.train.clock import Clock
 from pipeline.train.fit import fit
 from pipeline.train.intervals import intervals_of
@@ -67,9 +69,9 @@ class SoloRun(pl.LightningModule):
 
     def _learning_rates(self) -> Iterator[float]:
         config = self.cell.config
-        if config.schedule.name == "constant":
-            return repeat(config.lr)
-        factors = resolve(config.schedule._target_)(config.schedule, self.cell.steps_per_epoch, self.cell.steps)
+        factors = learning_rate_factors(config.schedule, self.cell.steps_per_epoch, self.cell.steps)
+        if np.all(factors == 1):
+            return repeat(config.lr)  # the cheapest iterator there is: it is read inside the clock
         return iter((config.lr * factors).tolist())
 
     def training_step(self, steps: int, batch_idx: int) -> None:

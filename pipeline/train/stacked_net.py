@@ -1,21 +1,39 @@
 """Many copies of a model, computed at once.
 
-The copies belong to ``S`` seeds times ``C`` cells, seed by seed. Runs of one seed meet the same
-minibatches, so the input has shape ``(S, 1, b, ...)``; where a layer can share it between the cells of a
-seed, it is never copied.
+The copies belong to ``S`` seeds times ``C`` cells, seed by seed: run ``s * C + c``. Runs of one seed meet
+the same minibatches, and all runs are evaluated on the same examples; a first linear layer reads such an
+input once for all the runs that share it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 from torch.func import functional_call, vmap
 
-#: A layer's work: the input, then the layer's own parameters, each with a leading run axis.
-Forward = Callable[[torch.Tensor, Sequence[torch.Tensor]], torch.Tensor]
-
-#: Layers that treat every number alone, and so do not care about leading axes.
+#: Layers that treat every number alone, and so do not care how the runs are laid out.
 ELEMENTWISE = (nn.ReLU, nn.Tanh, nn.Sigmoid, nn.GELU, nn.ELU, nn.SiLU, nn.Softplus, nn.LeakyReLU, nn.Identity)
+
+Layer = Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Block:
+    """One parameter tensor of all runs, and its gradient: views of the flat tensors, shape (R, ...)."""
+
+    data: torch.Tensor
+    grad: torch.Tensor
+
+    def leaf(self, arrange: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        """The same memory in the arrangement a layer computes with.
+
+        Autograd adds its gradient straight into the flat one, and no view has to be made, or
+        differentiated, at each step.
+        """
+        leaf = arrange(self.data).detach().requires_grad_()
+        leaf.grad = arrange(self.grad)
+        return leaf
 
 
 class StackedNet:
@@ -33,117 +51,138 @@ class StackedNet:
     Attributes
     ----------
     flat : Tensor of shape (R * P,)
-        All parameters of all runs, one block of ``R`` rows per parameter tensor. Elementwise update rules
-        run on it with one operation where a loop over tensors would take several. Its ``grad`` is filled
-        by a backward pass through :meth:`__call__`.
-    leaves : list of Tensor
-        The same memory as tensors of shape ``(R, ...)``, which autograd differentiates.
+        All parameters of all runs, a block per parameter tensor: elementwise update rules run on it in one
+        operation each. A backward pass adds to its ``grad``.
+    run_of : Tensor of shape (R * P,), int64
+        The run that each element of ``flat`` belongs to.
     """
 
     def __init__(self, models: Sequence[nn.Module], cells: int, device: torch.device) -> None:
-        template = models[0]
         seeds = len(models)
         self.runs = seeds * cells
         starts = [torch.stack(group) for group in zip(*(list(m.parameters()) for m in models), strict=True)]
-        blocks = [start.detach().repeat_interleave(cells, dim=0) for start in starts]
-        self.flat = torch.cat([block.reshape(-1) for block in blocks]).to(device)
+        starts = [start.detach().repeat_interleave(cells, dim=0) for start in starts]
+        self.flat = torch.cat([start.reshape(-1) for start in starts]).to(device)
         self.flat.grad = torch.zeros_like(self.flat)
-        self.leaves = [self._leaf(block.shape, offset) for block, offset in zip(blocks, _offsets(blocks), strict=True)]
-        #: For each element of ``flat``, the run it belongs to.
-        self.run_of = torch.cat([torch.arange(self.runs).repeat_interleave(block[0].numel()) for block in blocks]).to(
-            device
-        )
-        self._forward = layer_map(template, self.runs) or vectorised(template.to(device), self.runs)
+        runs = torch.arange(self.runs)
+        self.run_of = torch.cat([runs.repeat_interleave(start[0].numel()) for start in starts]).to(device)
+        sizes = [start.numel() for start in starts]
+        self._blocks = [
+            Block(data.view(start.shape), grad.view(start.shape))
+            for start, data, grad in zip(starts, self.flat.split(sizes), self.flat.grad.split(sizes), strict=True)
+        ]
+        template = models[0].to(device)
+        self._train = self._compile(template, groups=seeds)
+        self._evaluate = self._compile(template, groups=1)
 
-    def _leaf(self, shape: torch.Size, offset: int) -> torch.Tensor:
-        """A view of the flat parameters whose gradient is accumulated into the flat gradient."""
-        end = offset + shape.numel()
-        leaf = self.flat[offset:end].view(shape).detach().requires_grad_()
-        assert self.flat.grad is not None
-        leaf.grad = self.flat.grad[offset:end].view(shape)
-        return leaf
+    def _compile(self, template: nn.Module, groups: int) -> Layer:
+        layers = _stacked_layers(template, self._blocks, groups, self.runs // groups)
+        if layers is None:
+            return _vectorised(template, self._blocks, groups, self.runs // groups)
+        return _Chain(layers)
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """Predict.
+    def predict(self, X: torch.Tensor) -> torch.Tensor:
+        """Predict for minibatches, differentiably.
 
         Parameters
         ----------
-        x : Tensor of shape (G, 1, b, ...)
-            Inputs shared by each of ``G`` groups of ``R / G`` consecutive runs: ``G = S`` for minibatches,
-            ``G = 1`` for what all runs are evaluated on.
+        X : Tensor of shape (S, b, ...)
+            Each seed's minibatch.
 
         Returns
         -------
-        Tensor of shape (G, R / G, b, outputs)
+        Tensor of shape (S, b, C)
+            The single output of each run for each example.
         """
-        return self._forward(x, self.leaves)
+        return self._train(X)
+
+    @torch.no_grad()
+    def predict_all(self, X: torch.Tensor) -> torch.Tensor:
+        """Predict for examples that all runs share, from ``(n, ...)`` to ``(n, R)``."""
+        return self._evaluate(X.unsqueeze(0)).squeeze(0)
 
 
-def layer_map(module: nn.Module, runs: int) -> Forward | None:
-    """Stack a model layer by layer, or return None if it has a layer that is not in the map.
+class _Chain:
+    """One layer after the other."""
 
-    ``Linear`` becomes a batched product; elementwise layers stay as they are; ``Sequential`` is a chain.
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self.layers = layers
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+def _stacked_layers(
+    template: nn.Module, blocks: Sequence[Block], groups: int, cells: int
+) -> list[Layer] | None:
+    """Stack a chain of layers, or return None if one of them is not in the map.
+
+    The input is ``(G, b, in)``, shared by the ``C`` runs of a group. The first ``Linear`` makes it
+    ``(G, b, C * out)``: packed. From there on each run has an input of its own, and a ``Linear`` computes
+    with ``(G * C, b, in)``: apart. The end is packed again.
     """
-    if isinstance(module, nn.Linear) and module.bias is not None:
-        return _linear
-    if isinstance(module, ELEMENTWISE):
-        return lambda x, params: module(x)
-    if isinstance(module, nn.Sequential):
-        layers = [layer_map(layer, runs) for layer in module]
-        counts = [len(list(layer.parameters())) for layer in module]
-        if all(layers):
-            return lambda x, params: _chain(layers, counts, x, params)
-    return None
+    parameters = iter(blocks)
+    layers: list[Layer] = []
+    shared, packed, width = True, False, 0
+    for module in template if isinstance(template, nn.Sequential) else [template]:
+        if isinstance(module, nn.Linear) and module.bias is not None:
+            weight, bias = next(parameters), next(parameters)
+            if shared:
+                layers.append(_shared_linear(weight, bias, groups))
+                shared, packed = False, True
+            else:
+                if packed:
+                    layers.append(_apart(groups, cells, width))
+                    packed = False
+                layers.append(_own_linear(weight, bias))
+            width = module.out_features
+        elif isinstance(module, ELEMENTWISE):
+            layers.append(module)
+        else:
+            return None
+    if not packed:
+        layers.append(_packed(groups, cells))
+    return layers if width == 1 else None
 
 
-def _chain(
-    layers: Sequence[Forward | None], counts: Sequence[int], x: torch.Tensor, params: Sequence[torch.Tensor]
-) -> torch.Tensor:
-    first = 0
-    for layer, count in zip(layers, counts, strict=True):
-        assert layer is not None
-        x = layer(x, params[first : first + count])
-        first += count
-    return x
+def _shared_linear(weight: Block, bias: Block, groups: int) -> Layer:
+    """``Linear`` whose input is shared: the input is read once for all the runs of a group."""
+    inputs = weight.data.shape[2]
+    w = weight.leaf(lambda t: t.view(groups, -1, inputs).transpose(1, 2))  # (G, in, C * out)
+    b = bias.leaf(lambda t: t.view(groups, 1, -1))
+    return lambda x: torch.baddbmm(b, x, w)
 
 
-def _linear(x: torch.Tensor, params: Sequence[torch.Tensor]) -> torch.Tensor:
-    """``Linear`` for many runs: one product per group that shares its input, else one per run."""
-    weight, bias = params
-    runs, outputs, inputs = weight.shape
-    groups, shared_by, b, _ = x.shape
-    cells = runs // groups
-    if shared_by == 1:
-        # (G, b, in) x (G, in, C * out): the input is read once for all the cells of a seed.
-        out = torch.baddbmm(
-            bias.view(groups, 1, cells * outputs),
-            x.view(groups, b, inputs),
-            weight.view(groups, cells * outputs, inputs).transpose(1, 2),
-        )
-        return out.view(groups, b, cells, outputs).transpose(1, 2)
-    out = torch.baddbmm(bias.unsqueeze(1), x.reshape(runs, b, inputs), weight.transpose(1, 2))
-    return out.view(groups, cells, b, outputs)
+def _own_linear(weight: Block, bias: Block) -> Layer:
+    """``Linear`` with an input for each run, from (R, b, in) to (R, b, out)."""
+    w = weight.leaf(lambda t: t.transpose(1, 2))
+    b = bias.leaf(lambda t: t.unsqueeze(1))
+    return lambda x: torch.baddbmm(b, x, w)
 
 
-def vectorised(module: nn.Module, runs: int) -> Forward:
-    """Stack any module by ``torch.func``: slower than the layer map, and always possible."""
-    names = [name for name, _ in module.named_parameters()]
+def _apart(groups: int, cells: int, width: int) -> Layer:
+    """From (G, b, C * width) to (G * C, b, width)."""
+    return lambda x: x.view(groups, -1, cells, width).transpose(1, 2).reshape(groups * cells, -1, width)
 
-    def one(params: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
-        out: torch.Tensor = functional_call(module, params, (x,))
+
+def _packed(groups: int, cells: int) -> Layer:
+    """From (G * C, b, 1) to (G, b, C)."""
+    return lambda x: x.view(groups, cells, -1).transpose(1, 2)
+
+
+def _vectorised(template: nn.Module, blocks: Sequence[Block], groups: int, cells: int) -> Layer:
+    """Stack any module by ``torch.func``: slower than layer by layer, and possible for whatever vmap can do."""
+    names = [name for name, _ in template.named_parameters()]
+    leaves = {name: block.leaf(lambda t: t) for name, block in zip(names, blocks, strict=True)}
+
+    def one_run(params: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+        out: torch.Tensor = functional_call(template, params, (x,))
         return out
 
-    def forward(x: torch.Tensor, params: Sequence[torch.Tensor]) -> torch.Tensor:
-        groups = x.shape[0]
-        each = x.expand(groups, runs // groups, *x.shape[2:]).reshape(runs, *x.shape[2:])
-        out = vmap(one)(dict(zip(names, params, strict=True)), each)
-        return out.view(groups, runs // groups, *out.shape[1:])
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        each = x.repeat_interleave(cells, dim=0)
+        return vmap(one_run)(leaves, each).view(groups, cells, -1).transpose(1, 2)
 
     return forward
-
-
-def _offsets(blocks: Sequence[torch.Tensor]) -> Iterator[int]:
-    offset = 0
-    for block in blocks:
-        yield offset
-        offset += block.numel()

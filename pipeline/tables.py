@@ -34,7 +34,7 @@ RUNS = pa.schema(
         pa.field("engine", _text, nullable=False),
         pa.field("status", _text, nullable=False),
         *(pa.field(name, _whole, nullable=False) for name in ("epochs", "steps", "examples")),
-        *(pa.field(name, _real, nullable=False) for name in ("initial_loss", "final_loss", "best_loss")),
+        *(pa.field(name, _real) for name in ("initial_loss", "final_loss", "best_loss")),  # null after an error
         pa.field("train_seconds", _real),
         pa.field("seconds_per_epoch", _real),
         pa.field("diverged_step", _whole),
@@ -73,14 +73,15 @@ def write_table(table: pd.DataFrame, schema: pa.Schema, path: Path) -> None:
 
     Raises
     ------
-    pyarrow.ArrowInvalid
-        If a column is missing, of another type, or empty where it must not be.
+    KeyError
+        If a column is missing.
+    ValueError
+        If a column is of another type, or has gaps where it must have none.
+    UserError
+        If the file cannot be written.
     """
     arrow = pa.Table.from_pandas(table[schema.names], schema=schema, preserve_index=False, safe=True)
     arrow = arrow.replace_schema_metadata({**(schema.metadata or {})})
-    for field in schema:
-        if not field.nullable and arrow[field.name].null_count:
-            raise pa.ArrowInvalid(f"{path.name}: column {field.name} must not be empty")
     with written_whole(path) as temporary:
         pq.write_table(arrow, temporary)
 

@@ -1,0 +1,65 @@
+"""What the tests share: data sets, a copy of the repository to break, and a way to run commands in it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from airfoil_files import REAL_FILE
+
+from pipeline.config import compose_data
+from pipeline.dataset import prepared
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def dataset(tmp_path_factory):
+    """The offline twin: needs no network."""
+    return prepared(compose_data(["data=airfoil_twin"]), tmp_path_factory.mktemp("twin"))
+
+
+@pytest.fixture(scope="session")
+def real_dataset(tmp_path_factory):
+    """The real data, where ``AIRFOIL_DATA`` points to it."""
+    if not REAL_FILE.is_file():
+        pytest.skip("AIRFOIL_DATA does not point to the real file")
+    # The path is written into the configuration, because another test may have composed it without the variable.
+    return prepared(compose_data([f"data.sources=['{REAL_FILE}']"]), tmp_path_factory.mktemp("real"))
+
+
+@pytest.fixture
+def run():
+    """Run a command and capture what it says; ``python`` and ``snakemake`` are those that run the tests."""
+
+    def command(*arguments, cwd=ROOT, **environment):
+        path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+        return subprocess.run(
+            [str(argument) for argument in arguments],
+            cwd=cwd,
+            env={**os.environ, "PATH": path, "PYTHONDONTWRITEBYTECODE": "1", **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return command
+
+
+@pytest.fixture
+def lab_copy(tmp_path):
+    """Copy the files that git tracks or would track, so that a test may edit them and run the workflow there."""
+    copy = tmp_path / "lab"
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (ROOT / name).is_file():  # not if it was deleted and that is not committed
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    return copy

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,43 +10,6 @@ from pipeline.errors import exit_on_user_error
 
 if TYPE_CHECKING:
     from pipeline.figures.registry import Tables
-
-
-def read_studies(folders: Sequence[Path], data: Path | None) -> "dict[str, Tables]":
-    """Read the tables of some studies.
-
-    Parameters
-    ----------
-    folders : sequence of Path
-        Each with ``runs.parquet`` and ``curves.parquet``.
-    data : Path, optional
-        The whitened table, for the least loss that a linear model can have.
-
-    Returns
-    -------
-    dict
-        A study's name to its tables.
-
-    Raises
-    ------
-    UserError
-        If a table cannot be read or has no rows.
-    """
-    from pipeline.errors import UserError
-    from pipeline.figures.minimum import least_squares_minimum
-    from pipeline.figures.registry import Tables
-    from pipeline.tables import CURVES, RUNS, read_table
-
-    studies = {}
-    for folder in folders:
-        runs = read_table(folder / "runs.parquet", RUNS)
-        if runs.empty:
-            raise UserError(f"{folder / 'runs.parquet'} has no runs: train the study first")
-        minimum = None if data is None else least_squares_minimum(data, runs)
-        if data is not None and minimum is None:
-            print(f"note: {folder} and {data} have no common least squares minimum; none is drawn", file=sys.stderr)
-        studies[str(runs["study"].iloc[0])] = Tables(runs, read_table(folder / "curves.parquet", CURVES), minimum)
-    return studies
 
 
 def draw_all(studies: "dict[str, Tables]", out: Path) -> list[dict[str, Any]]:
@@ -116,7 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, metavar="FILE.parquet", help="the whitened table: draws the least loss")
     parser.add_argument("studies", type=Path, nargs="+", metavar="STUDY", help="folders such as results/textbook")
     options = parser.parse_args(arguments)
-    # Both are slow to import, so that --help answers at once.
+    # Here, so that --help answers at once.
+    from pipeline.figures.studies import read_studies
+
     studies = read_studies(options.studies, options.data)
     for figure in draw_all(studies, options.out):
         print(options.out / figure["svg"])

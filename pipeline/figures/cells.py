@@ -182,5 +182,27 @@ def cost_to_target(cell: CellSummary, curves: pd.DataFrame, axis: str, target: f
     if own[axis].isna().all():
         return math.nan
     first = own[own["loss"] <= target].groupby("seed")[axis].min()
-    costs = first.reindex(cell.runs["seed"]).astype(float).fillna(np.inf).to_numpy(dtype=np.float64)
-    return float(quantiles(costs, 0.5))
+    costs = first.reindex(cell.runs["seed"]).astype(float).fillna(np.inf)
+    return float(quantiles(np.asarray(costs, dtype=np.float64), 0.5))
+
+
+def unstable(cells: list[CellSummary]) -> list[tuple[CellSummary, float, float]]:
+    """The cells whose runs are ``ok`` and whose loss rose all the same.
+
+    Parameters
+    ----------
+    cells : list of CellSummary
+        A study's cells.
+
+    Returns
+    -------
+    list of (CellSummary, float, float)
+        Cell, median initial and median final loss.
+    """
+    found = []
+    for cell in cells:
+        rows = cell.runs[cell.runs["status"] == "ok"]
+        initial, final = (float(rows[name].astype(float).median()) for name in ("initial_loss", "final_loss"))
+        if math.isfinite(final) and final > initial:
+            found.append((cell, initial, final))
+    return found

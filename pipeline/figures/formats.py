@@ -1,8 +1,12 @@
-"""How numbers are written in captions and in the report."""
+"""How numbers are written in captions and in the report.
+
+The spaces inside a number, and before its unit, do not break: ``1.57 × 10⁵`` stays on one line.
+"""
 
 import math
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+_SPACE = "\N{NO-BREAK SPACE}"
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 
@@ -11,8 +15,10 @@ def number(value: float | None, digits: int = 3) -> str:
 
     Examples
     --------
-    >>> number(0.24168), number(149564.3), number(5.459e-9), number(float("inf")), number(None), number(1500)
-    ('0.242', '1.50 × 10⁵', '5.46 × 10⁻⁹', '∞', '–', '1500')
+    >>> number(0.24168), number(float("inf")), number(None), number(1500)
+    ('0.242', '∞', '–', '1500')
+    >>> print(number(149564.3), number(5.459e-9))
+    1.50 × 10⁵ 5.46 × 10⁻⁹
     """
     if value is None or math.isnan(value):
         return "–"
@@ -24,7 +30,7 @@ def number(value: float | None, digits: int = 3) -> str:
         decimals = max(digits - 1 - math.floor(math.log10(abs(value))), 0)
         return f"{value:.{decimals}f}"
     mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
-    return f"{mantissa} × 10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
+    return f"{mantissa}{_SPACE}×{_SPACE}10{str(int(exponent)).translate(_SUPERSCRIPTS)}"
 
 
 def loss(value: float | None) -> str:
@@ -32,8 +38,8 @@ def loss(value: float | None) -> str:
 
     Examples
     --------
-    >>> loss(0.2416880), loss(149564.3), loss(float("inf"))
-    ('0.24169', '1.50 × 10⁵', '∞')
+    >>> print(loss(0.2416880), loss(149564.3), loss(float("inf")))
+    0.24169 1.50 × 10⁵ ∞
     """
     if value is not None and 1e-3 <= abs(value) < 10:
         return f"{value:.5f}"
@@ -45,15 +51,16 @@ def seconds(value: float | None) -> str:
 
     Examples
     --------
-    >>> seconds(0.0818), seconds(0.00013), seconds(12.34), seconds(None)
-    ('81.8 ms', '130 µs', '12.3 s', '–')
+    >>> print(seconds(0.0818), seconds(0.00013), seconds(12.34), seconds(None))
+    81.8 ms 130 µs 12.3 s –
     """
     if value is None or math.isnan(value):
         return "–"
     # 0.9995 of a unit would be written as 1000 of the next one
     scale, unit = next(((s, u) for s, u in _UNITS if abs(value) >= 0.9995 * s), _UNITS[-1])
     scaled = value / scale
-    return f"{scaled:.0f} {unit}" if abs(scaled) >= 99.95 else f"{number(scaled)} {unit}"
+    digits = f"{scaled:.0f}" if abs(scaled) >= 99.95 else number(scaled)
+    return f"{digits}{_SPACE}{unit}"
 
 
 def count(quantity: int, noun: str) -> str:

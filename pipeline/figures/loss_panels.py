@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pipeline.figures import formats, style
-from pipeline.figures.cells import CellSummary, cells_of, curve_table
+from pipeline.figures.cells import CellSummary, cells_of, curve_table, unstable
 from pipeline.figures.registry import Tables
 
 #: Excesses are shown down to here; below, single precision has no digits left.
@@ -213,12 +213,9 @@ def settings(tables: Tables) -> str:
     ]
     if bad:
         text += f" Runs that did not end well: {'; '.join(bad)}."
-    for cell in cells:
-        rows = cell.runs[cell.runs["status"] == "ok"]
-        final, initial = (rows[column].astype(float).median() for column in ("final_loss", "initial_loss"))
-        if math.isfinite(final) and final > initial:
-            text += (
-                f" {formats.quoted(cell.label)} ends at {formats.loss(final)}, above the {formats.loss(initial)} "
-                "it starts from."
-            )
+    for cell, initial, final in unstable(cells):
+        text += (
+            f" {formats.quoted(cell.label)} ends at {formats.loss(final)}, above the {formats.loss(initial)} "
+            "it starts from."
+        )
     return text

@@ -42,13 +42,15 @@ def _extremes(own: dict[int, float]) -> str:
     *_, middle, largest = sorted(own)
     quick, slow = (largest, middle) if own[largest] <= own[middle] else (middle, largest)
     text = (
-        f"From scratch, b = {quick} ({formats.seconds(own[quick])}) is faster per epoch than b = {slow} "
-        f"({formats.seconds(own[slow])}), {formats.number(own[slow] / own[quick], 2)} times."
+        f"From scratch, an epoch at b = {quick} ({formats.seconds(own[quick])}) is faster than one at b = {slow} "
+        f"({formats.seconds(own[slow])}), by a factor of {formats.number(own[slow] / own[quick], 2)}."
     )
     smallest = min(own)
     if smallest not in (middle, largest):
         ratio = formats.number(own[smallest] / own[middle], 2)
-        text += f" b = {smallest} takes {formats.seconds(own[smallest])}, {ratio} times what b = {middle} takes."
+        text += (
+            f" At b = {smallest} it takes {formats.seconds(own[smallest])}, {ratio} times as long as at b = {middle}."
+        )
     return text
 
 

@@ -65,8 +65,12 @@ class CellSummary:
 
         Examples: ``sgd``, ``sgd (3 of 20 diverged)``.
         """
-        bad = [f"{n} of {len(self.runs)} {status}" for status, n in self.statuses.items() if status != "ok"]
-        return f"{shortened(self.label)} ({', '.join(bad)})" if bad else shortened(self.label)
+        return f"{shortened(self.label)} ({self.trouble})" if self.trouble else shortened(self.label)
+
+    @property
+    def trouble(self) -> str:
+        """How many runs did not end well; empty where all did."""
+        return ", ".join(f"{n} of {len(self.runs)} {status}" for status, n in self.statuses.items() if status != "ok")
 
     @property
     def losses(self) -> NDArray[np.float64]:

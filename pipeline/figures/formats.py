@@ -41,7 +41,7 @@ def loss(value: float | None) -> str:
     >>> print(loss(0.2416880), loss(149564.3), loss(float("inf")))
     0.24169 1.50 × 10⁵ ∞
     """
-    if value is not None and 1e-3 <= abs(value) < 10:
+    if value is not None and 1e-4 <= abs(value) < 10:
         return f"{value:.5f}"
     return number(value)
 
@@ -56,11 +56,21 @@ def seconds(value: float | None) -> str:
     """
     if value is None or math.isnan(value):
         return "–"
+    scaled, unit = _in_unit(value)
+    digits = f"{scaled:.0f}" if abs(scaled) >= 99.95 else f"{scaled:#.3g}"
+    return f"{digits}{_SPACE}{unit}"
+
+
+def tick_seconds(value: float) -> str:
+    """Write a tick of a logarithmic axis of seconds: ``1 ms``, not ``1.00 ms``."""
+    scaled, unit = _in_unit(value)
+    return f"{scaled:.4g}{_SPACE}{unit}"
+
+
+def _in_unit(value: float) -> tuple[float, str]:
     # 0.9995 of a unit would be written as 1000 of the next one
     scale, unit = next(((s, u) for s, u in _UNITS if abs(value) >= 0.9995 * s), _UNITS[-1])
-    scaled = value / scale
-    digits = f"{scaled:.0f}" if abs(scaled) >= 99.95 else number(scaled)
-    return f"{digits}{_SPACE}{unit}"
+    return value / scale, unit
 
 
 def count(quantity: int, noun: str) -> str:

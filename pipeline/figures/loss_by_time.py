@@ -32,7 +32,7 @@ def ranking(costs: dict[str, float]) -> str:
     """
     timed = {label: cost for label, cost in costs.items() if not math.isnan(cost)}
     if not timed:
-        return "No run has a clock: they were trained stacked."
+        return "No run has a clock; stacked runs never have one."
     reached = sorted((cost, label) for label, cost in timed.items() if math.isfinite(cost))
     never = [label for label, cost in timed.items() if math.isinf(cost)]
     sentences = []

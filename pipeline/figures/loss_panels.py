@@ -57,23 +57,43 @@ def draw_loss_panels(tables: Tables, axis: str, label: str) -> Figure:
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.15, 1])
     for axes in (upper, lower):
         axes.set_xscale("log")
+    _name_panels(upper, lower, label, tables.minimum)
+    leaving = 0
     if all(curve.table.empty for curve in curves):
         for axes in (upper, lower):
             style.say(axes, f"no run has {'a clock' if axis == 'seconds' else 'readings'}")
-    _draw_settling(upper, curves, axis, tables)
-    _draw_straying(lower, curves, axis, tables)
-    lower.set_xlabel(label)
-    _add_legend(figure, curves)
+    else:
+        leaving = _draw_settling(upper, curves, axis, tables)
+        _draw_straying(lower, curves, axis, tables)
+    _add_legend(figure, curves, leaving)
     return figure
 
 
 def _drawable(cell: CellSummary, tables: Tables, axis: str) -> pd.DataFrame:
-    """The cell's summary without the reading before the first update: a log axis has no place for 0."""
+    """The cell's summary without the reading before the first update: a log axis has no place for 0.
+
+    A median that became infinite stays so, and its line ends there.
+    """
     table = curve_table(cell, tables.curves)
-    return table[table[axis] > 0]
+    table = table[table[axis] > 0]
+    infinite = np.flatnonzero(np.isinf(table["loss"]))
+    return table.iloc[: infinite[0] + 1] if infinite.size else table
 
 
-def _draw_settling(axes: Axes, curves: Sequence[_Curve], axis: str, tables: Tables) -> None:
+def _name_panels(upper: Axes, lower: Axes, label: str, minimum: float | None) -> None:
+    upper.set_title("Where the runs settle")
+    upper.set_ylabel("loss (half mean squared error)")
+    lower.set_xlabel(label)
+    if minimum is None:
+        lower.set_title("How far they stray")
+        lower.set_ylabel("loss (log scale)")
+    else:
+        lower.set_title("How far they stay above the minimum")
+        lower.set_ylabel("loss − minimum (log scale)")
+
+
+def _draw_settling(axes: Axes, curves: Sequence[_Curve], axis: str, tables: Tables) -> int:
+    """Draw the upper panel; return how many medians leave it upwards for good."""
     bottom, top = settling_range(tables, [curve.table for curve in curves])
     for i, curve in enumerate(curves):
         x, table = curve.table[axis].to_numpy(), curve.table
@@ -81,15 +101,22 @@ def _draw_settling(axes: Axes, curves: Sequence[_Curve], axis: str, tables: Tabl
         clamped = table[["low", "loss", "high"]].clip(upper=100 * top)
         axes.fill_between(x, clamped["low"], clamped["high"], color=curve.style.colour, alpha=0.13, linewidth=0)
         axes.plot(x, clamped["loss"], **curve.style.line(), markevery=(0.02 + 0.012 * i, 0.11))
-        above = (table["loss"] > top).to_numpy()
-        if above.any() and above[-1]:
-            leaves = x[np.flatnonzero(~above)[-1] + 1] if (~above).any() else x[0]
-            _mark_leaving(axes, leaves, top, curve)
     axes.set_ylim(bottom, top)
-    axes.set_ylabel("loss (half mean squared error)")
-    axes.set_title("Where the runs settle")
+    leaving = [(curve, edge) for curve in curves if (edge := _leaves_at(curve.table, axis, top)) is not None]
+    for line, (curve, edge) in enumerate(leaving):
+        _mark_leaving(axes, edge, curve, line)
     if tables.minimum is not None:
         _annotate_level(axes, tables.minimum, f"least squares minimum {formats.loss(tables.minimum)}")
+    return len(leaving)
+
+
+def _leaves_at(table: pd.DataFrame, axis: str, top: float) -> float | None:
+    """Where on the x axis a median rises above the panel and does not come back."""
+    above = (table["loss"] > top).to_numpy()
+    if not (above.size and above[-1]):
+        return None
+    inside = np.flatnonzero(~above)
+    return float(table[axis].iloc[inside[-1] + 1 if inside.size else 0])
 
 
 def _annotate_level(axes: Axes, level: float, words: str) -> None:
@@ -108,14 +135,17 @@ def _annotate_level(axes: Axes, level: float, words: str) -> None:
     )
 
 
-def _mark_leaving(axes: Axes, x: float, top: float, curve: _Curve) -> None:
-    """Mark where a median leaves the panel, and name it there."""
+def _mark_leaving(axes: Axes, x: float, curve: _Curve, line: int) -> None:
+    """Mark where a median leaves the panel, and name it there, each on a line of its own."""
+    top = axes.get_ylim()[1]
+    right = axes.transLimits.transform(axes.transScale.transform((x, top)))[0] > 0.55
     axes.plot(x, top, "^", color=curve.style.colour, markersize=10, markeredgecolor="white", clip_on=False, zorder=5)
     axes.annotate(
         curve.cell.note,
         (x, top),
-        xytext=(9, -4),
+        xytext=(-9 if right else 9, -4 - 13 * line),
         textcoords="offset points",
+        ha="right" if right else "left",
         va="top",
         fontsize=9,
         color=curve.style.colour,
@@ -164,14 +194,8 @@ def _draw_straying(axes: Axes, curves: Sequence[_Curve], axis: str, tables: Tabl
         axes.set_ylim(bottom=SMALLEST_EXCESS / 30)
     for curve in curves:
         _cross_diverged(axes, curve, axis, tables.curves)
-    if tables.minimum is None:
-        axes.set_ylabel("loss (log scale)")
-        axes.set_title("How far they stray")
-    else:
-        if axes.get_ylim()[0] <= SMALLEST_EXCESS:
-            _annotate_level(axes, SMALLEST_EXCESS, "single precision ends here")
-        axes.set_ylabel("loss − minimum (log scale)")
-        axes.set_title("How far they stay above the minimum")
+    if tables.minimum is not None and axes.get_ylim()[0] < SMALLEST_EXCESS:
+        _annotate_level(axes, SMALLEST_EXCESS, "single precision ends here")
 
 
 def _cross_diverged(axes: Axes, curve: _Curve, axis: str, curves: pd.DataFrame) -> None:
@@ -185,11 +209,12 @@ def _cross_diverged(axes: Axes, curve: _Curve, axis: str, curves: pd.DataFrame) 
     axes.plot(ends, [top] * len(ends), "x", color=curve.style.colour, markersize=8, markeredgewidth=2, clip_on=False)
 
 
-def _add_legend(figure: Figure, curves: Sequence[_Curve]) -> None:
+def _add_legend(figure: Figure, curves: Sequence[_Curve], leaving: int) -> None:
     handles = [Line2D([], [], **curve.style.line()) for curve in curves]
     labels = [curve.cell.note for curve in curves]
-    handles.append(Line2D([], [], linestyle="none", marker="^", color="#555555", markersize=9))
-    labels.append("goes on above the panel")
+    if leaving:
+        handles.append(Line2D([], [], linestyle="none", marker="^", color="#555555", markersize=9))
+        labels.append("goes on above the panel")
     if any("diverged" in curve.cell.statuses for curve in curves):
         handles.append(Line2D([], [], linestyle="none", marker="x", color="#555555", markersize=8, markeredgewidth=2))
         labels.append("a run that diverged")
@@ -197,25 +222,16 @@ def _add_legend(figure: Figure, curves: Sequence[_Curve]) -> None:
 
 
 def settings(tables: Tables) -> str:
-    """The sentences that open both captions: what the lines are, and who diverged or failed."""
+    """Say what the lines are, and who diverged, failed or was about to: the end of both captions."""
     cells = cells_of(tables.runs)
     most = max(len(cell.runs) for cell in cells)
-    text = (
-        f"Lines are medians over {formats.count(most, 'seed')}, bands hold the middle 80 %; they begin at the first "
-        f"reading after the initial loss ({formats.loss(tables.runs['initial_loss'].astype(float).median())}), "
-        "for which a log axis has no place."
-    )
-    bad = [
-        f"{formats.quoted(cell.label)}, {n} {status}"
-        for cell in cells
-        for status, n in cell.statuses.items()
-        if status != "ok"
-    ]
+    text = f"Lines are medians over {formats.count(most, 'seed')}, bands hold the middle 80 %."
+    initial = float(tables.runs["initial_loss"].astype(float).median())
+    if math.isfinite(initial):
+        text += f" They begin after the initial loss ({formats.loss(initial)}), for which a log axis has no place."
+    bad = [f"{formats.quoted(cell.label)} ({cell.trouble})" for cell in cells if cell.trouble]
     if bad:
-        text += f" Runs that did not end well: {'; '.join(bad)}."
-    for cell, initial, final in unstable(cells):
-        text += (
-            f" {formats.quoted(cell.label)} ends at {formats.loss(final)}, above the {formats.loss(initial)} "
-            "it starts from."
-        )
+        text += f" Not all runs ended well: {formats.listed(bad)}."
+    for cell, start, final in unstable(cells):
+        text += f" {formats.quoted(cell.label)} starts at {formats.loss(start)} and ends at {formats.loss(final)}."
     return text

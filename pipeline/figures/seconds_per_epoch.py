@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pipeline.figures import formats, style
-from pipeline.figures.cells import CellSummary, cells_of
+from pipeline.figures.cells import CellSummary, cells_of, shortened
 from pipeline.figures.registry import Tables, register
 
 #: Colour and marker say who wrote the update rule; both differ in grey too.
@@ -25,15 +25,15 @@ def caption(tables: Tables) -> str:
     """Say what batching buys per epoch, and what torch.optim costs against the rules from scratch."""
     medians = _medians(tables)
     if not medians:
-        return "No run has a clock: they were trained stacked, and seconds per epoch were not measured."
-    text = "Training seconds per epoch: a dot is a run, the bar its cell's median."
+        return "No run has a clock, so seconds per epoch are not known; stacked runs never have one."
+    text = "Training seconds per epoch: a dot is a run, a bar the median of a cell."
     own = {b: value for (implementation, b), value in medians.items() if implementation == "scratch"}
     if len(own) > 1:
         text += f" {_extremes(own)}"
     for b in sorted({b for _, b in medians}):
         scratch, torch = medians.get(("scratch", b)), medians.get(("torch", b))
         if scratch and torch:
-            text += f" At b = {b}, torch.optim takes {formats.number(torch / scratch, 2)} times the time of scratch."
+            text += f" At b = {b}, torch.optim takes {formats.number(torch / scratch, 2)} times as long as scratch."
     return text
 
 
@@ -79,14 +79,14 @@ def seconds_per_epoch(tables: Tables) -> Figure:
     figure = style.new_figure(height=1.9 + 0.42 * len(cells))
     axes = figure.subplots()
     style.seconds_axis(axes, "training time per epoch (log scale)")
-    axes.set_title("Every run, and the median, by batch size b")
+    axes.set_title("Every run, by batch size b")
     for row, cell in enumerate(cells):
         _draw_row(axes, row, cell)
     _name_rows(axes, cells)
     timed = [cell.seconds_per_epoch for cell in cells if cell.seconds_per_epoch.size]
     if timed:
         least, most = np.concatenate(timed).min(), np.concatenate(timed).max()
-        axes.set_xlim(least / 1.5, most * 2.0 * (most / least) ** 0.15)  # room for the medians' numbers
+        axes.set_xlim(least / 1.5, most * 2.0 * (most / least) ** 0.22)  # room for the medians' numbers
     drawn = sorted({cell.implementation for cell in cells})
     handles = [Line2D([], [], linestyle="none", **_IMPLEMENTATIONS.get(name, _OTHER)) for name in drawn]
     handles.append(Line2D([], [], linestyle="none", marker="|", color="black", markersize=13, markeredgewidth=2.5))
@@ -102,7 +102,7 @@ def _draw_row(axes: Axes, row: int, cell: CellSummary) -> None:
         axes.text(0.02, row, "no clock", transform=axes.get_yaxis_transform(), va="center", fontstyle="italic")
         return
     # Spread by rank and not at random: the same table gives the same figure.
-    heights = row + 0.44 * ((np.arange(len(values)) * 0.618) % 1 - 0.5)
+    heights = row + 0.44 * ((0.5 + 0.618 * np.arange(len(values))) % 1 - 0.5)
     axes.plot(values, heights, linestyle="none", markersize=4.5, alpha=0.6, markeredgewidth=0, **look)
     median = float(np.median(values))
     axes.plot([median], [row], "|", color="black", markersize=17, markeredgewidth=2.5)
@@ -118,7 +118,7 @@ def _draw_row(axes: Axes, row: int, cell: CellSummary) -> None:
 
 def _name_rows(axes: Axes, cells: Sequence[CellSummary]) -> None:
     """Write the batch size before each group of rows, and rule a line between the groups."""
-    axes.set_yticks(range(len(cells)), [cell.note for cell in cells])
+    axes.set_yticks(range(len(cells)), [_row_label(cell) for cell in cells])
     for text in axes.get_yticklabels():
         text.set_parse_math(False)  # a dollar sign in a label is no formula
     axes.set_ylim(len(cells) - 0.5, -0.5)
@@ -138,3 +138,8 @@ def _name_rows(axes: Axes, cells: Sequence[CellSummary]) -> None:
             if row:
                 axes.axhline(row - 0.5, color="#999999", linewidth=0.8)
         before = cell.batch_size
+
+
+def _row_label(cell: CellSummary) -> str:
+    """The label, and below it what went wrong: beside it there would be no room left for the panel."""
+    return f"{shortened(cell.label, 26)}\n({cell.trouble})" if cell.trouble else shortened(cell.label, 26)

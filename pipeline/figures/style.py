@@ -13,7 +13,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullLocator
 
 from pipeline.figures import formats
 from pipeline.figures.cells import CellSummary
@@ -148,11 +148,15 @@ def seconds_axis(axes: Axes, label: str) -> None:
     """Make a logarithmic x axis of seconds whose ticks are written in s, ms and µs."""
     axes.set_xscale("log")
     axes.set_xlabel(label)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: formats.seconds(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: formats.tick_seconds(value)))
 
 
 def say(axes: Axes, words: str) -> None:
-    """Say in the middle of a panel why it is empty."""
+    """Say in the middle of a panel why it is empty, and take away the ticks, which would measure nothing."""
+    axes.grid(visible=False)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(NullLocator())
+        axis.set_minor_locator(NullLocator())
     axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", fontstyle="italic")
 
 

@@ -146,7 +146,7 @@ def _statuses(tables: Tables) -> dict[str, Any]:
             if status == "ok":
                 continue
             rows = cell.runs[cell.runs["status"] == status]
-            text = f"{formats.quoted(cell.label)}: {n} of {len(cell.runs)} runs {status}"
+            text = f"{formats.quoted(cell.label)}: {n} of {len(cell.runs)} runs ended with status {status}"
             steps = rows["diverged_step"].dropna().astype(float)
             if len(steps):
                 text += f", noticed at step {steps.median():,.0f} (median)"

@@ -27,7 +27,7 @@ _STAGE_CODE = {
     "whiten": ("whiten/*.py",),
     "train": ("train/*.py", "dataset.py", "tables.py", "models/__init__.py", "optimizers/__init__.py"),
     "collect": ("collect/*.py", "tables.py"),
-    "track": ("track/*.py", "tables.py"),
+    "track": ("track/*.py", "tables.py", "config/cell.py"),
     "figures": ("figures/*.py", "tables.py"),
     "report": ("report/*.py", "report/templates/*", "tables.py"),
 }

@@ -78,7 +78,9 @@ def seconds_per_epoch(tables: Tables) -> Figure:
     cells = sorted(cells_of(tables.runs), key=lambda cell: (cell.batch_size, cell.implementation))
     figure = style.new_figure(height=1.9 + 0.42 * len(cells))
     axes = figure.subplots()
-    style.seconds_axis(axes, "training time per epoch (log scale)")
+    axes.set_xscale("log")
+    axes.set_xlabel("training time per epoch (log scale)")
+    style.log_axis(axes.xaxis, formats.tick_seconds)
     axes.set_title("Every run, by batch size b")
     for row, cell in enumerate(cells):
         _draw_row(axes, row, cell)

@@ -44,7 +44,7 @@ def test_the_figures_are_found_in_the_folder():
 def test_every_cell_and_every_status_is_drawn(entry):
     tables = mixed()
     written = "\n".join(texts(entry.draw(tables)))
-    for one in cells_of(tables.runs):
+    for one in tables.cells:
         assert one.label in written
     for trouble in ("2 of 4 diverged", "4 of 4 diverged", "4 of 4 error"):
         assert trouble in written
@@ -83,7 +83,7 @@ def test_a_study_that_lacks_something_is_drawn_all_the_same(entry, tables):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         written = "\n".join(texts(entry.draw(tables)))
-    assert all(one.label in written for one in cells_of(tables.runs))
+    assert all(one.label in written for one in tables.cells)
     assert entry.caption(tables).endswith(".")
 
 
@@ -136,7 +136,7 @@ def test_the_upper_panel_shows_where_runs_settle_though_one_explodes():
 
 def test_the_median_counts_runs_that_stopped():
     tables = study(cell("half", seeds=5, diverged=(0, 1, 2)))
-    table = curve_table(cells_of(tables.runs)[0], tables.curves)
+    table = curve_table(tables.cells[0], tables.curves)
     assert np.isfinite(table["loss"].iloc[:3]).all()
     assert np.isinf(table["loss"].iloc[3:]).all()
     assert np.isfinite(table["low"]).all()
@@ -144,7 +144,7 @@ def test_the_median_counts_runs_that_stopped():
 
 def test_costs_to_the_target():
     tables = study(cell("all arrive"), cell("half arrive", lr=0.5, diverged=(1, 3)), cell("stacked", engine="stacked"))
-    cells = cells_of(tables.runs)
+    cells = tables.cells
     assert costs_to_target(cells, tables.curves, "examples", target=0.3)["all arrive"] == 600
     assert math.isinf(costs_to_target(cells, tables.curves, "examples", target=0.25)["half arrive"])
     assert math.isnan(costs_to_target(cells, tables.curves, "seconds", target=0.3)["stacked"])

@@ -93,7 +93,7 @@ def test_no_run_vanishes(page):
     for label in ("gd", "torch $x_1^2$ & co", "_some diverge", "all diverge", "all fail", "once"):
         assert label in page.text
     assert "15 ok, 6 diverged, 4 error" in page.text
-    rows = {row.label: row for row in table_rows(mixed().runs)}
+    rows = {row.label: row for row in table_rows(mixed().cells)}
     assert rows["_some diverge"].statuses == {"ok": 2, "diverged": 2}
     assert rows["_some diverge"].mean == "∞"
     assert rows["all diverge"].median == "∞ [∞,\xa0∞]"
@@ -132,12 +132,12 @@ def published_cell(**changes):
 
 
 def test_published_values_stand_beside_the_runs_they_belong_to():
-    (row,) = table_rows(study(published_cell(final=0.2404)).runs)
+    (row,) = table_rows(study(published_cell(final=0.2404)).cells)
     assert row.published is not None and row.published.renders == "0.2450"
     assert row.comparison.inside is True
     text = Page(render({"textbook": study(published_cell(final=0.2404))}, [])).text
     assert "0.246; 0.090 s" in text and "0.24512 ± 0.00251" in text
-    (far,) = table_rows(study(published_cell(final=0.26)).runs)
+    (far,) = table_rows(study(published_cell(final=0.26)).cells)
     assert far.comparison.inside is False and far.comparison.text.startswith("no: ")
 
 
@@ -147,12 +147,12 @@ def test_published_values_stand_beside_the_runs_they_belong_to():
     ids=lambda changes: next(iter(changes)),
 )
 def test_another_cell_of_the_same_label_has_nothing_published(changes):
-    assert table_rows(study(published_cell(**changes)).runs)[0].published is None
+    assert table_rows(study(published_cell(**changes)).cells)[0].published is None
 
 
 def test_the_twin_and_cells_with_trouble_are_not_compared():
     for changes in ({"data": "airfoil_twin"}, {"diverged": (3,)}, {"error": (0,)}):
-        comparison = table_rows(study(published_cell(**changes)).runs)[0].comparison
+        comparison = table_rows(study(published_cell(**changes)).cells)[0].comparison
         assert comparison.inside is None
 
 
@@ -170,7 +170,7 @@ def test_every_published_entry_is_found_by_its_own_configuration():
 
 def test_the_summary_is_three_sentences_computed_from_the_tables():
     tables = study(published_cell(final=0.2404), cell("late", batch_size=1, lr=0.5, final=0.2404))
-    first, second, third = summarise(tables, table_rows(tables.runs), "Airfoil")
+    first, second, third = summarise(tables, table_rows(tables.cells), "Airfoil")
     assert first == "24 runs of 2 cells trained on Airfoil, and all of them ended with status ok."
     assert "“minibatch 10” is the first" in second and "9.2 times as long" in second
     assert "“late”" not in third and "three standard errors" in third

@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from pipeline.figures import formats, style
-from pipeline.figures.cells import TARGET, cells_of, costs_to_target
+from pipeline.figures.cells import TARGET, costs_to_target
 from pipeline.figures.loss_panels import draw_loss_panels, settings
 from pipeline.figures.registry import Tables, register
 
@@ -16,7 +16,7 @@ from pipeline.figures.registry import Tables, register
 def caption(tables: Tables) -> str:
     """Say how many examples each cell needs to reach the target."""
     groups: dict[float, list[str]] = {}
-    for label, examples in costs_to_target(cells_of(tables.runs), tables.curves, "examples").items():
+    for label, examples in costs_to_target(tables.cells, tables.curves, "examples").items():
         groups.setdefault(examples, []).append(formats.quoted(label))
     needs = [
         f"{examples:,.0f} ({formats.listed(groups[examples])})" for examples in sorted(groups) if examples < math.inf

@@ -5,14 +5,14 @@ import math
 from matplotlib.figure import Figure
 
 from pipeline.figures import formats
-from pipeline.figures.cells import TARGET, cells_of, costs_to_target
+from pipeline.figures.cells import TARGET, costs_to_target
 from pipeline.figures.loss_panels import draw_loss_panels, settings
 from pipeline.figures.registry import Tables, register
 
 
 def caption(tables: Tables) -> str:
     """Say who reaches the target first, in seconds, and who never does."""
-    costs = costs_to_target(cells_of(tables.runs), tables.curves, "seconds")
+    costs = costs_to_target(tables.cells, tables.curves, "seconds")
     return f"Loss against training seconds; evaluation is not timed. {ranking(costs)} {settings(tables)}"
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pipeline.figures import formats, style
-from pipeline.figures.cells import CellSummary, cells_of, curve_table, unstable
+from pipeline.figures.cells import CellSummary, curve_table, unstable
 from pipeline.figures.registry import Tables
 
 #: Excesses are shown down to here; below, single precision has no digits left.
@@ -52,7 +52,7 @@ def draw_loss_panels(tables: Tables, axis: str, label: str, write: Callable[[flo
     -------
     Figure
     """
-    cells = cells_of(tables.runs)
+    cells = tables.cells
     looks = style.cell_styles(cells)
     curves = [_Curve(cell, looks[cell.cell_id], _drawable(cell, tables, axis)) for cell in cells]
     figure = style.new_figure(height=7.2 + 0.2 * math.ceil(len(cells) / 2))
@@ -227,7 +227,7 @@ def _add_legend(figure: Figure, curves: Sequence[_Curve], leaving: int) -> None:
 
 def settings(tables: Tables) -> str:
     """Say what the lines are, and who diverged, failed or was about to: the end of both captions."""
-    cells = cells_of(tables.runs)
+    cells = tables.cells
     most = max(len(cell.runs) for cell in cells)
     text = f"Lines are medians over {formats.count(most, 'seed')}, bands hold the middle 80 %."
     initial = float(tables.runs["initial_loss"].astype(float).median())

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 
 from pipeline.figures import formats
-from pipeline.figures.cells import TARGET, CellSummary, cells_of, costs_to_target, unstable
+from pipeline.figures.cells import TARGET, CellSummary, costs_to_target, unstable
 from pipeline.figures.registry import Tables
 from pipeline.report.rows import Row
 
@@ -26,7 +26,7 @@ def summarise(tables: Tables, rows: list[Row], data_title: str) -> list[str]:
     list of str
         Three sentences; every number in them is computed from the tables.
     """
-    cells = cells_of(tables.runs)
+    cells = tables.cells
     return [_trained(cells, data_title), _fastest(cells, tables), _agreement(cells, rows)]
 
 

@@ -136,7 +136,7 @@ def test_published_values_stand_beside_the_runs_they_belong_to():
     assert row.published is not None and row.published.renders == "0.2450"
     assert row.comparison.inside is True
     text = Page(render({"textbook": study(published_cell(final=0.2404))}, [])).text
-    assert "0.246; 0.090 s" in text and "0.24512 ± 0.00251" in text
+    assert "0.246; 0.090 s" in text and "0.24512\xa0±\xa00.00251" in text
     (far,) = table_rows(study(published_cell(final=0.26)).cells)
     assert far.comparison.inside is False and far.comparison.text.startswith("no: ")
 

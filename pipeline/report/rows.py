@@ -101,7 +101,11 @@ def mean_text(losses: NDArray[np.float64]) -> str:
     if not np.isfinite(losses).all():
         return formats.loss(math.inf)
     mean = formats.loss(float(losses.mean()))
-    return mean if losses.size == 1 else f"{mean} ± {formats.loss(float(losses.std(ddof=1)))}"
+    return (
+        mean
+        if losses.size == 1
+        else f"{mean}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{formats.loss(float(losses.std(ddof=1)))}"
+    )
 
 
 def compare(cell: CellSummary, published: Published | None) -> Comparison:

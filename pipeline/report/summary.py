@@ -44,14 +44,14 @@ def _fastest(cells: list[CellSummary], tables: Tables) -> str:
     costs = costs_to_target(cells, tables.curves, axis)
     reached = sorted((cost, label) for label, cost in costs.items() if math.isfinite(cost))
     if not reached:
-        return f"No cell reaches a loss of {TARGET:g} in more than half of its runs."
+        return f"Every cell misses a loss of {TARGET:g} in half of its runs or more."
     (least, first), (most, last) = reached[0], reached[-1]
     text = f"{formats.quoted(first)} is the first to reach a loss of {TARGET:g}, after a median of {_cost(least, axis)}"
     if len(reached) > 1:
         text += f", and {formats.quoted(last)} the last, after {_cost(most, axis)}"
         text += f", {formats.number(most / least, 2)} times as {'long' if axis == 'seconds' else 'many'}"
     if len(reached) < len(cells):
-        text += f"; {len(cells) - len(reached)} of {len(cells)} cells do not reach it in more than half of their runs"
+        text += f"; {len(cells) - len(reached)} of {len(cells)} cells miss it in half of their runs or more"
     return f"{text}."
 
 

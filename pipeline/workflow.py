@@ -56,6 +56,10 @@ class Lab:
                 f"as in --config 'overrides=[{unknown[0]}={config[unknown[0]]}]'"
             )
         given = config.get("overrides") or []
+        if not isinstance(given, str | list):
+            raise UserError(
+                f"--config overrides={given} is not allowed: it must be a list, as in 'overrides=[epochs=4]'"
+            )
         self.overrides = [str(text) for text in ([given] if isinstance(given, str) else given)]
         parse_overrides(self.overrides)
         self.results = Path(str(config.get("results", "results"))).as_posix()

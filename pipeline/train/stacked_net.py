@@ -114,9 +114,7 @@ class _Chain:
         return x
 
 
-def _stacked_layers(
-    template: nn.Module, blocks: Sequence[Block], groups: int, cells: int
-) -> list[Layer] | None:
+def _stacked_layers(template: nn.Module, blocks: Sequence[Block], groups: int, cells: int) -> list[Layer] | None:
     """Stack a chain of layers, or return None if one of them is not in the map.
 
     The input is ``(G, b, in)``, shared by the ``C`` runs of a group. The first ``Linear`` makes it

@@ -15,6 +15,7 @@ try:
 except UserError as error:
     raise WorkflowError(str(error))
 
+lab.warn_of_twin()
 results = lab.results
 shell.prefix(f"export PATH={lab.path}:$PATH MLFLOW_DISABLE_TELEMETRY=true; ")
 

@@ -5,6 +5,7 @@ cluster. Cells are looked up here by the job's id; nothing is parsed back out of
 """
 
 import hashlib
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -163,7 +164,19 @@ class Lab:
         """Where MLflow keeps its runs."""
         return os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
 
-    @property
-    def airfoil_data(self) -> str:
-        """The user's own copy of the data: another one means fetching again."""
-        return os.environ.get("AIRFOIL_DATA", "")
+    def warn_of_twin(self) -> None:
+        """Say so where a real copy of the data was named and the offline twin is still in its place.
+
+        The source is no parameter of the rule: the data's hash is fixed, so that a copy named in one
+        shell and not in the next must not fetch, and train, everything again.
+        """
+        if not os.environ.get("AIRFOIL_DATA"):
+            return
+        for path in Path(self.results, "data").glob("*.json"):
+            provenance = json.loads(path.read_text())
+            if provenance.get("offline_twin") and provenance.get("name") != path.stem:
+                print(
+                    f"{path.with_suffix('.dat')} is the offline twin, made when no source answered; "
+                    "run snakemake --forcerun fetch once to take the copy that AIRFOIL_DATA names",
+                    file=sys.stderr,
+                )

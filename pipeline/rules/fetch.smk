@@ -13,7 +13,6 @@ rule fetch:
     params:
         folder=subpath(output.table, parent=True),
         overrides=lab.data_overrides,
-        airfoil_data=lab.airfoil_data,
     shell:
         # tee: when the offline twin stands in, the warning has to be seen
         "python -m pipeline.fetch --out {params.folder:q} {params.overrides:q} 2>&1 | tee {log:q}"

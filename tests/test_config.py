@@ -34,7 +34,7 @@ def choices(group):
         ("model.weights_std=1", ["weights_std", "model.weights_std=1"]),
         ("data.retires=3", ["retires"]),
         ("optimizer=sdg", ["optimizer=sdg", "did you mean sgd?"]),
-        ("schedule=constand", ["schedule=constand", "did you mean constant?"]),
+        ("schedule=constan", ["schedule=constan", "did you mean constant?"]),
         ("data=airfoyl", ["data=airfoyl", "did you mean airfoil?"]),
         ("implementation=tensorflow", ["implementation=tensorflow", "scratch, torch"]),
         ("engine=fast", ["engine=fast", "solo, stacked"]),
@@ -105,7 +105,7 @@ def test_an_implementation_that_torch_does_not_have_is_refused():
 @pytest.mark.parametrize(
     ("config", "told"),
     [
-        ({"overides": ["lr=1"]}, r"--config overides=\['lr=1'\] is not allowed"),
+        ({"override": ["lr=1"]}, r"--config override=\['lr=1'\] is not allowed"),
         ({"lr": 0.1}, r"--config lr=0.1 is not allowed: the keys are results and overrides"),
         ({"overrides": 5}, "overrides=5 is not allowed: it must be a list"),
         ({"overrides": {"lr": 1}}, "it must be a list"),

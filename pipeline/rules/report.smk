@@ -12,7 +12,7 @@ rule report:
     conda:
         "../../environment.yml"
     params:
-        figures=rules.figures.params.out,
+        figures=f"{results}/figures",
         studies=rules.log_runs.params.studies,
     shell:
         "python -m pipeline.report --out {output:q} --figures {params.figures:q} --data {input.data:q}"

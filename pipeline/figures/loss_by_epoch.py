@@ -1,0 +1,67 @@
+"""Loss against epochs, which is against examples seen: what a run costs where computing is free."""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
+
+from pipeline.figures import formats
+from pipeline.figures.cells import TARGET, cells_of, cost_to_target
+from pipeline.figures.loss_panels import draw_loss_panels, settings
+from pipeline.figures.registry import Tables, register
+
+
+def caption(tables: Tables) -> str:
+    """Say how many examples each cell needs to reach the target."""
+    groups: dict[float, list[str]] = {}
+    for cell in cells_of(tables.runs):
+        groups.setdefault(cost_to_target(cell, tables.curves, "examples"), []).append(formats.quoted(cell.label))
+    needs = [
+        f"{examples:,.0f} ({formats.listed(groups[examples])})" for examples in sorted(groups) if examples < math.inf
+    ]
+    text = "Loss against passes over the data. "
+    if needs:
+        text += f"Examples seen until the loss is {TARGET:g} or less, in the median: {'; '.join(needs)}. "
+    if math.inf in groups:
+        text += f"Not reached in half of the runs or more: {formats.listed(groups[math.inf])}. "
+    return text + settings(tables)
+
+
+@register(title="Loss against epochs", study="textbook", caption=caption)
+def loss_by_epoch(tables: Tables) -> Figure:
+    """Draw the loss against epochs, on a log axis, with the examples seen along the top.
+
+    Parameters
+    ----------
+    tables : Tables
+        One study.
+
+    Returns
+    -------
+    Figure
+    """
+    figure = draw_loss_panels(tables, "epoch", "epochs (passes over the data, log scale)")
+    plain = FuncFormatter(lambda value, _: f"{value:,.10g}")
+    upper, lower = figure.axes
+    lower.xaxis.set_major_formatter(plain)
+    rows = _rows(tables)
+    if rows:
+        top = upper.secondary_xaxis("top", functions=_converters(rows))
+        top.set_xlabel("examples seen (log scale)")
+        top.xaxis.set_major_formatter(plain)
+        top.xaxis.set_minor_formatter(NullFormatter())
+    return figure
+
+
+def _converters(rows: int) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:
+    """From epochs to examples seen, and back."""
+    return (lambda epochs: epochs * rows), (lambda examples: examples / rows)
+
+
+def _rows(tables: Tables) -> int | None:
+    """Training examples, where all cells have as many."""
+    rows = {json.loads(config).get("data", {}).get("rows") for config in tables.runs["config"].unique()}
+    return int(rows.pop()) if len(rows) == 1 and None not in rows else None

@@ -1,0 +1,117 @@
+"""What a figure is, and which figures there are."""
+
+import functools
+import importlib
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """What a figure is drawn from.
+
+    Parameters
+    ----------
+    runs, curves : DataFrame
+        One study's tables; see :mod:`pipeline.tables`.
+    minimum : float, optional
+        The least loss that the model can have on the data, where it is known.
+    """
+
+    runs: pd.DataFrame
+    curves: pd.DataFrame
+    minimum: float | None = None
+
+    @property
+    def offline_twin(self) -> bool:
+        """Whether any run was trained on the generated stand-in for the data."""
+        return bool(self.runs["data"].str.endswith("_twin").any())
+
+
+@dataclass(frozen=True)
+class FigureEntry:
+    """A registered figure.
+
+    Parameters
+    ----------
+    name : str
+        The stem of its files.
+    title : str
+        Its heading in the report.
+    study : str
+        The study whose tables it reads.
+    draw : callable
+        From the tables to the figure; pure.
+    caption : callable
+        From the tables to plain text that says what to see, with numbers computed from the tables.
+    """
+
+    name: str
+    title: str
+    study: str
+    draw: "Callable[[Tables], Figure]"
+    caption: Callable[[Tables], str]
+
+
+_REGISTRY: dict[str, FigureEntry] = {}
+
+
+def register(
+    *, title: str, study: str, caption: Callable[[Tables], str]
+) -> "Callable[[Callable[[Tables], Figure]], Callable[[Tables], Figure]]":
+    """Register the decorated function as a figure, under the function's name.
+
+    The function is called with the project's style set, and what it returns carries the notice
+    "offline twin" wherever that was used: no figure can forget either.
+
+    Parameters
+    ----------
+    title : str
+        Its heading in the report.
+    study : str
+        The study whose tables it reads.
+    caption : callable
+        Writes its caption.
+
+    Returns
+    -------
+    callable
+        The decorator.
+    """
+
+    def decorate(draw: "Callable[[Tables], Figure]") -> "Callable[[Tables], Figure]":
+        @functools.wraps(draw)
+        def styled(tables: Tables) -> "Figure":
+            from pipeline.figures import style
+
+            with style.context():
+                figure = draw(tables)
+                if tables.offline_twin:
+                    style.add_twin_notice(figure)
+            return figure
+
+        @functools.wraps(caption)
+        def honest(tables: Tables) -> str:
+            return ("Offline twin: generated data. " if tables.offline_twin else "") + caption(tables)
+
+        name = draw.__name__
+        _REGISTRY[name] = FigureEntry(name, title, study, styled, honest)
+        return styled
+
+    return decorate
+
+
+def registered() -> list[FigureEntry]:
+    """Every figure in this folder, by name."""
+    package = importlib.import_module("pipeline.figures")
+    for module in pkgutil.iter_modules(package.__path__):
+        if not module.name.startswith("_"):
+            importlib.import_module(f"pipeline.figures.{module.name}")
+    return [_REGISTRY[name] for name in sorted(_REGISTRY)]

@@ -1,0 +1,46 @@
+"""``python -m pipeline.report --out FILE --figures DIR [--data TABLE] STUDY...``: write the report."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.errors import exit_on_user_error
+
+
+@exit_on_user_error()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the report and print its path.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The command line; that of the process by default.
+
+    Raises
+    ------
+    SystemExit
+        With status 2 after a mistake of the user's.
+    """
+    parser = argparse.ArgumentParser(prog="python -m pipeline.report", description="Write one self-contained page.")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="where the report goes")
+    parser.add_argument("--figures", type=Path, required=True, metavar="DIR", help="as drawn by pipeline.figures")
+    parser.add_argument(
+        "--data", type=Path, metavar="FILE.parquet", help="the whitened table: names credit and licence"
+    )
+    parser.add_argument("studies", type=Path, nargs="+", metavar="STUDY", help="folders such as results/textbook")
+    options = parser.parse_args(arguments)
+    # Here, so that --help answers at once.
+    from pipeline.dataset import load_dataset
+    from pipeline.figures.studies import read_studies
+    from pipeline.files import written_whole
+    from pipeline.report.page import read_figures, render
+
+    provenance = load_dataset(options.data, rows=1).provenance if options.data else None
+    page = render(read_studies(options.studies), read_figures(options.figures), provenance)
+    with written_whole(options.out) as temporary:
+        temporary.write_text(page, encoding="utf-8")
+    print(options.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""The table of cells: what each was, how its runs ended, and what others have published."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.figures import formats
+from pipeline.figures.cells import CellSummary, cells_of, quantiles
+from pipeline.report.published import Published, published_for
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Whether a cell's mean final loss is where a thousand seeds say it should be.
+
+    Parameters
+    ----------
+    inside : bool or None
+        None where the two cannot be compared.
+    text : str
+        The verdict with its numbers, or why there is none.
+    """
+
+    inside: bool | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table, as text for people."""
+
+    label: str
+    optimizer: str
+    implementation: str
+    batch_size: str
+    lr: str
+    epochs: str
+    updates: str
+    seeds: str
+    statuses: dict[str, int]
+    median: str
+    mean: str
+    seconds: str
+    published: Published | None
+    comparison: Comparison
+
+
+def table_rows(runs: pd.DataFrame) -> list[Row]:
+    """Make a line for each cell of a study.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        The study's runs.
+
+    Returns
+    -------
+    list of Row
+        In the order of the table; every cell and every run is in it, however it ended.
+    """
+    return [_row(cell) for cell in cells_of(runs)]
+
+
+def _row(cell: CellSummary) -> Row:
+    first = cell.runs.iloc[0]
+    seconds = cell.seconds_per_epoch
+    published = published_for(cell.config)
+    return Row(
+        label=cell.label,
+        optimizer=cell.optimizer,
+        implementation=cell.implementation,
+        batch_size=f"{cell.batch_size:,}",
+        lr=f"{first['lr']:g}",
+        epochs=f"{first['epochs']:,}",
+        # Runs that diverged or failed made fewer.
+        updates=f"{cell.runs['steps'].max():,}",
+        seeds=str(len(cell.runs)),
+        statuses=cell.statuses,
+        median=median_text(cell.losses),
+        mean=mean_text(cell.losses),
+        seconds=formats.seconds(float(np.median(seconds))) if seconds.size else "no clock",
+        published=published,
+        comparison=compare(cell, published),
+    )
+
+
+def median_text(losses: NDArray[np.float64]) -> str:
+    """Write median and quartiles, ``∞`` among them where that many runs diverged."""
+    if not losses.size:
+        return "–"
+    low, middle, high = (formats.loss(float(value)) for value in quantiles(losses, [0.25, 0.5, 0.75]))
+    return middle if losses.size == 1 else f"{middle} [{low},\N{NO-BREAK SPACE}{high}]"
+
+
+def mean_text(losses: NDArray[np.float64]) -> str:
+    """Write mean and standard deviation; one infinite loss makes the mean infinite."""
+    if not losses.size:
+        return "–"
+    if not np.isfinite(losses).all():
+        return formats.loss(math.inf)
+    mean = formats.loss(float(losses.mean()))
+    return mean if losses.size == 1 else f"{mean} ± {formats.loss(float(losses.std(ddof=1)))}"
+
+
+def compare(cell: CellSummary, published: Published | None) -> Comparison:
+    """Hold a cell's mean final loss against three standard errors around the expected mean.
+
+    Parameters
+    ----------
+    cell : CellSummary
+        The cell.
+    published : Published or None
+        What was published for it.
+
+    Returns
+    -------
+    Comparison
+        No verdict on generated data, whose minibatches are others, nor where runs did not end well.
+    """
+    if published is None or published.expected is None:
+        return Comparison(None, "–")
+    if cell.runs["data"].str.endswith("_twin").any():
+        return Comparison(None, "not compared: offline twin")
+    if set(cell.statuses) != {"ok"}:
+        return Comparison(None, "not compared: not every run ended well")
+    expected, losses = published.expected, cell.losses
+    width = expected.interval(len(losses))
+    inside = bool(abs(losses.mean() - expected.mean) <= width)
+    verdict, word = ("yes", "inside") if inside else ("no", "outside")
+    return Comparison(
+        inside,
+        f"{verdict}: {formats.loss(float(losses.mean()))}, {word} "
+        f"{formats.loss(expected.mean)}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{formats.loss(width)}",
+    )

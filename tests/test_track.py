@@ -1,0 +1,419 @@
+"""MLflow shows what the tables say: once, and only finished runs."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mlflow import MlflowClient
+
+from pipeline.errors import UserError
+from pipeline.tables import CURVES, RUNS, write_table
+from pipeline.track.__main__ import main
+from pipeline.track.log import Summary, log_study
+from pipeline.track.record import MAX_BATCH, fingerprints, records, taxonomy
+from pipeline.track.store import absolute_uri, connect, ensure_store, masked
+
+ROOT = Path(__file__).parents[1]
+
+
+def config_of(cell_id, batch_size, label="", optimizer="momentum", **more):
+    return json.dumps(
+        {
+            "batch_size": batch_size,
+            "data": {"name": "airfoil", "rows": 1500, "sha1": "7" * 40, "sources": ["http://example.org/a.dat"]},
+            "epochs": 2,
+            "label": label,
+            "lr": 0.05,
+            "optimizer": {
+                "name": optimizer,
+                "hyperparams": {"momentum": 0.9},
+                "torch": {"_target_": "torch.optim.SGD", "momentum": 0.8, "nesterov": True},
+            },
+            **more,
+        },
+        sort_keys=True,
+    )
+
+
+def one_cell(study, cell_id="a", losses=(0.3, 0.25), readings=4, *, batch_size=10, label="", data="airfoil", **columns):
+    """A cell with one run a loss; inf is a diverged run, None one that failed."""
+    runs, curves = [], []
+    for seed, loss in enumerate(losses):
+        status = "error" if loss is None else "ok" if math.isfinite(loss) else "diverged"
+        steps = 0 if loss is None else 20 * (readings - 1)
+        runs.append(
+            {
+                "study": study,
+                "cell_id": cell_id,
+                "data": data,
+                "model": "linear",
+                "implementation": "scratch",
+                "optimizer": "momentum",
+                "schedule": "constant",
+                "sampling": "without_replacement",
+                "batch_size": batch_size,
+                "lr": 0.05,
+                "seed": seed,
+                "engine": "solo",
+                "status": status,
+                "epochs": 2,
+                "steps": steps,
+                "examples": 10 * steps,
+                "initial_loss": 0.5,
+                "final_loss": loss,
+                "best_loss": None if loss is None else min(loss, 0.5),
+                "train_seconds": None if loss is None else 0.5,
+                "seconds_per_epoch": None if loss is None else 0.25,
+                "diverged_step": steps if status == "diverged" else None,
+                "config": config_of(cell_id, batch_size, label),
+            }
+            | columns
+        )
+        if loss is not None:
+            values = [*np.linspace(0.5, 0.4, readings - 1), loss]
+            curves += [
+                (study, cell_id, seed, 20 * k, 200 * k, 0.1 * k, 0.1 * k, value) for k, value in enumerate(values)
+            ]
+    runs = pd.DataFrame(runs, columns=RUNS.names).astype({"diverged_step": "Int64"})
+    reals = ["final_loss", "best_loss", "train_seconds", "seconds_per_epoch"]
+    return runs.astype(dict.fromkeys(reals, float)), pd.DataFrame(curves, columns=CURVES.names)
+
+
+def tables(*cells):
+    runs, curves = zip(*cells, strict=True)
+    return pd.concat(runs, ignore_index=True), pd.concat(curves, ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def uri(tmp_path_factory):
+    uri = f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
+    ensure_store(uri)
+    return uri
+
+
+def runs_of(uri, study):
+    client = connect(uri)
+    found = client.search_runs([ensure_store(uri)], f"tags.study = '{study}'")
+    return {run.data.tags["cell_id"]: run for run in found} if len(found) else {}
+
+
+def count(uri, study):
+    return len(connect(uri).search_runs([ensure_store(uri)], f"tags.study = '{study}'"))
+
+
+def record_of(runs, curves, **options):
+    return next(records(runs, curves, fingerprints(runs, curves), **options))
+
+
+# -- what a run shows
+
+
+def test_a_cell_is_one_finished_run_with_its_seeds_inside(uri):
+    log_study(*one_cell("shown", losses=(0.2, 0.3, 0.4), label="mini 10"), uri, complete=True, folder=Path("results/s"))
+    run = runs_of(uri, "shown")["a"]
+    assert (run.info.run_name, run.info.status) == ("mini 10", "FINISHED")
+    assert run.info.end_time - run.info.start_time == 500  # the median run's training seconds
+    assert run.data.params["optimizer"] == "momentum"
+    assert run.data.params["optimizer.momentum"] == "0.9"
+    assert run.data.params["data.rows"] == "1500"
+    assert (run.data.params["seeds"], run.data.params["batch_size"]) == ("3", "10")
+    assert run.data.tags["taxonomy"] == "mini-batch"
+    assert (run.data.tags["status"], run.data.tags["status.ok"], run.data.tags["status.error"]) == ("ok", "3", "0")
+    assert run.data.tags["folder"] == "results/s"
+    assert run.data.metrics["final_loss"] == pytest.approx(0.3)
+    assert run.data.metrics["final_loss_sd"] == pytest.approx(0.1)
+    assert run.data.metrics["seconds_per_epoch"] == 0.25
+    assert run.inputs.dataset_inputs[0].dataset.name == "airfoil"
+
+    history = connect(uri).get_metric_history(run.info.run_id, "loss")
+    assert [point.step for point in history] == [0, 20, 40, 60]
+    assert [point.timestamp - run.info.start_time for point in history] == [0, 100, 200, 300]
+    assert history[-1].value == pytest.approx(0.3)
+    by_seed = connect(uri).get_metric_history(run.info.run_id, "final_loss_by_seed")
+    assert {point.step: point.value for point in by_seed} == {0: 0.2, 1: 0.3, 2: 0.4}
+
+
+def test_a_cell_without_a_label_is_named_by_its_id():
+    assert record_of(*one_cell("s", "sgd-b10")).name == "sgd-b10"
+
+
+def test_torch_runs_show_the_half_of_the_optimizer_that_torch_read():
+    params = record_of(*one_cell("s", implementation="torch")).params
+    assert params["optimizer.class"] == "torch.optim.SGD"
+    assert (params["optimizer.momentum"], params["optimizer.nesterov"]) == ("0.8", "true")
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "rows", "name"),
+    [(1500, 1500, "full-batch"), (1, 1500, "stochastic"), (10, 1500, "mini-batch"), (1, None, "stochastic")],
+)
+def test_batch_sizes_have_the_textbooks_names(batch_size, rows, name):
+    assert taxonomy(batch_size, rows) == name
+
+
+def test_the_offline_twin_is_named_and_its_hash_is_not_the_real_datas():
+    runs, curves = one_cell("s", data="airfoil_twin")
+    assert record_of(runs, curves).tags["offline_twin"] == "true"
+    assert record_of(runs, curves).data is None
+    data = record_of(runs, curves, provenance={"sha1": "a" * 40, "source": "generated"}).data
+    assert (data.name, data.digest) == ("airfoil_twin", "a" * 36)
+
+
+def test_diverged_and_failed_seeds_are_counted_not_dropped():
+    record = record_of(*one_cell("s", losses=(0.3, 0.4, math.inf, None)))
+    values = {m.key: m.value for m in record.metrics}
+    assert record.tags["status"] == "mixed"
+    assert [record.tags[f"status.{s}"] for s in ("ok", "diverged", "error")] == ["2", "1", "1"]
+    assert values["final_loss"] == 0.4  # the median of 0.3, 0.4 and infinity
+    assert "final_loss_mean" not in values
+    assert values["diverged_step"] == 60
+    # The mean at the last step is over the runs that were still well.
+    assert {m.step: m.value for m in record.metrics if m.key == "loss"}[60] == pytest.approx(0.35)
+    assert [m.value for m in record.metrics if m.key == "loss_runs"] == [3, 3, 3, 2]
+
+
+def test_a_cell_that_diverges_says_why_it_has_no_final_loss(uri):
+    log_study(*one_cell("diverges", losses=(math.inf, math.inf)), uri, complete=True)
+    run = runs_of(uri, "diverges")["a"]
+    assert (run.info.status, run.data.tags["status"]) == ("FINISHED", "diverged")
+    assert "final_loss" not in run.data.metrics
+    assert "diverged" in run.data.tags["final_loss"]
+
+
+def test_a_cell_whose_every_seed_failed_is_a_failed_run(uri):
+    log_study(*one_cell("fails", losses=(None, None)), uri, complete=True)
+    run = runs_of(uri, "fails")["a"]
+    assert (run.info.status, run.data.tags["status"]) == ("FAILED", "error")
+
+
+def test_a_long_curve_is_thinned_into_one_batch_with_both_ends(uri):
+    log_study(*one_cell("long", readings=2000), uri, complete=True)
+    run = runs_of(uri, "long")["a"]
+    history = connect(uri).get_metric_history(run.info.run_id, "loss")
+    assert (history[0].step, history[-1].step) == (0, 20 * 1999)
+    assert run.data.tags["curve_thinned"] == f"{len(history)} of 2000 readings"
+
+
+losses = st.lists(
+    st.none() | st.just(math.inf) | st.floats(min_value=0, allow_nan=False, allow_infinity=False), min_size=1
+)
+
+
+@given(losses=losses, readings=st.integers(2, 40))
+def test_whatever_the_losses_metrics_are_finite_and_fit_one_batch(losses, readings):
+    record = record_of(*one_cell("s", losses=losses, readings=readings))
+    assert all(math.isfinite(m.value) for m in record.metrics)
+    assert len(record.metrics) + len(record.params) <= MAX_BATCH
+    assert sum(int(record.tags[f"status.{s}"]) for s in ("ok", "diverged", "error")) == len(losses)
+
+
+@given(seeds=st.integers(1, 600), readings=st.integers(2, 3))
+@settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+def test_however_many_seeds_they_fit_one_batch(seeds, readings):
+    record = record_of(*one_cell("s", losses=[0.3] * seeds, readings=readings))
+    assert len(record.metrics) + len(record.params) <= MAX_BATCH
+
+
+@given(order=st.permutations(range(6)))
+def test_the_order_of_rows_does_not_make_a_cell_another(order):
+    runs, curves = tables(one_cell("s", "a", (0.1, 0.2, 0.3)), one_cell("s", "b", (0.1, math.inf, None)))
+    assert fingerprints(runs.iloc[order], curves.iloc[::-1]) == fingerprints(runs, curves)
+
+
+def test_a_cell_has_the_same_fingerprint_in_a_part_of_the_table():
+    whole = fingerprints(*tables(one_cell("s", "a"), one_cell("s", "b", (math.inf, None))))
+    assert fingerprints(*one_cell("s", "a"))["a"] == whole["a"]
+
+
+@pytest.mark.parametrize("column", ["final_loss", "train_seconds", "status", "config"])
+def test_any_change_of_a_row_changes_the_fingerprint(column):
+    runs, curves = one_cell("s")
+    other = runs.assign(**{column: [*runs[column][:-1], {"status": "error", "config": "{}"}.get(column, 0.125)]})
+    assert fingerprints(other, curves) != fingerprints(runs, curves)
+
+
+# -- nothing twice
+
+
+def test_logging_twice_changes_nothing(uri):
+    study = tables(one_cell("twice", "a"), one_cell("twice", "b", (math.inf, 0.1)))
+    assert log_study(*study, uri, complete=True) == Summary(logged=2, unchanged=0, removed=0)
+    before = {cell: run.to_dictionary() for cell, run in runs_of(uri, "twice").items()}
+    assert log_study(*study, uri, complete=True) == Summary(logged=0, unchanged=2, removed=0)
+    assert {cell: run.to_dictionary() for cell, run in runs_of(uri, "twice").items()} == before
+
+
+def test_a_changed_cell_replaces_its_old_run(uri):
+    log_study(*tables(one_cell("changed", "a"), one_cell("changed", "b")), uri, complete=True)
+    kept = runs_of(uri, "changed")["a"].info.run_id
+    changed = tables(one_cell("changed", "a"), one_cell("changed", "b", (0.1, 0.1)))
+    assert log_study(*changed, uri, complete=True) == Summary(logged=1, unchanged=1, removed=1)
+    assert count(uri, "changed") == 2
+    assert runs_of(uri, "changed")["a"].info.run_id == kept
+    assert runs_of(uri, "changed")["b"].data.metrics["final_loss"] == 0.1
+
+
+def test_a_vanished_cell_is_removed_from_a_complete_study_only(uri):
+    log_study(*tables(one_cell("vanish", "a"), one_cell("vanish", "b")), uri, complete=True)
+    log_study(*one_cell("vanish's neighbour", "a"), uri, complete=True)
+    assert log_study(*one_cell("vanish", "a"), uri, complete=False).removed == 0
+    assert count(uri, "vanish") == 2
+    assert log_study(*one_cell("vanish", "a"), uri, complete=True) == Summary(logged=0, unchanged=1, removed=1)
+    assert set(runs_of(uri, "vanish")) == {"a"}
+
+
+def test_a_kill_between_the_new_run_and_the_old_one_is_healed(uri, monkeypatch):
+    log_study(*one_cell("killed", losses=(0.3,)), uri, complete=True)
+
+    def killed(client, run_id):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(MlflowClient, "delete_run", killed)
+        log_study(*one_cell("killed", losses=(0.2,)), uri, complete=True)
+    assert count(uri, "killed") == 2
+    assert log_study(*one_cell("killed", losses=(0.2,)), uri, complete=True) == Summary(0, 1, 1)
+    assert count(uri, "killed") == 1
+    assert runs_of(uri, "killed")["a"].data.metrics["final_loss"] == 0.2
+
+
+def test_a_run_that_was_never_ended_is_replaced(uri):
+    runs, curves = one_cell("zombie")
+    tags = {"study": "zombie", "cell_id": "a"} | fingerprints(runs, curves)["a"]._asdict()
+    connect(uri).create_run(ensure_store(uri), tags=tags)  # as a killed process leaves it
+    assert log_study(runs, curves, uri, complete=True) == Summary(1, 0, 1)
+    assert runs_of(uri, "zombie")["a"].info.status == "FINISHED"
+
+
+def test_an_error_on_the_way_leaves_no_running_run(uri, monkeypatch):
+    def fails(client, *arguments, **options):
+        raise RuntimeError("the disk is full")
+
+    with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="disk"):
+        patch.setattr(MlflowClient, "log_batch", fails)
+        log_study(*one_cell("broken"), uri, complete=True)
+    assert count(uri, "broken") == 0
+
+
+def test_a_deleted_store_is_rebuilt_from_the_tables(tmp_path):
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    study = tables(one_cell("s", "a", label="x"), one_cell("s", "b", (math.inf, 0.1, None)))
+
+    def shown():
+        log_study(*study, uri, complete=True)
+        return {cell: (run.data.params, run.data.tags, run.data.metrics) for cell, run in runs_of(uri, "s").items()}
+
+    before = shown()
+    for file in tmp_path.glob("mlflow.db*"):
+        file.unlink()
+    assert shown() == before and len(before) == 2
+
+
+# -- the store
+
+
+@pytest.mark.slow
+def test_eight_processes_meet_a_fresh_store_and_each_cell_is_there_once(tmp_path):
+    shared = one_cell("s", "shared")
+    for i in range(8):
+        folder = tmp_path / f"{i}"
+        own, both = one_cell("s", f"own{i}"), tables(shared, one_cell("s", f"own{i}"))
+        assert len(own[0]) < len(both[0])
+        write_table(both[0], RUNS, folder / "runs.parquet")
+        write_table(both[1], CURVES, folder / "curves.parquet")
+    program = (
+        "import sys; from pathlib import Path; from pipeline.tables import *; from pipeline.track.log import log_study;"
+        "folder = Path(sys.argv[1]);"
+        "runs, curves = (read_table(folder / f'{s.lower()}.parquet', globals()[s]) for s in ('RUNS', 'CURVES'));"
+        "log_study(runs, curves, 'sqlite:///mlflow.db', complete=False)"
+    )
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {program}"]
+    writers = [subprocess.Popen([*command, str(i)], cwd=tmp_path, stderr=subprocess.PIPE, text=True) for i in range(8)]
+    errors = [writer.communicate()[1] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0] * 8, errors
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    assert set(runs_of(uri, "s")) == {"shared", *(f"own{i}" for i in range(8))}
+    assert count(uri, "s") == 9
+
+
+def test_a_store_that_is_there_is_left_alone(uri):
+    assert ensure_store(uri) == ensure_store(uri)
+
+
+def test_a_deleted_experiment_comes_back(uri):
+    experiment_id = ensure_store(uri, "other")
+    connect(uri).delete_experiment(experiment_id)
+    assert ensure_store(uri, "other") == experiment_id
+    assert connect(uri).get_experiment(experiment_id).lifecycle_stage == "active"
+
+
+def test_a_relative_path_is_relative_to_the_current_directory(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert absolute_uri("sqlite:///mlflow.db") == f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.mark.parametrize("uri", ["", "sqlite://", "sqlite:///:memory:"])
+def test_a_store_that_nobody_could_browse_is_refused(uri):
+    with pytest.raises(UserError, match="not allowed"):
+        ensure_store(uri)
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path):
+    (tmp_path / "mlflow.db").write_text("notes on the weather, day by day")
+    with pytest.raises(UserError, match="not an SQLite database"):
+        ensure_store(f"sqlite:///{tmp_path / 'mlflow.db'}")
+
+
+@given(password=st.text(st.characters(codec="ascii", exclude_characters=" ", categories=["L", "N", "P"]), min_size=1))
+def test_a_password_is_never_shown(password):
+    assert (
+        masked(f"cannot reach postgresql://ada:{password}@db/mlflow") == "cannot reach postgresql://ada:***@db/mlflow"
+    )
+
+
+def test_two_studies_in_one_table_are_refused(uri):
+    with pytest.raises(UserError, match="one at a time"):
+        log_study(*tables(one_cell("one"), one_cell("two")), uri, complete=True)
+
+
+def test_an_empty_table_is_nothing_to_log(uri):
+    runs, curves = one_cell("empty")
+    assert log_study(runs[:0], curves[:0], uri, complete=True) == Summary(0, 0, 0)
+
+
+# -- the command
+
+
+def test_the_command_logs_studies_and_writes_their_counts(uri, tmp_path, capsys):
+    runs, curves = one_cell("by hand")
+    write_table(runs, RUNS, tmp_path / "by hand" / "runs.parquet")
+    write_table(curves, CURVES, tmp_path / "by hand" / "curves.parquet")
+    done = tmp_path / "done.json"
+    main(["--uri", uri, str(tmp_path / "by hand"), "--done", str(done)])
+    assert json.loads(done.read_text()) == {"by hand": {"logged": 1, "unchanged": 0, "removed": 0}}
+    assert "1 logged" in capsys.readouterr().out
+
+
+def test_the_command_makes_the_store(uri, tmp_path):
+    main(["--init", "--uri", uri, "--done", str(tmp_path / "store.json")])
+    assert json.loads((tmp_path / "store.json").read_text()) == {"experiment": "minibatch-lab"}
+
+
+def test_a_missing_table_is_one_sentence_and_no_sentinel(uri, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--uri", uri, str(tmp_path / "nothing"), "--done", str(tmp_path / "done.json")])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.startswith("error: ")
+    assert not (tmp_path / "done.json").exists()
+
+
+def test_help_does_not_wait_for_mlflow():
+    program = "import sys; import pipeline.track.__main__; sys.exit(bool({'mlflow', 'pandas'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0

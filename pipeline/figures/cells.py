@@ -160,13 +160,15 @@ def curve_table(cell: CellSummary, curves: pd.DataFrame) -> pd.DataFrame:
     return axes.assign(loss=middle, low=low, high=high)
 
 
-def cost_to_target(cell: CellSummary, curves: pd.DataFrame, axis: str, target: float = TARGET) -> float:
+def costs_to_target(
+    cells: list[CellSummary], curves: pd.DataFrame, axis: str, target: float = TARGET
+) -> dict[str, float]:
     """Median over the seeds of what a run spends until its loss is at most the target.
 
     Parameters
     ----------
-    cell : CellSummary
-        The cell.
+    cells : list of CellSummary
+        A study's cells.
     curves : DataFrame
         The study's readings.
     axis : str
@@ -176,18 +178,20 @@ def cost_to_target(cell: CellSummary, curves: pd.DataFrame, axis: str, target: f
 
     Returns
     -------
-    float
-        The cost at the first such reading; infinite where half of the runs or more never get
-        there, NaN where the cost was not measured.
+    dict
+        Label to the cost at the first such reading; infinite where half of the runs or more never
+        get there, NaN where the cost was not measured.
     """
-    own = curves[curves["cell_id"] == cell.cell_id]
-    if own.empty:
-        return math.inf
-    if own[axis].isna().all():
-        return math.nan
-    first = own[own["loss"] <= target].groupby("seed")[axis].min()
-    costs = first.reindex(cell.runs["seed"]).astype(float).fillna(np.inf)
-    return float(quantiles(np.asarray(costs, dtype=np.float64), 0.5))
+    reached = curves[curves["loss"] <= target].groupby(["cell_id", "seed"])[axis].min()
+    firsts = {str(cell_id): own.droplevel(0) for cell_id, own in reached.groupby(level=0)}
+    readings = curves.groupby("cell_id")[axis].agg(["size", "count"])
+    unmeasured = set(readings.index[(readings["size"] > 0) & (readings["count"] == 0)])
+    costs = {}
+    for cell in cells:
+        first = firsts.get(cell.cell_id, pd.Series(dtype=float)).reindex(cell.runs["seed"]).astype(float).fillna(np.inf)
+        median = float(quantiles(np.asarray(first, dtype=np.float64), 0.5))
+        costs[cell.label] = math.nan if cell.cell_id in unmeasured else median
+    return costs
 
 
 def unstable(cells: list[CellSummary]) -> list[tuple[CellSummary, float, float]]:

@@ -46,6 +46,18 @@ def loss(value: float | None) -> str:
     return number(value)
 
 
+def power_of_ten(value: float) -> str:
+    """Write a tick of a logarithmic axis.
+
+    Examples
+    --------
+    >>> power_of_ten(1e-06), power_of_ten(100000.0), power_of_ten(1.0)
+    ('10⁻⁶', '10⁵', '1')
+    """
+    exponent = round(math.log10(value))
+    return f"10{str(exponent).translate(_SUPERSCRIPTS)}" if exponent else "1"
+
+
 def seconds(value: float | None) -> str:
     """Write a time in s, ms or µs.
 

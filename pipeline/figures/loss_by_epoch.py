@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from pipeline.figures import formats
-from pipeline.figures.cells import TARGET, cells_of, cost_to_target
+from pipeline.figures import formats, style
+from pipeline.figures.cells import TARGET, costs_to_target
 from pipeline.figures.loss_panels import draw_loss_panels, settings
 from pipeline.figures.registry import Tables, register
 
@@ -17,8 +16,8 @@ from pipeline.figures.registry import Tables, register
 def caption(tables: Tables) -> str:
     """Say how many examples each cell needs to reach the target."""
     groups: dict[float, list[str]] = {}
-    for cell in cells_of(tables.runs):
-        groups.setdefault(cost_to_target(cell, tables.curves, "examples"), []).append(formats.quoted(cell.label))
+    for label, examples in costs_to_target(tables.cells, tables.curves, "examples").items():
+        groups.setdefault(examples, []).append(formats.quoted(label))
     needs = [
         f"{examples:,.0f} ({formats.listed(groups[examples])})" for examples in sorted(groups) if examples < math.inf
     ]
@@ -43,17 +42,17 @@ def loss_by_epoch(tables: Tables) -> Figure:
     -------
     Figure
     """
-    figure = draw_loss_panels(tables, "epoch", "epochs (passes over the data, log scale)")
-    plain = FuncFormatter(lambda value, _: f"{value:,.10g}")
-    upper, lower = figure.axes
-    lower.xaxis.set_major_formatter(plain)
+    figure = draw_loss_panels(tables, "epoch", "epochs (passes over the data, log scale)", _plain)
     rows = _rows(tables)
     if rows:
-        top = upper.secondary_xaxis("top", functions=_converters(rows))
+        top = figure.axes[0].secondary_xaxis("top", functions=_converters(rows))
         top.set_xlabel("examples seen (log scale)")
-        top.xaxis.set_major_formatter(plain)
-        top.xaxis.set_minor_formatter(NullFormatter())
+        style.log_axis(top.xaxis, _plain)
     return figure
+
+
+def _plain(value: float) -> str:
+    return f"{value:,.10g}"
 
 
 def _converters(rows: int) -> tuple[Callable[[Any], Any], Callable[[Any], Any]]:

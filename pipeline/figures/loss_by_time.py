@@ -4,16 +4,15 @@ import math
 
 from matplotlib.figure import Figure
 
-from pipeline.figures import formats, style
-from pipeline.figures.cells import TARGET, cells_of, cost_to_target
+from pipeline.figures import formats
+from pipeline.figures.cells import TARGET, costs_to_target
 from pipeline.figures.loss_panels import draw_loss_panels, settings
 from pipeline.figures.registry import Tables, register
 
 
 def caption(tables: Tables) -> str:
     """Say who reaches the target first, in seconds, and who never does."""
-    cells = cells_of(tables.runs)
-    costs = {cell.label: cost_to_target(cell, tables.curves, "seconds") for cell in cells}
+    costs = costs_to_target(tables.cells, tables.curves, "seconds")
     return f"Loss against training seconds; evaluation is not timed. {ranking(costs)} {settings(tables)}"
 
 
@@ -61,6 +60,4 @@ def loss_by_time(tables: Tables) -> Figure:
     -------
     Figure
     """
-    figure = draw_loss_panels(tables, "seconds", "")
-    style.seconds_axis(figure.axes[1], "training time (log scale)")
-    return figure
+    return draw_loss_panels(tables, "seconds", "training time (log scale)", formats.tick_seconds)

@@ -1,7 +1,7 @@
 """The two panels that the loss figures share: where the runs settle, and how far they stray."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pipeline.figures import formats, style
-from pipeline.figures.cells import CellSummary, cells_of, curve_table, unstable
+from pipeline.figures.cells import CellSummary, curve_table, unstable
 from pipeline.figures.registry import Tables
 
 #: Excesses are shown down to here; below, single precision has no digits left.
@@ -29,7 +29,7 @@ class _Curve:
     table: pd.DataFrame
 
 
-def draw_loss_panels(tables: Tables, axis: str, label: str) -> Figure:
+def draw_loss_panels(tables: Tables, axis: str, label: str, write: Callable[[float], str]) -> Figure:
     """Draw the loss of every cell against one of the four clocks, twice.
 
     The upper panel shows the range in which runs settle, on a linear axis; a median that leaves it
@@ -45,18 +45,21 @@ def draw_loss_panels(tables: Tables, axis: str, label: str) -> Figure:
         The column of the curves to draw against: ``seconds``, ``examples`` or ``epoch``.
     label : str
         What the x axis says.
+    write : callable
+        Writes a value of the x axis.
 
     Returns
     -------
     Figure
     """
-    cells = cells_of(tables.runs)
+    cells = tables.cells
     looks = style.cell_styles(cells)
     curves = [_Curve(cell, looks[cell.cell_id], _drawable(cell, tables, axis)) for cell in cells]
     figure = style.new_figure(height=7.2 + 0.2 * math.ceil(len(cells) / 2))
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.15, 1])
     for axes in (upper, lower):
         axes.set_xscale("log")
+        style.log_axis(axes.xaxis, write)
     _name_panels(upper, lower, label, tables.minimum)
     leaving = 0
     if all(curve.table.empty for curve in curves):
@@ -189,6 +192,7 @@ def _draw_straying(axes: Axes, curves: Sequence[_Curve], axis: str, tables: Tabl
         axes.fill_between(x, excess["low"], excess["high"], color=curve.style.colour, alpha=0.13, linewidth=0)
         axes.plot(x, excess["loss"], **curve.style.line(), markevery=(0.02 + 0.012 * i, 0.11))
     axes.set_yscale("log")
+    style.log_axis(axes.yaxis, formats.power_of_ten)
     axes.set_ylim(top=top)
     if axes.get_ylim()[0] < SMALLEST_EXCESS:  # some run is that good
         axes.set_ylim(bottom=SMALLEST_EXCESS / 30)
@@ -223,7 +227,7 @@ def _add_legend(figure: Figure, curves: Sequence[_Curve], leaving: int) -> None:
 
 def settings(tables: Tables) -> str:
     """Say what the lines are, and who diverged, failed or was about to: the end of both captions."""
-    cells = cells_of(tables.runs)
+    cells = tables.cells
     most = max(len(cell.runs) for cell in cells)
     text = f"Lines are medians over {formats.count(most, 'seed')}, bands hold the middle 80 %."
     initial = float(tables.runs["initial_loss"].astype(float).median())

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from pipeline.figures.cells import CellSummary, cells_of
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -28,6 +30,11 @@ class Tables:
     runs: pd.DataFrame
     curves: pd.DataFrame
     minimum: float | None = None
+
+    @functools.cached_property
+    def cells(self) -> list[CellSummary]:
+        """The cells, in the order in which they first occur."""
+        return cells_of(self.runs)
 
     @property
     def offline_twin(self) -> bool:

@@ -1,7 +1,8 @@
 """One look for all figures: readable on a phone, in grey, and by colour-blind readers."""
 
 import itertools
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +10,13 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from pipeline.figures import formats
 from pipeline.figures.cells import CellSummary
 from pipeline.files import written_whole
 
@@ -144,11 +145,26 @@ def add_legend(figure: Figure, handles: Sequence[Line2D], labels: Sequence[str],
     return legend
 
 
-def seconds_axis(axes: Axes, label: str) -> None:
-    """Make a logarithmic x axis of seconds whose ticks are written in s, ms and µs."""
-    axes.set_xscale("log")
-    axes.set_xlabel(label)
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: formats.tick_seconds(value)))
+def log_axis(axis: Axis, write: Callable[[float], str]) -> None:
+    """Label the ticks of a logarithmic axis; an axis of less than two decades gets 2 and 5 between them too.
+
+    Matplotlib's own labels are formulas, which cost a quarter of the time a figure takes.
+
+    Parameters
+    ----------
+    axis : matplotlib.axis.Axis
+        Of logarithmic scale.
+    write : callable
+        Writes one value.
+    """
+
+    def between(value: float, _: int | None) -> str:
+        low, high = axis.get_view_interval()
+        leading = round(value / 10 ** math.floor(math.log10(value)), 6)
+        return write(value) if high < 100 * low and leading in (2, 5) else ""
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
+    axis.set_minor_formatter(FuncFormatter(between))
 
 
 def say(axes: Axes, words: str) -> None:
@@ -196,6 +212,7 @@ def save(figure: Figure, stem: Path) -> tuple[Path, Path]:
     with context():
         with written_whole(svg) as temporary:
             figure.savefig(temporary, format="svg", metadata={"Date": None})
+        figure.set_layout_engine("none")  # the layout stands; working it out again takes half the time
         with written_whole(png) as temporary:
             figure.savefig(temporary, format="png", dpi=192, metadata={"Software": None})
     return svg, png

@@ -13,7 +13,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.errors import UserError
 from pipeline.figures import formats
-from pipeline.figures.cells import cells_of, unstable
+from pipeline.figures.cells import unstable
 from pipeline.figures.registry import Tables
 from pipeline.report.machine import machine_facts, package_versions
 from pipeline.report.published import SOURCES
@@ -119,7 +119,7 @@ def render(
 
 
 def _study(name: str, tables: Tables, figures: Sequence[InlinedFigure], data_title: str) -> dict[str, Any]:
-    rows = table_rows(tables.runs)
+    rows = table_rows(tables.cells)
     return {
         "name": name,
         "summary": summarise(tables, rows, data_title),
@@ -138,7 +138,7 @@ def _published_columns(rows: Sequence[Row]) -> bool:
 
 def _statuses(tables: Tables) -> dict[str, Any]:
     """How many runs ended how, and the cells about which there is more to say."""
-    cells = cells_of(tables.runs)
+    cells = tables.cells
     counts: Counter[str] = sum((Counter(cell.statuses) for cell in cells), Counter())
     notes = []
     for cell in cells:
@@ -178,7 +178,7 @@ def _clock(tables: Tables) -> str:
 def _data_facts(studies: Mapping[str, Tables], provenance: Mapping[str, Any] | None) -> dict[str, str]:
     """Title, credit, licence, source and hash of the data."""
     if provenance is None:
-        config = next(cells_of(tables.runs)[0].config.get("data", {}) for tables in studies.values())
+        config = next(tables.cells[0].config.get("data", {}) for tables in studies.values())
         return {
             "Data": str(config.get("title") or config.get("name", "unknown data")),
             "Credit": str(config.get("credit", "not recorded")),

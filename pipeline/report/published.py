@@ -26,6 +26,11 @@ class Expected:
     sd: float
     seeds: int = 1000
 
+    @property
+    def text(self) -> str:
+        """Mean and standard deviation, on one line wherever they stand."""
+        return f"{self.mean}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{self.sd}"
+
     def interval(self, n: int) -> float:
         """Three standard errors of a mean over ``n`` seeds."""
         return 3 * self.sd / math.sqrt(n)

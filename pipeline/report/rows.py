@@ -4,11 +4,10 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.figures import formats
-from pipeline.figures.cells import CellSummary, cells_of, quantiles
+from pipeline.figures.cells import CellSummary, quantiles
 from pipeline.report.published import Published, published_for
 
 
@@ -48,20 +47,20 @@ class Row:
     comparison: Comparison
 
 
-def table_rows(runs: pd.DataFrame) -> list[Row]:
+def table_rows(cells: list[CellSummary]) -> list[Row]:
     """Make a line for each cell of a study.
 
     Parameters
     ----------
-    runs : DataFrame
-        The study's runs.
+    cells : list of CellSummary
+        The study's.
 
     Returns
     -------
     list of Row
-        In the order of the table; every cell and every run is in it, however it ended.
+        In their order; every cell and every run is in it, however it ended.
     """
-    return [_row(cell) for cell in cells_of(runs)]
+    return [_row(cell) for cell in cells]
 
 
 def _row(cell: CellSummary) -> Row:
@@ -102,7 +101,11 @@ def mean_text(losses: NDArray[np.float64]) -> str:
     if not np.isfinite(losses).all():
         return formats.loss(math.inf)
     mean = formats.loss(float(losses.mean()))
-    return mean if losses.size == 1 else f"{mean} ± {formats.loss(float(losses.std(ddof=1)))}"
+    return (
+        mean
+        if losses.size == 1
+        else f"{mean}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{formats.loss(float(losses.std(ddof=1)))}"
+    )
 
 
 def compare(cell: CellSummary, published: Published | None) -> Comparison:

@@ -4,7 +4,7 @@ import math
 from collections import Counter
 
 from pipeline.figures import formats
-from pipeline.figures.cells import TARGET, CellSummary, cells_of, cost_to_target, unstable
+from pipeline.figures.cells import TARGET, CellSummary, costs_to_target, unstable
 from pipeline.figures.registry import Tables
 from pipeline.report.rows import Row
 
@@ -26,7 +26,7 @@ def summarise(tables: Tables, rows: list[Row], data_title: str) -> list[str]:
     list of str
         Three sentences; every number in them is computed from the tables.
     """
-    cells = cells_of(tables.runs)
+    cells = tables.cells
     return [_trained(cells, data_title), _fastest(cells, tables), _agreement(cells, rows)]
 
 
@@ -41,17 +41,17 @@ def _trained(cells: list[CellSummary], data_title: str) -> str:
 
 def _fastest(cells: list[CellSummary], tables: Tables) -> str:
     axis = "seconds" if tables.curves["seconds"].notna().any() else "examples"
-    costs = {cell.label: cost_to_target(cell, tables.curves, axis) for cell in cells}
+    costs = costs_to_target(cells, tables.curves, axis)
     reached = sorted((cost, label) for label, cost in costs.items() if math.isfinite(cost))
     if not reached:
-        return f"No cell reaches a loss of {TARGET:g} in more than half of its runs."
+        return f"Every cell misses a loss of {TARGET:g} in half of its runs or more."
     (least, first), (most, last) = reached[0], reached[-1]
     text = f"{formats.quoted(first)} is the first to reach a loss of {TARGET:g}, after a median of {_cost(least, axis)}"
     if len(reached) > 1:
         text += f", and {formats.quoted(last)} the last, after {_cost(most, axis)}"
         text += f", {formats.number(most / least, 2)} times as {'long' if axis == 'seconds' else 'many'}"
     if len(reached) < len(cells):
-        text += f"; {len(cells) - len(reached)} of {len(cells)} cells do not reach it in more than half of their runs"
+        text += f"; {len(cells) - len(reached)} of {len(cells)} cells miss it in half of their runs or more"
     return f"{text}."
 
 
@@ -65,13 +65,12 @@ def _agreement(cells: list[CellSummary], rows: list[Row]) -> str:
     if not compared:
         text = "No cell could be compared with published values"
     else:
-        share = "all" if not outside else f"{len(compared) - len(outside)} of the"
         text = (
-            f"In {share} {len(compared)} cells that can be compared with published values, the mean final loss is "
-            "within three standard errors of what 1000 earlier seeds gave"
+            f"The mean final loss is within three standard errors of what 1000 earlier seeds gave in "
+            f"{len(compared) - len(outside)} of {formats.count(len(compared), 'comparable cell')}"
         )
         if outside:
-            text += f" (it is not in {formats.listed(outside)})"
+            text += f" (not in {formats.listed(outside)})"
     risen = [
         f"{formats.quoted(cell.label)} ends above where it starts ({formats.loss(initial)} to {formats.loss(final)})"
         for cell, initial, final in unstable(cells)

@@ -1,0 +1,118 @@
+"""Small tables of runs and curves, as training would write them."""
+
+import json
+import math
+from zlib import crc32
+
+import pandas as pd
+
+from pipeline.figures import Tables
+from pipeline.tables import CURVES, RUNS
+
+ROWS = 1500
+
+
+def cell(
+    label,
+    *,
+    batch_size=10,
+    lr=0.05,
+    epochs=2,
+    seeds=4,
+    implementation="scratch",
+    data="airfoil",
+    engine="solo",
+    diverged=(),
+    error=(),
+    final=0.245,
+    bias="zeros",
+):
+    """Runs and curves of one cell; ``diverged`` and ``error`` name the seeds that ended so."""
+    cell_id = f"sgd-b{batch_size}-{crc32(repr((label, implementation, lr)).encode()):x}"
+    config = {
+        "label": label,
+        "implementation": implementation,
+        "batch_size": batch_size,
+        "lr": lr,
+        "epochs": epochs,
+        "data": {"name": data, "rows": ROWS, "title": "Airfoil", "credit": "Ada & Co", "licence": "CC BY 4.0"},
+        "model": {"name": "linear", "bias": bias},
+        "optimizer": {"name": "sgd"},
+        "schedule": {"name": "constant"},
+        "sampling": {"name": "without_replacement"},
+    }
+    runs, curves = [], []
+    for seed in range(seeds):
+        readings = [] if seed in error else _readings(batch_size, epochs, engine, final + 0.0005 * seed)
+        if seed in diverged:
+            readings = [*readings[:3], readings[3] | {"loss": math.inf}]
+        status = "error" if seed in error else "diverged" if seed in diverged else "ok"
+        last = readings[-1] if readings else {"step": 0, "examples": 0, "loss": None, "seconds": None}
+        timed = bool(readings) and engine == "solo"
+        runs.append(
+            {
+                "study": "textbook",
+                "cell_id": cell_id,
+                "data": data,
+                "model": "linear",
+                "implementation": implementation,
+                "optimizer": "sgd",
+                "schedule": "constant",
+                "sampling": "without_replacement",
+                "batch_size": batch_size,
+                "lr": lr,
+                "seed": seed,
+                "engine": engine,
+                "status": status,
+                "epochs": epochs,
+                "steps": last["step"],
+                "examples": last["examples"],
+                "initial_loss": readings[0]["loss"] if readings else None,
+                "final_loss": last["loss"],
+                "best_loss": min(r["loss"] for r in readings) if readings else None,
+                "train_seconds": last["seconds"],
+                "seconds_per_epoch": last["seconds"] / last["examples"] * ROWS * (1 + 0.1 * seed) if timed else None,
+                "diverged_step": last["step"] if status == "diverged" else None,
+                "config": json.dumps(config),
+            }
+        )
+        curves += [{"study": "textbook", "cell_id": cell_id, "seed": seed, **reading} for reading in readings]
+    return runs, curves
+
+
+def _readings(batch_size, epochs, engine, final):
+    every = max(200, batch_size)
+    readings = []
+    for examples in range(0, epochs * ROWS + 1, every):
+        steps = examples // batch_size
+        readings.append(
+            {
+                "step": steps,
+                "examples": examples,
+                "epoch": examples / ROWS,
+                "seconds": steps * 5e-5 if engine == "solo" else None,
+                "loss": final + (0.49 - final) * math.exp(-examples / 300),
+            }
+        )
+    return readings
+
+
+def study(*cells, minimum=None):
+    """The tables of a study of some cells."""
+    runs = pd.DataFrame([row for runs, _ in cells for row in runs], columns=RUNS.names)
+    curves = pd.DataFrame([row for _, curves in cells for row in curves], columns=CURVES.names)
+    return Tables(runs.astype({"diverged_step": "Int64"}), curves, minimum)
+
+
+def mixed(data="airfoil"):
+    """Everything that can happen to a run, under labels of every kind."""
+    return study(
+        cell("gd", batch_size=1500, lr=1.0, epochs=10, data=data),
+        cell("torch $x_1^2$ & co", implementation="torch", data=data),
+        cell("_some diverge", lr=0.5, diverged=(1, 3), data=data),
+        cell("all diverge", lr=5.0, diverged=range(4), data=data),
+        cell("all fail", batch_size=7, error=range(4), data=data),
+        cell("once", batch_size=100, lr=0.4, seeds=1, data=data),
+        cell("<script>alert(1)</script>", batch_size=1, lr=0.005, data=data),
+        minimum=0.2417,
+    )

@@ -1,6 +1,5 @@
 """The configuration of a data set: where it comes from and what is in it."""
 
-import re
 from dataclasses import dataclass, field
 
 from omegaconf import MISSING
@@ -71,8 +70,8 @@ class DataConfig:
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        _word("data.name", self.name, r"[A-Za-z0-9][A-Za-z0-9_.-]*", "letters, digits, '_', '-' and '.'")
-        _word("data.sha1", self.sha1, r"[0-9a-f]{40}", "40 hexadecimal digits in lower case")
+        checks.word("data.name", self.name)
+        checks.word("data.sha1", self.sha1, r"[0-9a-f]{40}", "40 hexadecimal digits in lower case")
         checks.whole("data.rows_total", self.rows_total, least=1)
         checks.whole("data.rows", self.rows, least=1)
         if self.rows > self.rows_total:
@@ -84,8 +83,3 @@ class DataConfig:
         names = [column.name for column in self.columns]
         if len(names) < 2 or len(set(names)) < len(names):
             raise UserError(f"data.columns={names} is not allowed: it must name two columns or more, each once")
-
-
-def _word(key: str, value: str, pattern: str, allowed: str) -> None:
-    if not re.fullmatch(pattern, value):
-        raise UserError(f"{key}={value!r} is not allowed: it must be made of {allowed}")

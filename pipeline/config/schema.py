@@ -6,17 +6,21 @@ when the configuration is composed, before anything is trained.
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-from pipeline.config import checks
+from pipeline.config import checks, target
 from pipeline.config.data import DataConfig
 from pipeline.errors import UserError
 
 ENGINES = ("solo", "stacked")
 IMPLEMENTATIONS = ("scratch", "torch")
+#: The update rules from scratch, a file each.
+_RULES = Path(__file__).resolve().parents[1] / "optimizers"
+
 #: The axes by which a study's cells may be packed into jobs.
 PACK_AXES = ("data", "model", "implementation", "optimizer", "schedule", "sampling", "batch_size", "lr", "epochs")
 
@@ -227,6 +231,19 @@ class CellConfig:
                 f"batch_size={self.batch_size} is not allowed: {self.data.name} has {self.data.rows} training "
                 f"examples, so it must be from 1 to {self.data.rows}"
             )
+        self._check_building_blocks()
+
+    def _check_building_blocks(self) -> None:
+        """Check that what the cell is made of exists, and is what a configuration may name."""
+        for group in ("model", "optimizer", "schedule"):
+            checks.word(f"{group}.name", getattr(self, group).name)
+        target.check("model._target_", self.model._target_)
+        target.check("schedule._target_", self.schedule._target_)
+        if self.implementation == "scratch" and not (_RULES / f"{self.optimizer.name}.py").is_file():
+            raise UserError(
+                f"implementation=scratch is not allowed with optimizer={self.optimizer.name}: there is no "
+                f"pipeline/optimizers/{self.optimizer.name}.py; write it, or use implementation=torch"
+            )
         if self.implementation == "torch" and not self.optimizer.torch:
             raise UserError(
                 f"implementation=torch is not allowed with optimizer={self.optimizer.name}: torch.optim has no "
@@ -260,6 +277,9 @@ class StudyConfig:
         checks.one_of(f"{self.name}: engine", self.engine, ENGINES)
         checks.whole(f"{self.name}: seeds", self.seeds, least=1)
         checks.whole(f"{self.name}: lr_points", self.lr_points, least=0)
+        for axis, values in self.grid.items():
+            if not values:
+                raise UserError(f"{self.name}: grid.{axis}=[] is not allowed: it must have one value or more")
         for axis in self.pack_by:
             checks.one_of(f"{self.name}: pack_by", axis, PACK_AXES)
 

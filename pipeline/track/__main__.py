@@ -42,7 +42,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.init == bool(options.studies):
         parser.error("give one STUDY_DIR or more, or --init")
     # Here and below, so that --help answers at once.
-    from pipeline.tables import written_whole
 
     done = _init(options.uri) if options.init else _log(options.studies, options.uri, options.provenance)
     with written_whole(options.done) as temporary:

@@ -270,7 +270,8 @@ class StudyConfig:
     ``cells`` maps a label to the overrides that make that cell; every cell is
     crossed with the ``grid`` and starts from ``common``. ``lr_points`` adds a
     grid axis of that many learning rates, log-spaced in the range that the
-    cell's optimizer states. ``order`` is the study's place in the report. A plain ``snakemake`` leaves a study with ``opt_in`` out.
+    cell's optimizer states. ``order`` is the study's place in the report. A plain ``snakemake`` leaves a
+    study with ``opt_in`` out.
     """
 
     name: str = MISSING

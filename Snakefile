@@ -5,15 +5,13 @@
 #   snakemake --cores 8 --config 'overrides=[epochs=4]'
 from snakemake.utils import min_version
 
-from pipeline.errors import UserError
+from pipeline.errors import exit_on_user_error
 from pipeline.workflow import Lab
 
 min_version("9.27")
 
-try:
+with exit_on_user_error():
     lab = Lab(config)
-except UserError as error:
-    raise WorkflowError(str(error))
 
 lab.warn_of_twin()
 results = lab.results

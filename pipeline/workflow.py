@@ -17,7 +17,7 @@ from pipeline.config import Study, load_study
 from pipeline.config.cell import Cell
 from pipeline.config.compose import compose_cell, parse_overrides
 from pipeline.config.study import study_names
-from pipeline.errors import UserError
+from pipeline.errors import UserError, exit_on_user_error
 
 #: The code behind each stage. An edit reruns the stages that list the file, and what hangs on them.
 #: ``pipeline/config`` is in none: what it decides reaches a job through the cells in its parameters.
@@ -57,6 +57,10 @@ class Lab:
                 f"as in --config 'overrides=[{unknown[0]}={config[unknown[0]]}]'"
             )
         given = config.get("overrides") or []
+        if not isinstance(given, str | list):
+            raise UserError(
+                f"--config overrides={given} is not allowed: it must be a list, as in 'overrides=[epochs=4]'"
+            )
         self.overrides = [str(text) for text in ([given] if isinstance(given, str) else given)]
         parse_overrides(self.overrides)
         self.results = Path(str(config.get("results", "results"))).as_posix()
@@ -74,18 +78,27 @@ class Lab:
         """Every study."""
         return study_names()
 
+    # Snakemake would tell a mistake that is found in these with a traceback; so they end it themselves.
+
     @property
+    @exit_on_user_error()
     def default_studies(self) -> list[str]:
         """The studies that a plain ``snakemake`` runs."""
-        return [name for name in self.studies if not self.study(name).config.opt_in]
+        chosen = [self.study(name).config for name in self.studies if not self.study(name).config.opt_in]
+        return [config.name for config in sorted(chosen, key=lambda config: (config.order, config.name))]
+
+    @exit_on_user_error()
+    def jobs(self, study: str) -> dict[str, list[Cell]]:
+        """The jobs of a study, each with its cells."""
+        return self.study(study).jobs
 
     def job(self, wildcards: Any) -> list[Cell]:
         """The cells of a job."""
-        return self.study(wildcards.study).jobs[wildcards.job]
+        return self.jobs(wildcards.study)[wildcards.job]
 
     def job_folders(self, wildcards: Any) -> list[str]:
         """The folders of a study's jobs."""
-        return [f"{self.results}/{wildcards.study}/jobs/{job}" for job in self.study(wildcards.study).jobs]
+        return [f"{self.results}/{wildcards.study}/jobs/{job}" for job in self.jobs(wildcards.study)]
 
     def job_tables(self, wildcards: Any) -> list[str]:
         """The tables of a study's jobs."""
@@ -142,6 +155,7 @@ class Lab:
         return f"{self.results}/data/{data.name}-{data.whiten}.parquet"
 
     @property
+    @exit_on_user_error()
     def default_data(self) -> str:
         """The whitened table of the configuration's own data set: its minimum stands in the figures."""
         return self.whitened(Cell(compose_cell(self.overrides)))

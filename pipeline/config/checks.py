@@ -1,10 +1,14 @@
 """Range checks whose message names the key, the value and what is allowed."""
 
 import math
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 from pipeline.errors import UserError
+
+#: A name that is safe in a path.
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
 
 
 def number(
@@ -46,6 +50,18 @@ def whole(key: str, value: int, *, least: int) -> None:
     """
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
         raise UserError(f"{key}={value} is not allowed: it must be a whole number, at least {least}")
+
+
+def word(key: str, value: str, pattern: str = NAME, made_of: str = "letters, digits, '_', '-' and '.'") -> None:
+    """Refuse text that is not made of what it must be made of; by default, of what is safe in a path.
+
+    Raises
+    ------
+    UserError
+        Naming key, value and what is allowed.
+    """
+    if not re.fullmatch(pattern, value):
+        raise UserError(f"{key}={value!r} is not allowed: it must be made of {made_of}")
 
 
 def one_of(key: str, value: str, allowed: Iterable[str]) -> None:

@@ -2,20 +2,23 @@
 
 import copy
 import dataclasses
-from collections.abc import Iterator, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from difflib import get_close_matches
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, cast
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from pipeline.config import checks
 from pipeline.config.data import DataConfig
 from pipeline.config.schema import CellConfig, register
 from pipeline.errors import UserError
@@ -27,6 +30,9 @@ CELL_FIELDS = tuple(field.name for field in dataclasses.fields(CellConfig))
 _GROUPS = ("data", "model", "optimizer", "schedule", "sampling", "trainer")
 #: The keys of a cell that are plain values: set on a composed cell without composing again.
 SCALARS = tuple(name for name in CELL_FIELDS if name not in _GROUPS)
+
+#: Words that Hydra reads as themselves: not numbers, and not true, false, null, nan or inf.
+_PLAIN = re.compile(r"(?!(?i:true|false|null|nan|inf)$)[A-Za-z_][A-Za-z0-9_.]*")
 
 register()
 
@@ -65,16 +71,43 @@ def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
         try:
             override: Override = parser.parse_override(text)
         except HydraException as error:
-            raise UserError(f"the override {text!r} cannot be read: write key=value ({_first_line(error)})") from None
+            raise UserError(f"the override {text!r} cannot be read: write key=value ({first_line(error)})") from None
         if override.is_sweep_override() or override.is_delete():
             raise UserError(f"the override {text!r} is not allowed here: give each key one value, as in lr=0.05")
-        values[override.get_key_element().lstrip("+")] = override.value()
+        key = override.get_key_element()
+        # A cell's own keys are there already; a + says that a key below one of them is meant to be new.
+        values[key if "." in key else key.lstrip("+")] = override.value()
     return values
 
 
 def as_overrides(values: dict[str, Any]) -> list[str]:
     """Write keys and values as Hydra overrides: the inverse of :func:`parse_overrides`."""
     return [f"{key}={_literal(value)}" for key, value in values.items()]
+
+
+def check_keys(values: Mapping[str, Any]) -> None:
+    """Refuse keys that no cell has, and choices of a group that has no such file.
+
+    Parameters
+    ----------
+    values : mapping
+        Key to value, as in a study's file or of :func:`parse_overrides`.
+
+    Raises
+    ------
+    UserError
+        Naming the key, the value, and the nearest allowed one.
+    """
+    for key, value in values.items():
+        head = key.lstrip("+").split(".")[0]
+        if head not in CELL_FIELDS:
+            near = get_close_matches(head, CELL_FIELDS, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise UserError(
+                f"{key}={value} is not allowed: a cell has no such key, only {', '.join(CELL_FIELDS)}{hint}"
+            )
+        if key in _GROUPS:
+            checks.one_of(key, value, _choices(key))
 
 
 def compose_cell(overrides: Sequence[str] = ()) -> CellConfig:
@@ -114,7 +147,7 @@ def cell_config(config: DictConfig) -> CellConfig:
     try:
         values = OmegaConf.to_object(OmegaConf.masked_copy(config, list(CELL_FIELDS)))
     except OmegaConfBaseException as error:
-        raise UserError(_first_line(error)) from None
+        raise UserError(first_line(error)) from None
     return CellConfig(**cast(dict[str, Any], values))
 
 
@@ -122,16 +155,17 @@ def cell_config(config: DictConfig) -> CellConfig:
 def _compose_cell(overrides: tuple[str, ...]) -> CellConfig:
     """Compose the choice of groups, then set the other keys on a copy; both check names and types."""
     values = parse_overrides(overrides)
+    check_keys(values)
     groups = tuple(text for text, key in zip(overrides, values, strict=False) if key.split("@")[0] in _GROUPS)
-    if len(values) < len(overrides):  # a key given twice: leave it to Hydra
-        groups, values = overrides, {}
+    if len(values) < len(overrides) or any(key.startswith("+") for key in values):
+        groups, values = overrides, {}  # a key given twice, or a new one: leave it to Hydra
     config = copy.deepcopy(_compose_groups(groups))
     try:
         for key, value in values.items():
             if key.split("@")[0] not in _GROUPS:
                 OmegaConf.update(config, key, value)
     except OmegaConfBaseException as error:
-        raise UserError(f"{key}={value}: {_first_line(error)}") from None
+        raise UserError(f"{key}={value}: {first_line(error)}") from None
     return cell_config(config)
 
 
@@ -142,7 +176,12 @@ def _compose_groups(overrides: tuple[str, ...]) -> DictConfig:
         with _hydra():
             return compose(config_name="config", overrides=list(overrides))
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(f"{' '.join(overrides) or 'conf/config.yaml'}: {_first_line(error)}") from None
+        raise UserError(f"{' '.join(overrides) or 'conf/config.yaml'}: {first_line(error)}") from None
+
+
+@cache
+def _choices(group: str) -> list[str]:
+    return [path.stem for path in (CONF / group).glob("*.yaml")]
 
 
 def _literal(value: Any) -> str:
@@ -152,10 +191,13 @@ def _literal(value: Any) -> str:
         return "[" + ",".join(_literal(item) for item in value) + "]"
     if isinstance(value, dict):
         return "{" + ",".join(f"{key}:{_literal(item)}" for key, item in value.items()) + "}"
-    return repr(value) if isinstance(value, float) else str(value)
+    if isinstance(value, str):
+        # A plain word is left readable; quotes keep everything else text.
+        return value if _PLAIN.fullmatch(value) else QuotedString(value, Quote.single).with_quotes()
+    return repr(value)
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     """The sentence of a library's error that a user can act on, without its stack of contexts."""
     cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]

@@ -1,6 +1,5 @@
 """The configuration of a data set: where it comes from and what is in it."""
 
-import re
 from dataclasses import dataclass, field
 
 from omegaconf import MISSING
@@ -40,6 +39,8 @@ class DataConfig:
         Names and units, in the file's order; the last one is the target.
     rows_total, rows : int
         Rows in the file, and how many of its first ones are trained on.
+    copies : int
+        How many times each of those rows is there.
     whiten : str
         ``standardize``, ``zca`` or ``none``; see :mod:`pipeline.whiten.whiten`.
     on_unreachable : str
@@ -64,17 +65,24 @@ class DataConfig:
     columns: list[Column] = field(default_factory=list)
     rows_total: int = 1503
     rows: int = 1500
+    copies: int = 1
     whiten: str = "standardize"
     on_unreachable: str = "twin"
     timeout: float = 10.0
     retries: int = 1
 
+    @property
+    def examples(self) -> int:
+        """Number of training examples, ``N``."""
+        return self.rows * self.copies
+
     def __post_init__(self) -> None:
         """Check ranges."""
-        _word("data.name", self.name, r"[A-Za-z0-9][A-Za-z0-9_.-]*", "letters, digits, '_', '-' and '.'")
-        _word("data.sha1", self.sha1, r"[0-9a-f]{40}", "40 hexadecimal digits in lower case")
+        checks.word("data.name", self.name)
+        checks.word("data.sha1", self.sha1, r"[0-9a-f]{40}", "40 hexadecimal digits in lower case")
         checks.whole("data.rows_total", self.rows_total, least=1)
         checks.whole("data.rows", self.rows, least=1)
+        checks.whole("data.copies", self.copies, least=1)
         if self.rows > self.rows_total:
             raise UserError(f"data.rows={self.rows} is not allowed: at most data.rows_total={self.rows_total}")
         checks.one_of("data.whiten", self.whiten, WHITENINGS)
@@ -84,8 +92,3 @@ class DataConfig:
         names = [column.name for column in self.columns]
         if len(names) < 2 or len(set(names)) < len(names):
             raise UserError(f"data.columns={names} is not allowed: it must name two columns or more, each once")
-
-
-def _word(key: str, value: str, pattern: str, allowed: str) -> None:
-    if not re.fullmatch(pattern, value):
-        raise UserError(f"{key}={value!r} is not allowed: it must be made of {allowed}")

@@ -6,17 +6,21 @@ when the configuration is composed, before anything is trained.
 """
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
-from pipeline.config import checks
+from pipeline.config import checks, target
 from pipeline.config.data import DataConfig
 from pipeline.errors import UserError
 
 ENGINES = ("solo", "stacked")
 IMPLEMENTATIONS = ("scratch", "torch")
+#: The update rules from scratch, a file each.
+_RULES = Path(__file__).resolve().parents[1] / "optimizers"
+
 #: The axes by which a study's cells may be packed into jobs.
 PACK_AXES = ("data", "model", "implementation", "optimizer", "schedule", "sampling", "batch_size", "lr", "epochs")
 
@@ -158,6 +162,18 @@ class StepPerEpochConfig(ScheduleConfig):
 
 
 @dataclass
+class InverseEpochConfig(ScheduleConfig):
+    """Fall as ``1 / (1 + rate * e)`` with the number ``e`` of complete epochs."""
+
+    rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        super().__post_init__()
+        checks.number("schedule.rate", self.rate, least=0.0)
+
+
+@dataclass
 class CosineConfig(ScheduleConfig):
     """Fall along half a cosine to ``final`` times ``lr``, within ``epochs`` or until the end."""
 
@@ -222,10 +238,23 @@ class CellConfig:
         checks.number("lr", self.lr, above=0.0)
         for key in ("epochs", "read_every", "seeds"):
             checks.whole(key, getattr(self, key), least=1)
-        if self.batch_size > self.data.rows:
+        if self.batch_size > self.data.examples:
             raise UserError(
-                f"batch_size={self.batch_size} is not allowed: {self.data.name} has {self.data.rows} training "
-                f"examples, so it must be from 1 to {self.data.rows}"
+                f"batch_size={self.batch_size} is not allowed: {self.data.name} has {self.data.examples} training "
+                f"examples, so it must be from 1 to {self.data.examples}"
+            )
+        self._check_building_blocks()
+
+    def _check_building_blocks(self) -> None:
+        """Check that what the cell is made of exists, and is what a configuration may name."""
+        for group in ("model", "optimizer", "schedule"):
+            checks.word(f"{group}.name", getattr(self, group).name)
+        target.check("model._target_", self.model._target_)
+        target.check("schedule._target_", self.schedule._target_)
+        if self.implementation == "scratch" and not (_RULES / f"{self.optimizer.name}.py").is_file():
+            raise UserError(
+                f"implementation=scratch is not allowed with optimizer={self.optimizer.name}: there is no "
+                f"pipeline/optimizers/{self.optimizer.name}.py; write it, or use implementation=torch"
             )
         if self.implementation == "torch" and not self.optimizer.torch:
             raise UserError(
@@ -241,11 +270,13 @@ class StudyConfig:
     ``cells`` maps a label to the overrides that make that cell; every cell is
     crossed with the ``grid`` and starts from ``common``. ``lr_points`` adds a
     grid axis of that many learning rates, log-spaced in the range that the
-    cell's optimizer states. A plain ``snakemake`` leaves a study with ``opt_in`` out.
+    cell's optimizer states. ``order`` is the study's place in the report. A plain ``snakemake`` leaves a
+    study with ``opt_in`` out.
     """
 
     name: str = MISSING
     title: str = ""
+    order: int = 100
     opt_in: bool = False
     engine: str = "solo"
     pack_by: list[str] = field(default_factory=list)
@@ -260,6 +291,9 @@ class StudyConfig:
         checks.one_of(f"{self.name}: engine", self.engine, ENGINES)
         checks.whole(f"{self.name}: seeds", self.seeds, least=1)
         checks.whole(f"{self.name}: lr_points", self.lr_points, least=0)
+        for axis, values in self.grid.items():
+            if not values:
+                raise UserError(f"{self.name}: grid.{axis}=[] is not allowed: it must have one value or more")
         for axis in self.pack_by:
             checks.one_of(f"{self.name}: pack_by", axis, PACK_AXES)
 
@@ -290,6 +324,7 @@ def register() -> None:
     store.store(group="schedule", name="base_factor", node=FactorConfig)
     store.store(group="schedule", name="base_multistep", node=MultiStepConfig)
     store.store(group="schedule", name="base_step_per_epoch", node=StepPerEpochConfig)
+    store.store(group="schedule", name="base_inverse_epoch", node=InverseEpochConfig)
     store.store(group="schedule", name="base_cosine", node=CosineConfig)
     store.store(group="sampling", name="base_sampling", node=SamplingConfig)
     store.store(group="trainer", name="base_trainer", node=TrainerConfig)

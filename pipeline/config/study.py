@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.config import checks
 from pipeline.config.cell import Cell, slug
-from pipeline.config.compose import CONF, SCALARS, as_overrides, compose_cell, parse_overrides
+from pipeline.config.compose import CONF, SCALARS, as_overrides, check_keys, compose_cell, first_line, parse_overrides
 from pipeline.config.schema import CellConfig, StudyConfig
 from pipeline.errors import UserError
 
@@ -83,7 +83,7 @@ def load_study(name: str, overrides: Sequence[str] = ()) -> Study:
     try:
         config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(StudyConfig), values))
     except OmegaConfBaseException as error:
-        raise UserError(f"conf/study/{name}.yaml: {str(error).splitlines()[0]}") from None
+        raise UserError(f"conf/study/{name}.yaml: {first_line(error)}") from None
     return Study(cast(StudyConfig, config), tuple(overrides))
 
 
@@ -152,6 +152,7 @@ def _config(values: dict[str, Any], study: str) -> CellConfig:
     """Compose the choice of groups (cached), then set the plain values on it."""
     composed = {key: value for key, value in values.items() if key not in SCALARS}
     try:
+        check_keys(values)
         # Batch size is checked against the data, so the plain values are set at once.
         return dataclasses.replace(compose_cell(as_overrides(composed)), **_plain(values))
     except UserError as error:

@@ -10,6 +10,18 @@ from pipeline.errors import UserError
 ALLOWED = ("pipeline.models.", "pipeline.schedules.", "torch.optim.", "pytorch_optimizer.")
 
 
+def check(key: str, target: str) -> None:
+    """Refuse a target outside the allowed packages; imports nothing.
+
+    Raises
+    ------
+    UserError
+        Naming key, value and the packages.
+    """
+    if not target.startswith(ALLOWED):
+        raise UserError(f"{key}={target} is not allowed: it must be in {', '.join(ALLOWED)}")
+
+
 def resolve(target: str) -> Callable[..., Any]:
     """Import what a ``_target_`` names.
 
@@ -18,8 +30,7 @@ def resolve(target: str) -> Callable[..., Any]:
     UserError
         If it is outside the allowed packages, its package is not installed, or there is no such thing.
     """
-    if not target.startswith(ALLOWED):
-        raise UserError(f"_target_={target} is not allowed: it must be in {', '.join(ALLOWED)}")
+    check("_target_", target)
     module, _, name = target.rpartition(".")
     package = target.partition(".")[0]
     try:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import exit_on_user_error
+from pipeline.files import written_whole
 from pipeline.track.store import DEFAULT_URI, EXPERIMENT, ensure_store, masked
 
 
@@ -42,7 +43,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.init == bool(options.studies):
         parser.error("give one STUDY_DIR or more, or --init")
     # Here and below, so that --help answers at once.
-    from pipeline.tables import written_whole
 
     done = _init(options.uri) if options.init else _log(options.studies, options.uri, options.provenance)
     with written_whole(options.done) as temporary:

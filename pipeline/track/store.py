@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock
 
 from pipeline.errors import UserError
+from pipeline.files import written_whole
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -198,8 +199,6 @@ def _error_types() -> tuple[type[Exception], type[Exception]]:
 
 def _create(path: Path, experiment: str) -> None:
     """Build a store beside ``path`` and rename it, so that a killed process leaves no half-made schema."""
-    from pipeline.tables import written_whole  # with pandas: nothing that --help should wait for
-
     # What a killed process or a deleted store left behind; SQLite would take it for the new store's.
     for leftover in [*path.parent.glob(f".{path.name}.*"), *(Path(f"{path}{suffix}") for suffix in _SIDE_FILES)]:
         leftover.unlink(missing_ok=True)

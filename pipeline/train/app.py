@@ -1,6 +1,6 @@
 """What ``python -m pipeline.train`` does: configurations in, tables and MLflow runs out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -79,27 +79,14 @@ def train_jobs(jobs: Sequence[Job], engine: str | None = None) -> None:
     engine : str, optional
         In place of the one that the cells ask for.
     """
-    # Imported here: torch, Lightning and MLflow take seconds, and a wrong value should be told at once.
-    from tqdm import tqdm
-
-    from pipeline.dataset import prepared
+    # Imported here: pandas and pyarrow take a second, and a wrong value should be told at once.
     from pipeline.tables import CURVES, RUNS, write_table
-    from pipeline.train.cells import train_cells
 
     cells = {cell.id: cell for job in jobs for cell in job.cells}
     if engine is not None:
         cells = {key: replace(cell, config=replace(cell.config, engine=engine)) for key, cell in cells.items()}
-    datasets = {
-        cell.config.data.name: prepared(cell.config.data, job.data_dir) for job in jobs for cell in job.cells
-    }
-    steps = sum(cell.steps * cell.config.seeds for cell in cells.values())
-    with tqdm(total=steps, unit=" steps", unit_scale=True, disable=None) as bar:  # None: only on a terminal
-
-        def progress(steps: int, loss: float) -> None:
-            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
-            bar.update(steps)
-
-        runs, curves = train_cells(list(cells.values()), datasets, progress)
+    folders = {cell.id: job.data_dir for job in jobs for cell in job.cells}
+    runs, curves = _train(list(cells.values()), folders)
     for job in jobs:
         own = {cell.id for cell in job.cells}
         write_table(runs[runs.cell_id.isin(own)], RUNS, job.out / "runs.parquet")
@@ -114,6 +101,33 @@ def train_jobs(jobs: Sequence[Job], engine: str | None = None) -> None:
         log_study(runs[runs.cell_id.isin(logged)], curves[curves.cell_id.isin(logged)], uri, complete=False)
 
 
+def _train(cells: Sequence[Cell], folders: Mapping[str, Path]) -> "tuple[pd.DataFrame, pd.DataFrame]":
+    """Train cells, data set by data set: cells may share a data set's name and differ in its rows or whitening."""
+    import pandas as pd
+    from tqdm import tqdm
+
+    from pipeline.dataset import prepared
+    from pipeline.train.cells import train_cells
+
+    groups: dict[tuple[Path, str, str, int, int], list[Cell]] = {}
+    for cell in cells:
+        data = cell.config.data
+        groups.setdefault((folders[cell.id], data.name, data.whiten, data.rows, data.copies), []).append(cell)
+    steps = sum(cell.steps * cell.config.seeds for cell in cells)
+    with tqdm(total=steps, unit=" steps", unit_scale=True, disable=None) as bar:  # None: only on a terminal
+
+        def progress(steps: int, loss: float) -> None:
+            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            bar.update(steps)
+
+        tables = [
+            train_cells(group, {name: prepared(group[0].config.data, folder)}, progress)
+            for (folder, name, *_), group in groups.items()
+        ]
+    runs, curves = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
+    return runs, curves
+
+
 def summary(runs: "pd.DataFrame") -> str:
     """The chapter's line for the runs of one cell: medians, and how many did not end well.
 
@@ -124,7 +138,8 @@ def summary(runs: "pd.DataFrame") -> str:
     'loss: 0.245, 0.009 sec/epoch'
     """
     seconds = runs.seconds_per_epoch.median()
-    clock = "no clock (stacked)" if seconds != seconds else f"{seconds:{'.3f' if seconds >= 0.001 else '.1g'}} sec/epoch"
+    digits = ".3f" if seconds >= 0.001 else ".1g"
+    clock = "no clock (stacked)" if seconds != seconds else f"{seconds:{digits}} sec/epoch"
     bad = runs.status[runs.status != "ok"].value_counts()
     counts = f" ({', '.join(f'{count} {status}' for status, count in bad.items())})" if len(bad) else ""
     return f"loss: {runs.final_loss.median():.3f}, {clock}{counts}"

@@ -70,7 +70,8 @@ def _within_memory(cells: Sequence[Cell]) -> list[Stack]:
 def values_per_run(cell: Cell) -> int:
     """Numbers that one step of one run touches: hidden values, gradients, parameters, states."""
     config = cell.config
-    inputs, widths = len(config.data.columns), list(getattr(config.model, "widths", []))
+    inputs = len(config.data.columns)
+    widths: list[int] = getattr(config.model, "widths", [])
     parameters = sum((i + 1) * o for i, o in pairwise([inputs, *widths, 1]))
     return config.batch_size * (1 + 2 * sum(widths)) + 8 * parameters
 

@@ -13,9 +13,7 @@ from pipeline.figures.registry import Tables
 from pipeline.tables import CURVES, RUNS, read_table
 
 
-def read_studies(
-    folders: Sequence[Path], data: Path | None = None, step_cost: Path | None = None
-) -> dict[str, Tables]:
+def read_studies(folders: Sequence[Path], data: Path | None = None, step_cost: Path | None = None) -> dict[str, Tables]:
     """Read the tables of some studies.
 
     Parameters

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import exit_on_user_error
+from pipeline.files import written_whole
 from pipeline.track.store import DEFAULT_URI, EXPERIMENT, ensure_store, masked
 
 

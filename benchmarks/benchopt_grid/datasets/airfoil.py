@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from benchopt import BaseDataset
+
 from pipeline.dataset import load_dataset
 
 

@@ -31,7 +31,7 @@ def _seconds(command: list[str], **environment: str) -> float:
 
 
 def _train(*overrides: str) -> list[str]:
-    return [sys.executable, "-m", "pipeline.train", "track=false", f"epochs={EPOCHS}", *overrides]
+    return [sys.executable, "-m", "pipeline.train", *overrides, "track=false", f"epochs={EPOCHS}"]
 
 
 def stack_in_one_process(folder: Path) -> float:

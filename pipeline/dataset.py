@@ -1,7 +1,7 @@
 """The whitened table, as training reads it."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,4 +113,8 @@ def prepared(config: DataConfig, folder: Path) -> Dataset:
         from pipeline.whiten.table import whiten_file
 
         whiten_file(fetch(config, folder), path, config)
-    return load_dataset(path, config.rows)
+    dataset = load_dataset(path, config.rows)
+    if config.copies == 1:
+        return dataset
+    copies = (config.copies, *[1] * (dataset.X.ndim - 1))
+    return replace(dataset, X=np.tile(dataset.X, copies), y=np.tile(dataset.y, config.copies))

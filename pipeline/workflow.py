@@ -84,7 +84,8 @@ class Lab:
     @exit_on_user_error()
     def default_studies(self) -> list[str]:
         """The studies that a plain ``snakemake`` runs."""
-        return [name for name in self.studies if not self.study(name).config.opt_in]
+        chosen = [self.study(name).config for name in self.studies if not self.study(name).config.opt_in]
+        return [config.name for config in sorted(chosen, key=lambda config: (config.order, config.name))]
 
     @exit_on_user_error()
     def jobs(self, study: str) -> dict[str, list[Cell]]:

@@ -39,6 +39,8 @@ class DataConfig:
         Names and units, in the file's order; the last one is the target.
     rows_total, rows : int
         Rows in the file, and how many of its first ones are trained on.
+    copies : int
+        How many times each of those rows is there.
     whiten : str
         ``standardize``, ``zca`` or ``none``; see :mod:`pipeline.whiten.whiten`.
     on_unreachable : str
@@ -63,10 +65,16 @@ class DataConfig:
     columns: list[Column] = field(default_factory=list)
     rows_total: int = 1503
     rows: int = 1500
+    copies: int = 1
     whiten: str = "standardize"
     on_unreachable: str = "twin"
     timeout: float = 10.0
     retries: int = 1
+
+    @property
+    def examples(self) -> int:
+        """Number of training examples, ``N``."""
+        return self.rows * self.copies
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -74,6 +82,7 @@ class DataConfig:
         checks.word("data.sha1", self.sha1, r"[0-9a-f]{40}", "40 hexadecimal digits in lower case")
         checks.whole("data.rows_total", self.rows_total, least=1)
         checks.whole("data.rows", self.rows, least=1)
+        checks.whole("data.copies", self.copies, least=1)
         if self.rows > self.rows_total:
             raise UserError(f"data.rows={self.rows} is not allowed: at most data.rows_total={self.rows_total}")
         checks.one_of("data.whiten", self.whiten, WHITENINGS)

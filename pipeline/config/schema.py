@@ -162,6 +162,18 @@ class StepPerEpochConfig(ScheduleConfig):
 
 
 @dataclass
+class InverseEpochConfig(ScheduleConfig):
+    """Fall as ``1 / (1 + rate * e)`` with the number ``e`` of complete epochs."""
+
+    rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        super().__post_init__()
+        checks.number("schedule.rate", self.rate, least=0.0)
+
+
+@dataclass
 class CosineConfig(ScheduleConfig):
     """Fall along half a cosine to ``final`` times ``lr``, within ``epochs`` or until the end."""
 
@@ -226,10 +238,10 @@ class CellConfig:
         checks.number("lr", self.lr, above=0.0)
         for key in ("epochs", "read_every", "seeds"):
             checks.whole(key, getattr(self, key), least=1)
-        if self.batch_size > self.data.rows:
+        if self.batch_size > self.data.examples:
             raise UserError(
-                f"batch_size={self.batch_size} is not allowed: {self.data.name} has {self.data.rows} training "
-                f"examples, so it must be from 1 to {self.data.rows}"
+                f"batch_size={self.batch_size} is not allowed: {self.data.name} has {self.data.examples} training "
+                f"examples, so it must be from 1 to {self.data.examples}"
             )
         self._check_building_blocks()
 
@@ -258,11 +270,13 @@ class StudyConfig:
     ``cells`` maps a label to the overrides that make that cell; every cell is
     crossed with the ``grid`` and starts from ``common``. ``lr_points`` adds a
     grid axis of that many learning rates, log-spaced in the range that the
-    cell's optimizer states. A plain ``snakemake`` leaves a study with ``opt_in`` out.
+    cell's optimizer states. ``order`` is the study's place in the report. A plain ``snakemake`` leaves a
+    study with ``opt_in`` out.
     """
 
     name: str = MISSING
     title: str = ""
+    order: int = 100
     opt_in: bool = False
     engine: str = "solo"
     pack_by: list[str] = field(default_factory=list)
@@ -310,6 +324,7 @@ def register() -> None:
     store.store(group="schedule", name="base_factor", node=FactorConfig)
     store.store(group="schedule", name="base_multistep", node=MultiStepConfig)
     store.store(group="schedule", name="base_step_per_epoch", node=StepPerEpochConfig)
+    store.store(group="schedule", name="base_inverse_epoch", node=InverseEpochConfig)
     store.store(group="schedule", name="base_cosine", node=CosineConfig)
     store.store(group="sampling", name="base_sampling", node=SamplingConfig)
     store.store(group="trainer", name="base_trainer", node=TrainerConfig)

@@ -109,10 +109,10 @@ def _train(cells: Sequence[Cell], folders: Mapping[str, Path]) -> "tuple[pd.Data
     from pipeline.dataset import prepared
     from pipeline.train.cells import train_cells
 
-    groups: dict[tuple[Path, str, str, int], list[Cell]] = {}
+    groups: dict[tuple[Path, str, str, int, int], list[Cell]] = {}
     for cell in cells:
         data = cell.config.data
-        groups.setdefault((folders[cell.id], data.name, data.whiten, data.rows), []).append(cell)
+        groups.setdefault((folders[cell.id], data.name, data.whiten, data.rows, data.copies), []).append(cell)
     steps = sum(cell.steps * cell.config.seeds for cell in cells)
     with tqdm(total=steps, unit=" steps", unit_scale=True, disable=None) as bar:  # None: only on a terminal
 
@@ -122,7 +122,7 @@ def _train(cells: Sequence[Cell], folders: Mapping[str, Path]) -> "tuple[pd.Data
 
         tables = [
             train_cells(group, {name: prepared(group[0].config.data, folder)}, progress)
-            for (folder, name, _, _), group in groups.items()
+            for (folder, name, *_), group in groups.items()
         ]
     runs, curves = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
     return runs, curves

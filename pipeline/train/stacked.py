@@ -15,6 +15,7 @@ from pipeline import optimizers
 from pipeline.config.cell import Cell
 from pipeline.config.target import resolve
 from pipeline.dataset import Dataset
+from pipeline.schedules import learning_rate_factors
 from pipeline.train.clock import Clock
 from pipeline.train.fit import fit
 from pipeline.train.intervals import intervals_of
@@ -82,9 +83,9 @@ class StackedRun(pl.LightningModule):
 
     def _factors(self) -> Iterator[float]:
         """The schedule's factor of every step."""
-        config, cell = self.cells[0].config, self.cells[0]
-        factors = resolve(config.schedule._target_)(config.schedule, cell.steps_per_epoch, cell.steps)
-        return repeat(1.0) if np.all(factors == 1.0) else iter(factors.tolist())
+        cell = self.cells[0]
+        factors = learning_rate_factors(cell.config.schedule, cell.steps_per_epoch, cell.steps)
+        return repeat(1.0) if np.all(factors == 1) else iter(factors.tolist())
 
     def training_step(self, steps: int, batch_idx: int) -> None:
         """Walk through the minibatches of one evaluation interval.

@@ -12,6 +12,6 @@ rule figures:
         "../../environment.yml"
     params:
         out=subpath(output[0], parent=True),
-        studies=rules.log_runs.params.studies,
+        studies=lab.folders(lab.default_studies),
     shell:
         "python -m pipeline.figures --out {params.out:q} --data {input.data:q} {params.studies:q} > {log:q} 2>&1"

@@ -13,7 +13,7 @@ rule report:
         "../../environment.yml"
     params:
         figures=f"{results}/figures",
-        studies=rules.log_runs.params.studies,
+        studies=lab.folders(lab.default_studies),
     shell:
         "python -m pipeline.report --out {output:q} --figures {params.figures:q} --data {input.data:q}"
         " {params.studies:q} > {log:q} 2>&1"

@@ -40,4 +40,4 @@ rule all:
     default_target: True
     input:
         rules.report.output,
-        rules.log_runs.output,
+        expand(rules.log_runs.output, study=lab.default_studies),

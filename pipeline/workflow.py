@@ -106,6 +106,10 @@ class Lab:
         """The cells of a job."""
         return self.jobs(wildcards.study)[wildcards.job]
 
+    def folders(self, studies: list[str]) -> list[str]:
+        """The folders of studies."""
+        return [f"{self.results}/{study}" for study in studies]
+
     def job_folders(self, wildcards: Any) -> list[str]:
         """The folders of a study's jobs."""
         return [f"{self.results}/{wildcards.study}/jobs/{job}" for job in self.jobs(wildcards.study)]
@@ -206,9 +210,10 @@ class Lab:
         return [f"data={wildcards.data}", *own]
 
     @property
-    def tracking_uri(self) -> str:
-        """Where MLflow keeps its runs."""
-        return os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    def tracking_store(self) -> str:
+        """A digest of where MLflow keeps its runs: with another store, everything is logged again."""
+        uri = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+        return hashlib.sha256(uri.encode()).hexdigest()[:16]
 
     def warn_of_twin(self) -> None:
         """Say so where a real copy of the data was named and the offline twin is still in its place.

@@ -13,7 +13,7 @@ rule figures:
         "../../environment.yml"
     params:
         out=subpath(output[0], parent=True),
-        studies=rules.log_runs.params.studies,
+        studies=lab.folders(lab.default_studies),
         step_cost=lambda wildcards, input: (
             ["--step-cost", *input.step_cost] if input.step_cost else []
         ),

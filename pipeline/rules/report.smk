@@ -14,7 +14,7 @@ rule report:
         "../../environment.yml"
     params:
         figures=subpath(input.figures, parent=True),
-        studies=rules.log_runs.params.studies,
+        studies=lab.folders(lab.default_studies),
         step_cost=lambda wildcards, input: (
             ["--step-cost", *input.step_cost] if input.step_cost else []
         ),

@@ -69,7 +69,10 @@ def caption(tables: Tables) -> str:
     text += " Readings are at least 200 examples apart, so that no cost is known better than that."
     if len(costs(tables)) > 2:
         unknown = int(tables.sweep.scaling["seconds"].isna().sum())
-        text += f" These runs were stacked and have no clock: seconds are steps times {tables.costs.source}"
+        text += (
+            f" These runs were stacked and have no clock: seconds are steps times {tables.costs.source}, interpolated"
+        )
+        text += " between the batch sizes that were measured"
         text += f", known for {len(tables.sweep.scaling) - unknown} of {len(tables.sweep.scaling)} combinations."
     return text
 

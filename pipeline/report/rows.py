@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from pipeline.figures import formats
 from pipeline.figures.cells import CellSummary, quantiles
-from pipeline.report.published import Published, published_for
+from pipeline.report.published import published_for
+from pipeline.report.published_values import Published
 
 
 @dataclass(frozen=True)

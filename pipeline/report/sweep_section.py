@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from pipeline.analysis.grid import STATUSES
 from pipeline.analysis.scaling import cheapest
 from pipeline.analysis.sweep import Sweep
 from pipeline.figures import formats
@@ -143,8 +144,9 @@ def _border(sweep: Sweep) -> str:
 
 def _caveat(sweep: Sweep) -> list[str]:
     """All batch sizes had the same epochs, and so the largest only a few steps."""
-    steps = sweep.grid.cells.groupby("batch_size")["steps"].max()
-    least, most = steps.idxmin(), steps.idxmax()
+    cells = sweep.grid.cells
+    steps = {b: float(cells.loc[cells["batch_size"] == b, "steps"].max()) for b in sweep.grid.batch_sizes}
+    least, most = min(steps, key=lambda b: steps[b]), max(steps, key=lambda b: steps[b])
     if steps[least] == steps[most]:
         return []
     return [
@@ -156,18 +158,18 @@ def _caveat(sweep: Sweep) -> list[str]:
 def edge_lines(sweep: Sweep) -> list[str]:
     """Say of each flagged range which side its best rate lies on."""
     lines = []
-    for edge in sweep.edges.itertuples(index=False):
-        where = f"{edge.optimizer}, b = {edge.batch_size}"
-        if math.isnan(edge.best_lr):
+    for optimizer, b, side, best in sweep.edges.to_numpy():
+        where = f"{optimizer}, b = {b}"
+        if math.isnan(best):
             lines.append(f"{where}: half of the runs or more diverged at every rate, so the range is too high.")
         else:
-            word = "lowest" if edge.side == "low" else "highest"
-            lines.append(f"{where}: the best rate, {edge.best_lr:.4g}, is the {word} one tried.")
+            word = "lowest" if side == "low" else "highest"
+            lines.append(f"{where}: the best rate, {best:.4g}, is the {word} one tried.")
     return lines
 
 
 def _leaders(sweep: Sweep) -> list[dict[str, str]]:
-    lines = []
+    lines: list[dict[str, str]] = []
     for (_, line), other in zip(sweep.best.iterrows(), sweep.against_leader, strict=True):
         text = {"optimizer": str(line["optimizer"]), "batch_size": "–", "lr": "–", "median": "∞", "held_out": "–"}
         text |= {"statuses": "half or more diverged or failed in every cell", "p": "–"}
@@ -181,7 +183,7 @@ def _leaders(sweep: Sweep) -> list[dict[str, str]]:
 
 def _ended(sweep: Sweep, row: int) -> str:
     cell = sweep.grid.cells.iloc[row]
-    return ", ".join(f"{cell[name]} {name}" for name in ("ok", "diverged", "error") if cell[name])
+    return ", ".join(f"{cell[name]} {name}" for name in STATUSES if cell[name])
 
 
 def _batches(sweep: Sweep) -> list[dict[str, str]]:
@@ -210,5 +212,8 @@ def _cost(line: "pd.Series", name: str) -> str:
 
 
 def _statuses(sweep: Sweep) -> list[dict[str, str]]:
-    counts = sweep.grid.cells.groupby("optimizer", sort=False)[["ok", "diverged", "error"]].sum()
-    return [{"optimizer": str(name)} | {key: f"{n:,}" for key, n in line.items()} for name, line in counts.iterrows()]
+    lines = []
+    for name in sweep.grid.optimizers:
+        own = sweep.grid.cells.iloc[sweep.grid.rows(name)]
+        lines.append({"optimizer": name} | {status: f"{own[status].sum():,}" for status in STATUSES})
+    return lines

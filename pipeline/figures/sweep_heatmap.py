@@ -31,22 +31,23 @@ _MARKS: dict[str, dict[str, Any]] = {
     },
     "best lr of the batch size": {
         "marker": "o",
-        "markerfacecolor": "#ffffff",
+        "markerfacecolor": "none",
         "markeredgecolor": "#000000",
-        "markersize": 6,
+        "markersize": 8.5,
+        "markeredgewidth": 1.6,
     },
     "best lr, lowest of its range": {
         "marker": "<",
-        "markerfacecolor": "#ffffff",
+        "markerfacecolor": "none",
         "markeredgecolor": "#d00000",
-        "markersize": 9,
+        "markersize": 10,
         "markeredgewidth": 2,
     },
     "best lr, highest of its range": {
         "marker": ">",
-        "markerfacecolor": "#ffffff",
+        "markerfacecolor": "none",
         "markeredgecolor": "#d00000",
-        "markersize": 9,
+        "markersize": 10,
         "markeredgewidth": 2,
     },
 }
@@ -156,7 +157,10 @@ def _draw_panel(axes: Axes, name: str, tables: Tables, norm: LogNorm) -> set[str
             mark = f"best lr, {'lowest' if flagged['side'].iloc[0] == 'low' else 'highest'} of its range"
         if best is not None or len(flagged):
             lr = grid.cells["lr"].iloc[own].min() if best is None else grid.cells["lr"].iloc[best]
-            axes.plot([lr], [i], linestyle="none", zorder=4, clip_on=False, **_MARKS[mark])
+            # Hollow, so that a status shows through; with a white rim, so that it stands out on dark cells.
+            rim = {"markeredgecolor": "#ffffff", "markeredgewidth": 4}
+            for look in (_MARKS[mark] | rim, _MARKS[mark]):
+                axes.plot([lr], [i], linestyle="none", zorder=4, clip_on=False, **look)
             used.add(mark)
     axes.set_xlim(float(_borders(lrs)[0]), float(_borders(lrs)[-1]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

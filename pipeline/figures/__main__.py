@@ -1,4 +1,4 @@
-"""``python -m pipeline.figures --out DIR [--data TABLE] [--step-cost TABLE] STUDY...``: draw every registered figure."""
+"""``python -m pipeline.figures --out DIR [--data TABLE] STUDY...``: draw every registered figure."""
 
 import argparse
 import json

@@ -31,6 +31,7 @@ include: "pipeline/rules/collect.smk"
 include: "pipeline/rules/track.smk"
 include: "pipeline/rules/figures.smk"
 include: "pipeline/rules/report.smk"
+include: "pipeline/rules/frameworks.smk"
 
 
 rule all:

@@ -31,7 +31,7 @@ rule log_runs:
         "../../environment.yml"
     params:
         store=lab.tracking_store,
-        study=subpath(input.tables[0], parent=True),
+        study=f"{results}/{{study}}",
     shell:
         "python -m pipeline.track {params.study:q} --done {output:q} > {log:q} 2>&1"
 

@@ -73,8 +73,8 @@ def draw(options: argparse.Namespace) -> None:
     table = read_table(options.table, FRAMEWORKS)
     with style.context():
         figure = frameworks.frameworks(table)
-    style.save(figure, options.out)
-    with written_whole(options.out.with_suffix(".txt")) as temporary:
+    style.save(figure, options.out / "frameworks")
+    with written_whole(options.out / "frameworks.txt") as temporary:
         temporary.write_text(frameworks.caption(table) + "\n", encoding="utf-8")
 
 
@@ -124,7 +124,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--curves", type=Path, required=True, metavar="FILE.parquet", help="where the readings go")
     add = command(draw).add_argument
     add("table", type=Path, metavar="FILE.parquet", help="what the command collect wrote")
-    add("--out", type=Path, required=True, metavar="STEM", help="path of the figure, without a suffix")
+    add("--out", type=Path, required=True, metavar="DIR", help="where the figure goes")
     return parser
 
 

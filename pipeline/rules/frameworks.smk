@@ -95,9 +95,9 @@ rule draw_frameworks:
     conda:
         "../../environment.yml"
     params:
-        stem=f"{results}/figures/frameworks",
+        out=subpath(output[0], parent=True),
     shell:
-        "python -m pipeline.frameworks draw {input.table:q} --out {params.stem:q} > {log:q} 2>&1"
+        "python -m pipeline.frameworks draw {input.table:q} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule frameworks:

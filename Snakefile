@@ -34,6 +34,7 @@ include: "pipeline/rules/extend.smk"
 include: "pipeline/rules/track.smk"
 include: "pipeline/rules/figures.smk"
 include: "pipeline/rules/report.smk"
+include: "pipeline/rules/frameworks.smk"
 
 
 rule all:

@@ -20,6 +20,7 @@ from pipeline.config.compose import compose_cell, parse_overrides
 from pipeline.config.extension import Widening, read_rounds
 from pipeline.config.study import study_names
 from pipeline.errors import UserError, exit_on_user_error
+from pipeline.frameworks import FRAMEWORKS
 
 #: The code behind each stage. An edit reruns the stages that list the file, and what hangs on them.
 #: ``pipeline/config`` is in none: what it decides reaches a job through the cells in its parameters.
@@ -33,6 +34,11 @@ _STAGE_CODE = {
     "extend": ("analysis/*.py", "tables.py"),
     "figures": ("figures/*.py", "analysis/*.py", "theory/*.py", "dataset.py", "tables.py"),
     "report": ("report/*.py", "report/templates/*", "figures/*.py", "analysis/*.py", "tables.py"),
+    "framework_problem": ("frameworks/problem.py", "frameworks/prepare.py", "train/order.py", "train/intervals.py"),
+    "framework_environment": ("frameworks/environment.py",),
+    "framework_run": ("frameworks/problem.py", "frameworks/harness.py", "frameworks/launch.py"),
+    "collect_frameworks": ("frameworks/table.py", "frameworks/reference.py", "tables.py"),
+    "draw_frameworks": ("figures/frameworks.py", "figures/formats.py", "figures/style.py", "tables.py"),
 }
 _PACKAGE = Path("pipeline")
 
@@ -175,6 +181,11 @@ class Lab:
             cell.config.trainer.devices if cell.config.trainer.accelerator == "gpu" else 0
             for cell in self.job(wildcards)
         )
+
+    @property
+    def frameworks(self) -> list[str]:
+        """The frameworks that are set beside each other."""
+        return list(FRAMEWORKS)
 
     # -- files
 

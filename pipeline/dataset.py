@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 
 from pipeline.config.data import TWIN_NAME, DataConfig, DigitsConfig, as_table
 from pipeline.errors import UserError
-
-if TYPE_CHECKING:
-    from pipeline.digits import ImageDataset
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,21 +143,16 @@ def _images(config: DigitsConfig, folder: Path) -> Dataset:
     from pipeline.digits import SPLITS, ImageDataset, write_digits
 
     write_digits(folder)
-    (X, y), (X_test, y_test) = (_decoded(ImageDataset(folder, split)) for split in SPLITS)
+    (X, y), (X_test, y_test) = (ImageDataset(folder, split).decoded() for split in SPLITS)
     if config.rows > len(X):
         raise UserError(f"data.rows={config.rows} is not allowed: {folder} has {len(X)} training images")
     return Dataset(
         name=config.name,
-        X=X[: config.rows],
-        y=y[: config.rows],
+        X=X[: config.rows].numpy(),
+        y=y[: config.rows].numpy(),
         columns=(),
         provenance={key: getattr(config, key) for key in ("name", "title", "credit", "licence")},
         offline_twin=False,
-        held_out=HeldOut(X_test, y_test),
+        held_out=HeldOut(X_test.numpy(), y_test.numpy()),
         folder=folder,
     )
-
-
-def _decoded(images: "ImageDataset") -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    items = [images[item] for item in range(len(images))]
-    return np.stack([image.numpy() for image, _ in items]), np.array([digit for _, digit in items])

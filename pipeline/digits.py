@@ -1,13 +1,17 @@
-"""Handwritten digits as PNG files: written once, and decoded item by item.
+"""Real images: scikit-learn's handwritten digits as PNG files, and a data set that decodes them one by one.
 
-The images are those that scikit-learn carries: the test part of "Optical Recognition of Handwritten Digits"
-(Alpaydin and Kaynak, UCI 80), 1797 images of 8x8 pixels with 17 levels of grey. Every fifth is held out, so the
-same people's digits are in both parts. Were the last fifth held out, people unseen in training among them, the same
-network would reach about 94 % instead of 98 %.
+``python -m pipeline.digits --out DIR`` writes the files once: 1,797 grey images of 8 x 8 pixels, the test part of the
+optical recognition of handwritten digits data set. Every fifth is held out, so that the same people's digits are in
+both parts: were the last fifth held out, which other people wrote, the lab's network would read 94 % of them well and
+not 98 %.
+
+References
+----------
+Alpaydin, Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine Learning Repository,
+DOI 10.24432/C50P49, CC BY 4.0.
 """
 
 import argparse
-import csv
 import os
 import shutil
 from collections.abc import Sequence
@@ -21,109 +25,126 @@ from torch.utils.data import Dataset
 from pipeline.errors import UserError, exit_on_user_error
 
 SPLITS = ("train", "test")
-#: Every so many images, one is held out.
+#: One image in so many is held out, the first one among them.
 HELD_OUT = 5
-_LABELS = "labels.csv"
-
-
-def write_digits(folder: Path) -> None:
-    """Write the digits as PNG files, whole or not at all.
-
-    Parameters
-    ----------
-    folder : Path
-        Will hold ``train`` (1437 images) and ``test`` (360), each with ``labels.csv``: columns ``file`` and
-        ``digit``. A folder that is there already is left as it is.
-
-    Raises
-    ------
-    UserError
-        If the folder cannot be written.
-    """
-    if folder.exists():
-        return
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
-    try:
-        temporary.mkdir(parents=True)
-        _write_splits(temporary)
-        os.replace(temporary, folder)  # noqa: PTH105  (the name says that it is atomic)
-    except OSError as error:
-        if not folder.is_dir():  # else another process was quicker: what it wrote is the same
-            raise UserError(f"{folder} cannot be written: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
-def _write_splits(folder: Path) -> None:
-    from sklearn.datasets import load_digits  # here, because only the first use needs it
-
-    bunch = load_digits()
-    held_out = np.arange(len(bunch.images)) % HELD_OUT == 0
-    for split, chosen in zip(SPLITS, (~held_out, held_out), strict=True):
-        (folder / split).mkdir()
-        with (folder / split / _LABELS).open("w", newline="", encoding="utf-8") as labels:
-            rows = csv.writer(labels, lineterminator="\n")
-            rows.writerow(["file", "digit"])
-            for number in np.flatnonzero(chosen):
-                name = f"{number:04d}.png"
-                levels = np.rint(bunch.images[number] * (255 / 16)).astype(np.uint8)
-                Image.fromarray(levels).save(folder / split / name)
-                rows.writerow([name, int(bunch.target[number])])
+#: Beside the images: one line each, ``FILE LABEL``, in the order of the source.
+INDEX = "labels.txt"
+#: The source's pixels go from 0 to 16, those of a PNG file from 0 to 255.
+_LEVELS = 16
 
 
 class ImageDataset(Dataset[tuple[torch.Tensor, int]]):
-    """A folder of images whose files are decoded one by one, when they are asked for.
+    """Images of a folder, read and decoded whenever one is asked for.
 
     Parameters
     ----------
     folder : Path
-        As :func:`write_digits` writes it.
+        As written by :func:`write_digits`.
     split : str
-        ``train`` or ``test``.
+        ``train`` or ``test``: the folder in it with PNG files and ``labels.txt``.
+
+    Attributes
+    ----------
+    files : list of Path
+        The images.
+    labels : list of int
+        Their classes.
 
     Raises
     ------
     UserError
-        If there is no such folder.
+        If the folder has no readable ``labels.txt``.
     """
 
-    def __init__(self, folder: Path, split: str) -> None:
+    def __init__(self, folder: Path, split: str = "train") -> None:
+        index = folder / split / INDEX
         try:
-            with (folder / split / _LABELS).open(newline="", encoding="utf-8") as labels:
-                rows = list(csv.DictReader(labels))
-            self.files = [str(folder / split / row["file"]) for row in rows]
-            self.digits = [int(row["digit"]) for row in rows]
-        except (OSError, KeyError, ValueError) as error:
-            raise UserError(
-                f"{folder} is not a folder of digits ({error}): write it with python -m pipeline.digits"
-            ) from None
+            lines = [line.split() for line in index.read_text(encoding="utf-8").splitlines()]
+            self.files = [index.with_name(name) for name, _ in lines]
+            self.labels = [int(label) for _, label in lines]
+        except OSError:
+            raise UserError(f"{index} cannot be read: write it with python -m pipeline.digits") from None
+        except ValueError:
+            raise UserError(f"{index} is not a list of images: delete {folder} and write it again") from None
 
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, item: int) -> tuple[torch.Tensor, int]:
-        """Decode one image.
+    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+        """Decode one image, float32 of shape (1, height, width) from -1 to 1 (centred: learnt from faster)."""
+        with Image.open(self.files[index]) as image:
+            pixels = np.asarray(image, dtype=np.float32)
+        return torch.from_numpy(pixels / 127.5 - 1.0).unsqueeze(0), self.labels[index]
 
-        Parameters
-        ----------
-        item : int
-            Its number.
+    def decoded(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Decode every image at once.
 
         Returns
         -------
-        image : Tensor of float32, shape (1, 8, 8)
-            From -1 to 1: centred inputs are learnt from faster.
-        digit : int
-            What it shows.
+        images : Tensor of float32, shape (n, 1, height, width)
+            From -1 to 1.
+        labels : Tensor of int64, shape (n,)
         """
-        with Image.open(self.files[item]) as image:
-            pixels = np.asarray(image, dtype=np.float32)
-        return torch.from_numpy(pixels / 127.5 - 1).unsqueeze(0), self.digits[item]
+        return torch.stack([self[index][0] for index in range(len(self))]), torch.tensor(self.labels)
+
+
+def write_digits(folder: Path) -> Path:
+    """Write scikit-learn's digits as PNG files, all of them or none; a folder that is there is left alone.
+
+    Parameters
+    ----------
+    folder : Path
+        Will hold ``train`` (1,437 images) and ``test`` (360).
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    UserError
+        If the folder cannot be written, or something else lies there.
+    """
+    if _complete(folder):
+        return folder
+    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        _write_splits(temporary)
+        if folder.is_dir():
+            folder.rmdir()  # only if it is empty: nothing of anyone's is thrown away
+        temporary.rename(folder)
+    except OSError as error:
+        if not _complete(folder):  # else another process was quicker, and wrote the same
+            raise UserError(f"{folder} cannot be written: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def _complete(folder: Path) -> bool:
+    return all((folder / split / INDEX).is_file() for split in SPLITS)
+
+
+def _write_splits(folder: Path) -> None:
+    from sklearn.datasets import load_digits  # type: ignore[import-untyped, unused-ignore]
+
+    digits = load_digits()
+    pixels = np.rint(digits.images * (255 / _LEVELS)).astype(np.uint8)
+    held_out = np.arange(len(pixels)) % HELD_OUT == 0
+    for split, chosen in zip(SPLITS, (~held_out, held_out), strict=True):
+        (folder / split).mkdir()
+        names = [f"{number:04d}.png" for number in np.flatnonzero(chosen)]
+        for name, image in zip(names, pixels[chosen], strict=True):
+            Image.fromarray(image).save(folder / split / name)
+        index = "".join(f"{name} {label}\n" for name, label in zip(names, digits.target[chosen], strict=True))
+        (folder / split / INDEX).write_text(index, encoding="utf-8")
 
 
 @exit_on_user_error()
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the digits and print the folder.
+    """Write the images and print the folder.
 
     Parameters
     ----------
@@ -136,10 +157,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         With status 2 after a mistake of the user's.
     """
     parser = argparse.ArgumentParser(prog="python -m pipeline.digits", description="Write the digits as PNG files.")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder to write")
-    options = parser.parse_args(arguments)
-    write_digits(options.out)
-    print(options.out)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder of the images")
+    print(write_digits(parser.parse_args(arguments).out))
 
 
 if __name__ == "__main__":

@@ -4,11 +4,12 @@ Imports no torch, Lightning or MLflow: Snakemake reads it at every start, and ag
 cluster. Cells are looked up here by the job's id; nothing is parsed back out of a path.
 """
 
+import dataclasses
 import hashlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from pipeline.config import Study, load_study
 from pipeline.config.cell import Cell
 from pipeline.config.compose import compose_cell, parse_overrides
 from pipeline.config.data import DigitsConfig
+from pipeline.config.extension import Widening, read_rounds
 from pipeline.config.study import study_names
 from pipeline.errors import UserError, exit_on_user_error
 
@@ -30,8 +32,9 @@ _STAGE_CODE = {
     "train": ("train/*.py", "dataset.py", "tables.py", "models/__init__.py", "optimizers/__init__.py"),
     "collect": ("collect/*.py", "tables.py"),
     "track": ("track/*.py", "tables.py", "config/cell.py"),
-    "figures": ("figures/*.py", "tables.py"),
-    "report": ("report/*.py", "report/templates/*", "tables.py"),
+    "extend": ("analysis/*.py", "tables.py"),
+    "figures": ("figures/*.py", "analysis/*.py", "theory/*.py", "dataset.py", "tables.py"),
+    "report": ("report/*.py", "report/templates/*", "figures/*.py", "analysis/*.py", "tables.py"),
 }
 _PACKAGE = Path("pipeline")
 
@@ -68,12 +71,19 @@ class Lab:
         self.results = Path(str(config.get("results", "results"))).as_posix()
         #: The interpreter's own folder comes first, so that jobs run in the environment snakemake runs in.
         self.path = Path(sys.executable).parent.as_posix()
-        self.study = lru_cache(maxsize=None)(self._study)
+        self._load = lru_cache(maxsize=None)(self._study)
 
     # -- studies and jobs
 
-    def _study(self, name: str) -> Study:
-        return load_study(name, self.overrides)
+    def study(self, name: str) -> Study:
+        """A study with its extensions, which may be one more after a checkpoint than before."""
+        return self._load(name, read_rounds(self._extension(name)))
+
+    def _study(self, name: str, rounds: tuple[tuple[Widening, ...], ...]) -> Study:
+        return dataclasses.replace(load_study(name, self.overrides), rounds=rounds)
+
+    def _extension(self, study: str) -> Path:
+        return Path(self.results, study, "extension")
 
     @property
     def studies(self) -> list[str]:
@@ -98,6 +108,10 @@ class Lab:
         """The cells of a job."""
         return self.jobs(wildcards.study)[wildcards.job]
 
+    def folders(self, studies: list[str]) -> list[str]:
+        """The folders of studies."""
+        return [f"{self.results}/{study}" for study in studies]
+
     def job_folders(self, wildcards: Any) -> list[str]:
         """The folders of a study's jobs."""
         return [f"{self.results}/{wildcards.study}/jobs/{job}" for job in self.jobs(wildcards.study)]
@@ -106,6 +120,26 @@ class Lab:
         """The tables of a study's jobs."""
         folders = self.job_folders(wildcards)
         return [f"{folder}/{table}.parquet" for folder in folders for table in ("runs", "curves")]
+
+    def job_extension(self, wildcards: Any) -> list[str]:
+        """Where a job's cells are written down, if they are not in the study's file."""
+        known = self._load(wildcards.study, ())
+        return [] if wildcards.job in known.jobs else [f"extension={self._extension(wildcards.study).as_posix()}"]
+
+    def widened_tables(self, checkpoints: Any) -> Callable[[Any], list[str]]:
+        """The tables of the cells that the next extension of each swept study adds, as an input function."""
+        swept = [name for name in self.default_studies if self.study(name).config.lr_points]
+        rounds = {name: len(self.study(name).rounds) + 1 for name in swept}
+
+        def tables(wildcards: Any) -> list[str]:
+            found = []
+            for name, number in rounds.items():
+                checkpoints.widen.get(study=name, round=number)
+                jobs = [job for job in self.jobs(name) if f"{job}-".startswith(f"ext{number}-")]
+                found += [f"{self.results}/{name}/jobs/{job}/runs.parquet" for job in jobs]
+            return found
+
+        return tables
 
     def job_data(self, wildcards: Any) -> list[str]:
         """The whitened tables and the folders of images that a job trains on."""
@@ -163,6 +197,12 @@ class Lab:
         """The whitened table of the configuration's own data set: its minimum stands in the figures."""
         return self.whitened(Cell(compose_cell(self.overrides)))
 
+    @property
+    def step_cost(self) -> list[str]:
+        """The measured time of a step, if it was measured; without it seconds come from the timed studies."""
+        path = Path(self.results, "measure", "step_cost.parquet")
+        return [path.as_posix()] if path.exists() else []
+
     def data_conf(self, wildcards: Any) -> list[str]:
         """The configuration files of a data set."""
         return [f"conf/data/{wildcards.data}.yaml"]
@@ -173,9 +213,10 @@ class Lab:
         return [f"data={wildcards.data}", *own]
 
     @property
-    def tracking_uri(self) -> str:
-        """Where MLflow keeps its runs."""
-        return os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    def tracking_store(self) -> str:
+        """A digest of where MLflow keeps its runs: with another store, everything is logged again."""
+        uri = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+        return hashlib.sha256(uri.encode()).hexdigest()[:16]
 
     def warn_of_twin(self) -> None:
         """Say so where a real copy of the data was named and the offline twin is still in its place.

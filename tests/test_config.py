@@ -34,7 +34,7 @@ def choices(group):
         ("model.weights_std=1", ["weights_std", "model.weights_std=1"]),
         ("data.retires=3", ["retires"]),
         ("optimizer=sdg", ["optimizer=sdg", "did you mean sgd?"]),
-        ("schedule=constan", ["schedule=constan", "did you mean constant?"]),
+        ("schedule=cosin", ["schedule=cosin", "did you mean cosine?"]),
         ("data=airfoyl", ["data=airfoyl", "did you mean airfoil?"]),
         ("implementation=tensorflow", ["implementation=tensorflow", "scratch, torch"]),
         ("engine=fast", ["engine=fast", "solo, stacked"]),

@@ -347,6 +347,7 @@ class AppConfig(CellConfig):
     label: str = ""
     study: StudyConfig | None = None
     job: str | None = None
+    extension: str | None = None
     out: str = MISSING
     data_dir: str = "results/data"
     mlflow_uri: str = MISSING

@@ -1,4 +1,4 @@
-"""``python -m pipeline.figures --out DIR [--data TABLE] STUDY...``: draw every registered figure."""
+"""``python -m pipeline.figures --out DIR [--data TABLE] [--step-cost TABLE] STUDY...``: draw every registered figure."""
 
 import argparse
 import json
@@ -76,12 +76,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m pipeline.figures", description="Draw every registered figure.")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the figures go")
     parser.add_argument("--data", type=Path, metavar="FILE.parquet", help="the whitened table: draws the least loss")
+    parser.add_argument("--step-cost", type=Path, metavar="FILE.parquet", help="the measured time of a step")
     parser.add_argument("studies", type=Path, nargs="+", metavar="STUDY", help="folders such as results/textbook")
     options = parser.parse_args(arguments)
     # Here, so that --help answers at once.
     from pipeline.figures.studies import read_studies
 
-    studies = read_studies(options.studies, options.data)
+    studies = read_studies(options.studies, options.data, options.step_cost)
     for figure in draw_all(studies, options.out):
         print(options.out / figure["svg"])
 

@@ -4,15 +4,19 @@ import functools
 import importlib
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from pipeline.analysis.seconds import StepCosts
+from pipeline.analysis.sweep import Sweep
 from pipeline.figures.cells import CellSummary, cells_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from pipeline.theory import Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,16 +29,27 @@ class Tables:
         One study's tables; see :mod:`pipeline.tables`.
     minimum : float, optional
         The least loss that the model can have on the data, where it is known.
+    problem : Problem, optional
+        The least squares problem behind it, for what theory says about it.
+    costs : StepCosts
+        What a step costs on this machine, as far as it was measured.
     """
 
     runs: pd.DataFrame
     curves: pd.DataFrame
     minimum: float | None = None
+    problem: "Problem | None" = None
+    costs: StepCosts = field(default_factory=StepCosts)
 
     @functools.cached_property
     def cells(self) -> list[CellSummary]:
         """The cells, in the order in which they first occur."""
         return cells_of(self.runs)
+
+    @functools.cached_property
+    def sweep(self) -> Sweep:
+        """The study read as a grid of optimizers, batch sizes and learning rates."""
+        return Sweep(self.runs, self.curves, self.costs)
 
     @property
     def offline_twin(self) -> bool:

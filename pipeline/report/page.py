@@ -15,7 +15,7 @@ from pipeline.errors import UserError
 from pipeline.figures import formats
 from pipeline.figures.cells import unstable
 from pipeline.figures.registry import Tables
-from pipeline.report.machine import machine_facts, package_versions
+from pipeline.machine import machine_facts, package_versions
 from pipeline.report.published import SOURCES
 from pipeline.report.rows import Row, table_rows
 from pipeline.report.summary import summarise

@@ -33,4 +33,5 @@ def inverse_epoch(config: InverseEpochConfig, steps_per_epoch: int, steps: int) 
     H. Robbins, S. Monro, "A stochastic approximation method", Annals of Mathematical
     Statistics 22 (1951).
     """
-    return 1.0 / (1.0 + config.rate * (np.arange(steps) // steps_per_epoch))
+    epoch = (np.arange(steps) // steps_per_epoch).astype(np.float64)
+    return 1.0 / (1.0 + config.rate * epoch)

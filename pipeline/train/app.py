@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: Keys of ``config.yaml`` that choose what is trained and where it goes, and are not a cell's.
-RIM = ("study", "job", "out", "label", "mlflow_uri", "track", "data_dir")
+RIM = ("study", "job", "extension", "out", "label", "mlflow_uri", "track", "data_dir")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def _chosen_cells(config: DictConfig) -> list[Cell]:
         return [Cell(cell_config(config), label=config.label)]
     given = HydraConfig.get().overrides.task
     overrides = [text for text in given if text.lstrip("+").split("=")[0] not in RIM]
-    study = load_study(config.study.name, overrides)
+    study = load_study(config.study.name, overrides, Path(config.extension) if config.extension else None)
     if config.job is None:
         return study.cells
     checks.one_of("job", config.job, study.jobs)

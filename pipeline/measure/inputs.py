@@ -1,0 +1,50 @@
+"""What the command line hands to a measurement."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.dataset import Dataset
+from pipeline.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Data and effort.
+
+    Parameters
+    ----------
+    dataset : Dataset, optional
+        The training examples.
+    images : Path, optional
+        The folder of images, as :func:`pipeline.digits.write_digits` makes it.
+    full : bool
+        Measure more configurations, more often.
+    """
+
+    dataset: Dataset | None = None
+    images: Path | None = None
+    full: bool = False
+
+    def needed_dataset(self) -> Dataset:
+        """The data set.
+
+        Raises
+        ------
+        UserError
+            If there is none.
+        """
+        if self.dataset is None:
+            raise UserError("this measurement needs the data: add --data results/data/airfoil-standardize.parquet")
+        return self.dataset
+
+    def needed_images(self) -> Path:
+        """The folder of images.
+
+        Raises
+        ------
+        UserError
+            If there is none.
+        """
+        if self.images is None:
+            raise UserError("this measurement needs a folder for its images: add --images results/data/digits")
+        return self.images

@@ -1,0 +1,283 @@
+"""One epoch through loaders: where worker processes help, and where they hurt.
+
+A ``DataLoader`` fetches examples one by one and collates them into minibatches; workers do that in processes of
+their own and send the minibatches back. That pays where an example costs more than its way between processes: a
+file that has to be read and decoded, not a row of a table in memory. *Slices* reorder a whole tensor once an epoch
+and cut it: no example is ever alone.
+
+References
+----------
+``torch.utils.data.DataLoader``: ``num_workers``, ``persistent_workers``, ``prefetch_factor``.
+"""
+
+import time
+import warnings
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+from pipeline.digits import ImageDataset, write_digits
+from pipeline.measure.inputs import Inputs
+from pipeline.measure.timing import quartiles
+from pipeline.train.clock import no_garbage_collection, one_thread
+
+Batches = Iterable[Sequence[torch.Tensor]]
+
+
+@dataclass(frozen=True)
+class Loader:
+    """How an epoch's minibatches come about.
+
+    Parameters
+    ----------
+    kind : str
+        ``DataLoader`` or ``slices``.
+    workers : int
+        Processes that load; 0: the training process itself.
+    persistent : bool
+        Whether they live on after an epoch.
+    prefetch : int, optional
+        Minibatches that each of them is ahead.
+    """
+
+    kind: str = "DataLoader"
+    workers: int = 0
+    persistent: bool = False
+    prefetch: int | None = None
+
+
+SLICES, PLAIN = Loader("slices"), Loader()
+#: Short: every number of workers, once started anew each epoch, and once further ahead.
+SHORT = (
+    SLICES,
+    PLAIN,
+    *(Loader(workers=workers, persistent=True, prefetch=2) for workers in (1, 2, 4)),
+    Loader(workers=2, persistent=False, prefetch=2),
+    Loader(workers=2, persistent=True, prefetch=4),
+)
+#: The full grid.
+FULL = (
+    SLICES,
+    PLAIN,
+    *(Loader("DataLoader", w, kept, prefetch) for w in (1, 2, 4) for kept in (True, False) for prefetch in (2, 4)),
+)
+#: Batch sizes of the table at which loading is set against training, and those at which workers load it.
+BATCH_SIZES = (1, 10, 32, 100, 1500)
+WORKER_BATCH_SIZES = (32, 100)
+#: Of the images: the second document's.
+IMAGE_BATCH_SIZE = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Something to load.
+
+    Parameters
+    ----------
+    name : str
+        For people.
+    examples : Dataset
+        One by one.
+    tensors : callable
+        All at once, for the slices.
+    """
+
+    name: str
+    examples: torch.utils.data.Dataset[Any]
+    tensors: Callable[[], tuple[torch.Tensor, torch.Tensor]]
+
+
+def epochs_of(source: Source, loader: Loader, batch_size: int, seed: int = 0) -> Callable[[], Batches]:
+    """Make a loader.
+
+    Parameters
+    ----------
+    source : Source
+        What is loaded.
+    loader : Loader
+        How.
+    batch_size : int
+        Examples per minibatch.
+    seed : int
+        Of the orders.
+
+    Returns
+    -------
+    callable
+        Each call is an epoch: every example once, in an order of its own.
+    """
+    order = torch.Generator().manual_seed(seed)
+    if loader.kind == "slices":
+        return _slices(source.tensors(), batch_size, order)
+    made: DataLoader[Any] = DataLoader(
+        source.examples,
+        batch_size,
+        shuffle=True,
+        generator=order,
+        num_workers=loader.workers,
+        persistent_workers=loader.persistent,
+        prefetch_factor=loader.prefetch,
+    )
+    return lambda: made
+
+
+def _slices(
+    tensors: tuple[torch.Tensor, torch.Tensor], batch_size: int, order: torch.Generator
+) -> Callable[[], Iterator[tuple[torch.Tensor, torch.Tensor]]]:
+    X, y = tensors
+
+    def epoch() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        rows = torch.randperm(len(X), generator=order)
+        return zip(X[rows].split(batch_size), y[rows].split(batch_size), strict=True)
+
+    return epoch
+
+
+def load(batches: Batches) -> int:
+    """Fetch every minibatch and do nothing with it; return how many examples there were."""
+    return sum(len(batch[0]) for batch in batches)
+
+
+def train(batches: Batches, lr: float = 1e-3) -> int:
+    """Fetch every minibatch and take an SGD step of linear regression on it."""
+    net, seen = None, 0
+    for X, y in batches:
+        if net is None:
+            net = torch.nn.Linear(X[0].numel(), 1)
+        F.mse_loss(net(X.flatten(1)).squeeze(1), y.float()).backward()
+        with torch.no_grad():
+            for p in net.parameters():
+                p.sub_(lr * p.grad)  # type: ignore[operator]
+                p.grad = None
+        seen += len(X)
+    return seen
+
+
+def measure_loaders(
+    source: Source, batch_size: int, loaders: Sequence[Loader], repeats: int, trained: Collection[Loader] = ()
+) -> list[dict[str, Any]]:
+    """Time epochs through several loaders, which take turns.
+
+    A first, separate epoch of each starts the workers that live on, and is not in the median.
+
+    Parameters
+    ----------
+    source : Source
+        What is loaded.
+    batch_size : int
+        Examples per minibatch.
+    loaders : sequence of Loader
+        Through what.
+    repeats : int
+        Epochs in each median.
+    trained : collection of Loader
+        Those whose epochs are also timed with a step of training per minibatch.
+
+    Returns
+    -------
+    list of dict
+        Rows of the table.
+    """
+    epochs, first, examples = {}, {}, {}
+    times: dict[Loader, list[float]] = {loader: [] for loader in loaders}
+    training: dict[Loader, list[float]] = {loader: [] for loader in trained}
+    with one_thread(), no_garbage_collection(), _any_number_of_workers():
+        for loader in loaders:
+            start = time.perf_counter()
+            epochs[loader] = epochs_of(source, loader, batch_size)
+            examples[loader] = load(epochs[loader]())
+            first[loader] = time.perf_counter() - start
+        for _ in range(repeats):
+            for loader, epoch in epochs.items():
+                times[loader].append(_seconds(load, epoch))
+                if loader in training:
+                    training[loader].append(_seconds(train, epoch))
+    epochs.clear()  # ends the workers that live on
+    plain = quartiles(times[PLAIN])[1] if PLAIN in times else None
+    rows = []
+    for loader in loaders:
+        row = _row(source, batch_size, loader, times[loader])
+        both = quartiles(training[loader])[1] if loader in training else None
+        row |= {"examples": examples[loader], "first_seconds": first[loader], "training_seconds": both}
+        row["to_plain"] = None if plain is None else row["seconds"] / plain
+        row["load_share"] = None if both is None else row["seconds"] / both
+        rows.append(row)
+    return rows
+
+
+@contextmanager
+def _any_number_of_workers() -> Iterator[None]:
+    """Silence torch's advice against more workers than cores: what they cost is what is measured."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="This DataLoader will create", category=UserWarning)
+        yield
+
+
+def _seconds(use: Callable[[Batches], int], epoch: Callable[[], Batches]) -> float:
+    start = time.perf_counter()
+    use(epoch())
+    return time.perf_counter() - start
+
+
+def _row(source: Source, batch_size: int, loader: Loader, times: Sequence[float]) -> dict[str, Any]:
+    low, middle, high = quartiles(times)
+    return {
+        "data": source.name,
+        "batch_size": batch_size,
+        "loader": loader.kind,
+        "workers": loader.workers,
+        "persistent": loader.persistent,
+        "prefetch": loader.prefetch,
+        "repeats": len(times),
+        "seconds": middle,
+        "seconds_q25": low,
+        "seconds_q75": high,
+    }
+
+
+def table_source(name: str, X: torch.Tensor, y: torch.Tensor) -> Source:
+    """A table in memory."""
+    return Source(name, TensorDataset(X, y), lambda: (X, y))
+
+
+def image_source(folder: Path) -> Source:
+    """Image files, decoded one by one; all at once for the slices."""
+    images = ImageDataset(folder)
+    return Source("digits", images, images.decoded)
+
+
+def measure(inputs: Inputs) -> pd.DataFrame:
+    """Load the table and the images through everything, and set loading against training.
+
+    Parameters
+    ----------
+    inputs : Inputs
+        Needs the data and the images, which are written if they are missing.
+
+    Returns
+    -------
+    DataFrame
+        See :data:`pipeline.measure.schemas.SCHEMAS`.
+    """
+    data = inputs.needed_dataset()
+    table = table_source(data.name, torch.from_numpy(data.X), torch.from_numpy(data.y))
+    images = image_source(write_digits(inputs.needed_images()))
+    here = (SLICES, PLAIN)
+    loaders, repeats = (FULL, 7) if inputs.full else (SHORT, 3)
+    rows = []
+    for b in dict.fromkeys(min(b, len(data.X)) for b in BATCH_SIZES):
+        rows += measure_loaders(table, b, loaders if b in WORKER_BATCH_SIZES else here, repeats, trained=here)
+    rows += measure_loaders(images, IMAGE_BATCH_SIZE, loaders, repeats)
+    return table_of(rows)
+
+
+def table_of(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Gather rows; only workers fetch ahead."""
+    return pd.DataFrame(rows).astype({"prefetch": "Int64"} | dict.fromkeys(("training_seconds", "load_share"), float))

@@ -1,0 +1,133 @@
+"""The columns of every measurement's table: a contract, as in :mod:`pipeline.tables`.
+
+Apart from the measurements, because whoever reads a table should not have to import torch.
+"""
+
+import pyarrow as pa
+
+from pipeline.tables import VERSION
+
+_KINDS = {"text": pa.string(), "whole": pa.int64(), "real": pa.float64(), "flag": pa.bool_()}
+
+
+def _schema(**columns: str) -> pa.Schema:
+    """Columns in order; a kind that ends in ``?`` may have gaps."""
+    fields = [pa.field(name, _KINDS[kind.rstrip("?")], nullable=kind.endswith("?")) for name, kind in columns.items()]
+    return pa.schema(fields, metadata={"table_version": VERSION})
+
+
+SCHEMAS = {
+    # Seconds are those of one product. Gigaflops are 2 n^3 / t / 1e9; the two other columns are what the source
+    # prints, first 2 / t and since 2022 0.03 / t. ``equal``: the result is that of float64 arithmetic, to rounding.
+    "vectorisation": _schema(
+        part="text",  # methods, sizes, cold
+        method="text",
+        columns="whole?",  # of one block
+        n="whole",
+        threads="whole",
+        repeats="whole",
+        seconds="real",
+        seconds_q25="real",
+        seconds_q75="real",
+        gigaflops="real",
+        printed_2_over_t="real",
+        printed_003_over_t="real",
+        equal="flag",
+    ),
+    # One row a number; ``unit`` says what ``value`` (a median, where there are quartiles) counts.
+    "memory": _schema(
+        kind="text",  # bandwidth, peak, product, cache, arithmetic
+        name="text",
+        threads="whole?",
+        size_bytes="whole?",
+        flops_per_byte="real?",
+        value="real?",  # null: this machine does not say
+        q25="real?",
+        q75="real?",
+        unit="text",
+        repeats="whole?",
+    ),
+    # Standard deviations of the whole gradient vector, sqrt(E |g_b - G|^2); ``low`` and ``high``: 95 % of the ratio.
+    "gradient_noise": _schema(
+        sampling="text",
+        at="text",  # start, minimum
+        batch_size="whole",
+        minibatches="whole",
+        measured="real",
+        independent="real",  # sigma_1 b^(-1/2)
+        finite="real",  # ... times sqrt((n - b) / (n - 1))
+        predicted="real",  # the one that holds for this sampling
+        ratio="real?",  # measured / predicted; null where nothing is left to divide by
+        low="real?",
+        high="real?",
+        ratio_to_independent="real",
+    ),
+    # kind training: the noise scale tr(Sigma) / |G|^2 at a reading of a run. kind steps: steps to a target loss at the
+    # best learning rate. kind critical: E_min / S_min of the hyperbola fitted to them. ``value`` is in examples
+    # (training, critical) or steps; ``low`` and ``high`` are 95 % bootstrap intervals.
+    "noise_scale": _schema(
+        kind="text",
+        run="text",
+        batch_size="whole?",
+        lr="real?",
+        examples="whole?",
+        loss="real",
+        excess="real",
+        value="real",
+        low="real?",
+        high="real?",
+        fitted="real?",  # steps: those of the hyperbola
+        read_off="real?",  # critical: where the steps themselves are twice those of perfect scaling
+        least_steps="real?",
+        least_examples="real?",
+    ),
+    # part: data, forward_backward, update, reading, lightning, setup, logging; step = the first three, whole = the run,
+    # measured as one. ``microseconds`` are those of one ``per`` (step, interval, run), the others are amortised.
+    "step_cost": _schema(
+        implementation="text",
+        optimizer="text",
+        batch_size="whole",
+        part="text",
+        us_per_step="real",
+        us_per_step_q25="real",
+        us_per_step_q75="real",
+        per="text",
+        microseconds="real",
+        steps="whole",
+        repeats="whole",
+    ),
+    # One row a run of the chapter in one process. ``printed_seconds``: the mean time between evaluations, which the
+    # chapter prints as "sec/epoch"; ``seconds_per_epoch``: the true one.
+    "epoch_metric": _schema(
+        run="text",
+        batch_size="whole",
+        lr="real",
+        epochs="whole",
+        garbage_collection="flag",
+        process="whole",
+        readings="whole",
+        printed_seconds="real",
+        seconds_per_epoch="real",
+        collections="whole",  # of the oldest generation, while the clock ran
+        collecting_seconds="real",
+        final_loss="real",
+    ),
+    # Seconds of one epoch. ``to_plain``: over those of the same table and batch size without workers.
+    "loading": _schema(
+        data="text",
+        batch_size="whole",
+        loader="text",  # DataLoader, slices
+        workers="whole",
+        persistent="flag",
+        prefetch="whole?",
+        examples="whole",
+        repeats="whole",
+        seconds="real",
+        seconds_q25="real",
+        seconds_q75="real",
+        first_seconds="real",  # the first epoch, workers' start included
+        to_plain="real?",
+        training_seconds="real?",  # the same epoch with an SGD step a minibatch
+        load_share="real?",
+    ),
+}

@@ -1,0 +1,77 @@
+"""Fair timings: warm, in turn, with medians and quartiles."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+#: More samples than this say no more about a median.
+MOST_SAMPLES = 200
+
+
+def seconds_of(call: Callable[[], Any]) -> float:
+    """Wall seconds of one call."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def interleaved(
+    calls: Mapping[str, Callable[[], Any]], rounds: int, budget: float = 0.0, warm: bool = True
+) -> dict[str, list[float]]:
+    """Time some calls in turn, A B C A B C ...: a machine that slows down for a while slows all of them.
+
+    Parameters
+    ----------
+    calls : mapping
+        Name to what is timed.
+    rounds : int
+        How often it is each one's turn.
+    budget : float
+        Seconds that a turn may take: a quick call is sampled until they are over. Every turn has a sample.
+    warm : bool
+        Call each once before, untimed.
+
+    Returns
+    -------
+    dict
+        Name to seconds of every single call.
+    """
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    if warm:
+        for call in calls.values():
+            call()
+    for _ in range(rounds):
+        for name, call in calls.items():
+            spent, samples = 0.0, 0
+            while samples == 0 or (spent < budget and samples < MOST_SAMPLES):
+                times[name].append(seconds_of(call))
+                spent += times[name][-1]
+                samples += 1
+    return times
+
+
+def quartiles(seconds: ArrayLike) -> tuple[float, float, float]:
+    """First quartile, median and third quartile."""
+    low, middle, high = np.quantile(np.asarray(seconds, dtype=float), [0.25, 0.5, 0.75])
+    return float(low), float(middle), float(high)
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Compute on so many torch threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def thread_counts() -> list[int]:
+    """One thread, and all that torch would use; the same on a machine with one core."""
+    return sorted({1, torch.get_num_threads()})

@@ -28,6 +28,7 @@ wildcard_constraints:
 
 include: "pipeline/rules/fetch.smk"
 include: "pipeline/rules/whiten.smk"
+include: "pipeline/rules/digits.smk"
 include: "pipeline/rules/train.smk"
 include: "pipeline/rules/collect.smk"
 include: "pipeline/rules/extend.smk"

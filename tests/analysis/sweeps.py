@@ -18,7 +18,8 @@ def sweep_tables(
     """Tables of a sweep.
 
     ``losses(optimizer, batch_size, lr, seed)`` for ``losses.grid``, a list of (optimizer, batch size, lr);
-    ``status`` of the same arguments says how a run ended. A curve falls to its final loss geometrically, an epoch in eight readings.
+    ``status`` of the same arguments says how a run ended. A curve falls to its final loss
+    geometrically, an epoch in eight readings.
     """
     runs, curves = [], []
     for optimizer, b, lr in losses.grid:

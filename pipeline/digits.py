@@ -99,7 +99,7 @@ def write_digits(folder: Path) -> Path:
     """
     if (folder / INDEX).is_file():
         return folder
-    from sklearn.datasets import load_digits  # type: ignore[import-untyped, unused-ignore]
+    from sklearn.datasets import load_digits
 
     digits = load_digits()
     pixels = np.rint(digits.images * (255 / _LEVELS)).astype(np.uint8)

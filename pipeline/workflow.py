@@ -8,7 +8,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from pipeline.config.cell import Cell
 from pipeline.config.compose import compose_cell, parse_overrides
 from pipeline.config.study import study_names
 from pipeline.errors import UserError, exit_on_user_error
+from pipeline.measure import MEASUREMENTS, Measurement
 
 #: The code behind each stage. An edit reruns the stages that list the file, and what hangs on them.
 #: ``pipeline/config`` is in none: what it decides reaches a job through the cells in its parameters.
@@ -28,8 +29,20 @@ _STAGE_CODE = {
     "train": ("train/*.py", "dataset.py", "tables.py", "models/__init__.py", "optimizers/__init__.py"),
     "collect": ("collect/*.py", "tables.py"),
     "track": ("track/*.py", "tables.py", "config/cell.py"),
-    "figures": ("figures/*.py", "tables.py"),
+    "digits": ("digits.py",),
+    "measure": ("measure/__*.py", "measure/table.py", "measure/schemas.py", "measure/inputs.py", "measure/timing.py"),
+    "figures": ("figures/*.py", "figures/measured/*.py", "measure/__init__.py", "measure/table.py", "tables.py"),
     "report": ("report/*.py", "report/templates/*", "tables.py"),
+}
+#: What each measurement adds to the stage's code: its own file, and those that it measures.
+_MEASUREMENT_CODE = {
+    "vectorisation": ("train/clock.py",),
+    "memory": ("measure/vectorisation.py", "machine.py", "train/clock.py"),
+    "gradient_noise": ("theory/*.py", "dataset.py"),
+    "noise_scale": ("measure/gradient_noise.py", "theory/*.py", "dataset.py"),
+    "step_cost": ("train/*.py", "optimizers/*.py", "models/linear.py", "dataset.py", "tables.py"),
+    "epoch_metric": ("measure/chapter.py", "dataset.py"),
+    "loading": ("digits.py", "train/clock.py", "dataset.py"),
 }
 _PACKAGE = Path("pipeline")
 
@@ -145,8 +158,47 @@ class Lab:
 
     def code(self, stage: str) -> list[str]:
         """The code of a stage."""
-        patterns = (*_STAGE_CODE[stage], *_SHARED)
-        return sorted({path.as_posix() for pattern in patterns for path in _PACKAGE.glob(pattern)})
+        return _files((*_STAGE_CODE[stage], *_SHARED))
+
+    # -- measurements
+
+    @property
+    def measurements(self) -> dict[str, Measurement]:
+        """Every measurement, by name."""
+        return MEASUREMENTS
+
+    def measure_code(self, name: str) -> list[str]:
+        """The code of a measurement."""
+        return _files((*_STAGE_CODE["measure"], *_SHARED, f"measure/{name}.py", *_MEASUREMENT_CODE[name]))
+
+    def measured(self, name: str) -> str:
+        """The table of a measurement."""
+        return f"{self.results}/measure/{name}.parquet"
+
+    @property
+    def images(self) -> str:
+        """The folder of the images that are loaded."""
+        return f"{self.results}/data/digits"
+
+    def measure_inputs(self, name: str) -> dict[str, str]:
+        """What a measurement reads."""
+        entry = MEASUREMENTS[name]
+        data = {"data": self.default_data} if entry.data else {}
+        return data | ({"images": self.images} if entry.images else {})
+
+    @property
+    @exit_on_user_error()
+    def default_rows(self) -> int:
+        """How many training examples the configuration's own data set has."""
+        return compose_cell(self.overrides).data.rows
+
+    def measure_options(self, wildcards: Any, input: Any) -> list[str]:
+        """The command line of a measurement that says what it reads."""
+        given = dict(input.items())
+        data = ["--data", given["data"], "--rows", str(self.default_rows)] if "data" in given else []
+        return [*data, *(["--images", given["images"]] if "images" in given else [])]
+
+    # -- data
 
     def whitened(self, cell: Cell) -> str:
         """The whitened table that a cell trains on."""
@@ -189,3 +241,8 @@ class Lab:
                     "run snakemake --forcerun fetch once to take the copy that AIRFOIL_DATA names",
                     file=sys.stderr,
                 )
+
+
+def _files(patterns: Iterable[str]) -> list[str]:
+    """The files of the package that match."""
+    return sorted({path.as_posix() for pattern in patterns for path in _PACKAGE.glob(pattern)})

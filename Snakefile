@@ -3,6 +3,7 @@
 #   snakemake --cores 8                # everything: tables, MLflow, figures, report
 #   snakemake --cores 8 textbook       # the tables of one study
 #   snakemake --cores 8 measure        # the measurements of this machine
+#   snakemake --cores 8 extend         # train beyond the ranges whose best learning rate lies on the border
 #   snakemake --cores 8 --config 'overrides=[epochs=4]'
 from snakemake.utils import min_version
 
@@ -23,20 +24,24 @@ wildcard_constraints:
     study="|".join(lab.studies),
     data="[A-Za-z0-9_]+",
     whiten="standardize|zca|none",
+    round="[1-9][0-9]*",
 
 
 include: "pipeline/rules/fetch.smk"
 include: "pipeline/rules/whiten.smk"
+include: "pipeline/rules/digits.smk"
 include: "pipeline/rules/train.smk"
 include: "pipeline/rules/collect.smk"
+include: "pipeline/rules/extend.smk"
 include: "pipeline/rules/track.smk"
 include: "pipeline/rules/measure.smk"
 include: "pipeline/rules/figures.smk"
 include: "pipeline/rules/report.smk"
+include: "pipeline/rules/frameworks.smk"
 
 
 rule all:
     default_target: True
     input:
         rules.report.output,
-        rules.log_runs.output,
+        expand(rules.log_runs.output, study=lab.default_studies),

@@ -3,9 +3,13 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from pipeline.errors import UserError
+
+#: No two temporary files of a process share a name: MLflow remembers by its path which database it has made.
+_numbers = count()
 
 
 @contextmanager
@@ -30,7 +34,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     UserError
         If the folder or the file cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{next(_numbers)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary

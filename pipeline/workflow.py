@@ -4,11 +4,12 @@ Imports no torch, Lightning or MLflow: Snakemake reads it at every start, and ag
 cluster. Cells are looked up here by the job's id; nothing is parsed back out of a path.
 """
 
+import dataclasses
 import hashlib
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,11 @@ from typing import Any
 from pipeline.config import Study, load_study
 from pipeline.config.cell import Cell
 from pipeline.config.compose import compose_cell, parse_overrides
+from pipeline.config.data import DigitsConfig
+from pipeline.config.extension import Widening, read_rounds
 from pipeline.config.study import study_names
 from pipeline.errors import UserError, exit_on_user_error
+from pipeline.frameworks import FRAMEWORKS
 from pipeline.measure import MEASUREMENTS, Measurement
 
 #: The code behind each stage. An edit reruns the stages that list the file, and what hangs on them.
@@ -26,13 +30,29 @@ _SHARED = ("errors.py", "files.py")
 _STAGE_CODE = {
     "fetch": ("fetch/*.py",),
     "whiten": ("whiten/*.py",),
+    "digits": ("digits.py",),
     "train": ("train/*.py", "dataset.py", "tables.py", "models/__init__.py", "optimizers/__init__.py"),
     "collect": ("collect/*.py", "tables.py"),
     "track": ("track/*.py", "tables.py", "config/cell.py"),
-    "digits": ("digits.py",),
+    "extend": ("analysis/*.py", "tables.py"),
     "measure": ("measure/__*.py", "measure/table.py", "measure/schemas.py", "measure/inputs.py", "measure/timing.py"),
-    "figures": ("figures/*.py", "figures/measured/*.py", "measure/__init__.py", "measure/table.py", "tables.py"),
-    "report": ("report/*.py", "report/templates/*", "tables.py"),
+    "figures": (
+        "figures/*.py",
+        "figures/measured/*.py",
+        "measure/__init__.py",
+        "measure/schemas.py",
+        "measure/table.py",
+        "analysis/*.py",
+        "theory/*.py",
+        "dataset.py",
+        "tables.py",
+    ),
+    "report": ("report/*.py", "report/templates/*", "figures/*.py", "analysis/*.py", "tables.py"),
+    "framework_problem": ("frameworks/problem.py", "frameworks/prepare.py", "train/order.py", "train/intervals.py"),
+    "framework_environment": ("frameworks/environment.py",),
+    "framework_run": ("frameworks/problem.py", "frameworks/harness.py", "frameworks/launch.py"),
+    "collect_frameworks": ("frameworks/table.py", "frameworks/reference.py", "tables.py"),
+    "draw_frameworks": ("figures/frameworks.py", "figures/formats.py", "figures/style.py", "tables.py"),
 }
 #: What each measurement adds to the stage's code: its own file, and those that it measures.
 _MEASUREMENT_CODE = {
@@ -79,12 +99,19 @@ class Lab:
         self.results = Path(str(config.get("results", "results"))).as_posix()
         #: The interpreter's own folder comes first, so that jobs run in the environment snakemake runs in.
         self.path = Path(sys.executable).parent.as_posix()
-        self.study = lru_cache(maxsize=None)(self._study)
+        self._load = lru_cache(maxsize=None)(self._study)
 
     # -- studies and jobs
 
-    def _study(self, name: str) -> Study:
-        return load_study(name, self.overrides)
+    def study(self, name: str) -> Study:
+        """A study with its extensions, which may be one more after a checkpoint than before."""
+        return self._load(name, read_rounds(self._extension(name)))
+
+    def _study(self, name: str, rounds: tuple[tuple[Widening, ...], ...]) -> Study:
+        return dataclasses.replace(load_study(name, self.overrides), rounds=rounds)
+
+    def _extension(self, study: str) -> Path:
+        return Path(self.results, study, "extension")
 
     @property
     def studies(self) -> list[str]:
@@ -97,7 +124,8 @@ class Lab:
     @exit_on_user_error()
     def default_studies(self) -> list[str]:
         """The studies that a plain ``snakemake`` runs."""
-        return [name for name in self.studies if not self.study(name).config.opt_in]
+        chosen = [self.study(name).config for name in self.studies if not self.study(name).config.opt_in]
+        return [config.name for config in sorted(chosen, key=lambda config: (config.order, config.name))]
 
     @exit_on_user_error()
     def jobs(self, study: str) -> dict[str, list[Cell]]:
@@ -108,6 +136,10 @@ class Lab:
         """The cells of a job."""
         return self.jobs(wildcards.study)[wildcards.job]
 
+    def folders(self, studies: list[str]) -> list[str]:
+        """The folders of studies."""
+        return [f"{self.results}/{study}" for study in studies]
+
     def job_folders(self, wildcards: Any) -> list[str]:
         """The folders of a study's jobs."""
         return [f"{self.results}/{wildcards.study}/jobs/{job}" for job in self.jobs(wildcards.study)]
@@ -117,8 +149,28 @@ class Lab:
         folders = self.job_folders(wildcards)
         return [f"{folder}/{table}.parquet" for folder in folders for table in ("runs", "curves")]
 
+    def job_extension(self, wildcards: Any) -> list[str]:
+        """Where a job's cells are written down, if they are not in the study's file."""
+        known = self._load(wildcards.study, ())
+        return [] if wildcards.job in known.jobs else [f"extension={self._extension(wildcards.study).as_posix()}"]
+
+    def widened_tables(self, checkpoints: Any) -> Callable[[Any], list[str]]:
+        """The tables of the cells that the next extension of each swept study adds, as an input function."""
+        swept = [name for name in self.default_studies if self.study(name).config.lr_points]
+        rounds = {name: len(self.study(name).rounds) + 1 for name in swept}
+
+        def tables(wildcards: Any) -> list[str]:
+            found = []
+            for name, number in rounds.items():
+                checkpoints.widen.get(study=name, round=number)
+                jobs = [job for job in self.jobs(name) if f"{job}-".startswith(f"ext{number}-")]
+                found += [f"{self.results}/{name}/jobs/{job}/runs.parquet" for job in jobs]
+            return found
+
+        return tables
+
     def job_data(self, wildcards: Any) -> list[str]:
-        """The whitened tables that a job trains on."""
+        """The whitened tables and the folders of images that a job trains on."""
         return sorted({self.whitened(cell) for cell in self.job(wildcards)})
 
     def job_code(self, wildcards: Any) -> list[str]:
@@ -130,6 +182,8 @@ class Lab:
             if config.implementation == "scratch":
                 blocks.add(f"pipeline.optimizers.{config.optimizer.name}.{config.optimizer.name}")
         files = {"/".join(target.split(".")[:-1]) + ".py" for target in blocks}
+        if any(isinstance(cell.config.data, DigitsConfig) for cell in self.job(wildcards)):
+            files.add("pipeline/digits.py")
         return self.code("train") + sorted(files)
 
     def job_conf(self, wildcards: Any) -> list[str]:
@@ -154,6 +208,11 @@ class Lab:
             for cell in self.job(wildcards)
         )
 
+    @property
+    def frameworks(self) -> list[str]:
+        """The frameworks that are set beside each other."""
+        return list(FRAMEWORKS)
+
     # -- files
 
     def code(self, stage: str) -> list[str]:
@@ -176,34 +235,30 @@ class Lab:
         return f"{self.results}/measure/{name}.parquet"
 
     @property
-    def images(self) -> str:
-        """The folder of the images that are loaded."""
-        return f"{self.results}/data/digits"
+    @exit_on_user_error()
+    def _measured_cell(self) -> Cell:
+        """The configuration's own cell; measurements read a table, so it is the default's where that has images."""
+        config = compose_cell(self.overrides)
+        return Cell(compose_cell() if isinstance(config.data, DigitsConfig) else config)
 
     def measure_inputs(self, name: str) -> dict[str, str]:
         """What a measurement reads."""
         entry = MEASUREMENTS[name]
-        data = {"data": self.default_data} if entry.data else {}
-        return data | ({"images": self.images} if entry.images else {})
-
-    @property
-    @exit_on_user_error()
-    def default_rows(self) -> int:
-        """How many training examples the configuration's own data set has."""
-        return compose_cell(self.overrides).data.rows
+        data = {"data": self.whitened(self._measured_cell)} if entry.data else {}
+        return data | ({"images": f"{self.results}/data/digits"} if entry.images else {})
 
     def measure_options(self, wildcards: Any, input: Any) -> list[str]:
         """The command line of a measurement that says what it reads."""
         given = dict(input.items())
-        data = ["--data", given["data"], "--rows", str(self.default_rows)] if "data" in given else []
+        rows = str(self._measured_cell.config.data.rows)
+        data = ["--data", given["data"], "--rows", rows] if "data" in given else []
         return [*data, *(["--images", given["images"]] if "images" in given else [])]
 
     # -- data
 
     def whitened(self, cell: Cell) -> str:
-        """The whitened table that a cell trains on."""
-        data = cell.config.data
-        return f"{self.results}/data/{data.name}-{data.whiten}.parquet"
+        """The whitened table, or the folder of images, that a cell trains on."""
+        return f"{self.results}/data/{cell.config.data.file}"
 
     @property
     @exit_on_user_error()
@@ -221,9 +276,10 @@ class Lab:
         return [f"data={wildcards.data}", *own]
 
     @property
-    def tracking_uri(self) -> str:
-        """Where MLflow keeps its runs."""
-        return os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+    def tracking_store(self) -> str:
+        """A digest of where MLflow keeps its runs: with another store, everything is logged again."""
+        uri = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+        return hashlib.sha256(uri.encode()).hexdigest()[:16]
 
     def warn_of_twin(self) -> None:
         """Say so where a real copy of the data was named and the offline twin is still in its place.

@@ -10,7 +10,14 @@ from hypothesis import strategies as st
 
 from pipeline import schedules
 from pipeline.config import Cell, compose_cell
-from pipeline.config.schema import CosineConfig, FactorConfig, MultiStepConfig, ScheduleConfig, StepPerEpochConfig
+from pipeline.config.schema import (
+    CosineConfig,
+    FactorConfig,
+    InverseEpochConfig,
+    MultiStepConfig,
+    ScheduleConfig,
+    StepPerEpochConfig,
+)
 from pipeline.dataset import Dataset
 from pipeline.errors import UserError
 from pipeline.schedules import learning_rate_factors
@@ -22,6 +29,7 @@ CLASSES = {
     "constant": ScheduleConfig,
     "cosine": CosineConfig,
     "factor": FactorConfig,
+    "inverse_epoch": InverseEpochConfig,
     "multistep": MultiStepConfig,
     "step_per_epoch": StepPerEpochConfig,
 }
@@ -86,6 +94,11 @@ def test_step_per_epoch():
     """Exercise 2 of the section: the learning rate divided by 10 after each epoch."""
     np.testing.assert_allclose(factors("step_per_epoch", 2, 6), [1, 1, 0.1, 0.1, 0.01, 0.01])
     np.testing.assert_allclose(factors("step_per_epoch", 1, 4, divide_by=2.0), [1, 0.5, 0.25, 0.125])
+
+
+def test_inverse_epoch():
+    np.testing.assert_allclose(factors("inverse_epoch", 2, 6), [1, 1, 1 / 2, 1 / 2, 1 / 3, 1 / 3])
+    np.testing.assert_allclose(factors("inverse_epoch", 1, 3, rate=0.5), [1, 1 / 1.5, 1 / 2])
 
 
 def textbook_cosine(t, max_update=20, base=0.3, final=0.01, warmup=0):

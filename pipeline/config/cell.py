@@ -68,7 +68,7 @@ class Cell:
     @property
     def steps_per_epoch(self) -> int:
         """Updates in one pass over the data, ``ceil(N / b)``."""
-        return math.ceil(self.config.data.rows / self.config.batch_size)
+        return math.ceil(self.config.data.examples / self.config.batch_size)
 
     @property
     def steps(self) -> int:

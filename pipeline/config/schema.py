@@ -7,13 +7,13 @@ when the configuration is composed, before anything is trained.
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
 from pipeline.config import checks, target
-from pipeline.config.data import DataConfig
+from pipeline.config.data import DataConfig, DigitsConfig, TableConfig
 from pipeline.errors import UserError
 
 ENGINES = ("solo", "stacked")
@@ -39,7 +39,12 @@ HYPERPARAMETER_RANGES: dict[str, dict[str, float]] = {
 
 @dataclass
 class ModelConfig:
-    """A model: ``name`` and the builder in :mod:`pipeline.models` it is made by."""
+    """A model: ``name`` and the builder in :mod:`pipeline.models` it is made by.
+
+    ``task`` says what it can learn; see :class:`pipeline.config.data.DataConfig`.
+    """
+
+    task: ClassVar[str] = "regression"
 
     name: str = MISSING
     _target_: str = MISSING
@@ -70,6 +75,26 @@ class MLPConfig(ModelConfig):
         for width in self.widths:
             checks.whole("model.widths", width, least=1)
         checks.one_of("model.activation", self.activation, ("relu", "tanh", "gelu", "sigmoid"))
+
+
+@dataclass
+class CNNConfig(ModelConfig):
+    """Two convolutions and a linear layer: classes of small images."""
+
+    task: ClassVar[str] = "classification"
+
+    channels: list[int] = field(default_factory=lambda: [16, 32])
+    pooled: int = 4
+    classes: int = 10
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        if not self.channels:
+            raise UserError("model.channels=[] is not allowed: it must have one width or more")
+        for channels in self.channels:
+            checks.whole("model.channels", channels, least=1)
+        checks.whole("model.pooled", self.pooled, least=1)
+        checks.whole("model.classes", self.classes, least=2)
 
 
 @dataclass
@@ -162,6 +187,18 @@ class StepPerEpochConfig(ScheduleConfig):
 
 
 @dataclass
+class InverseEpochConfig(ScheduleConfig):
+    """Fall as ``1 / (1 + rate * e)`` with the number ``e`` of complete epochs."""
+
+    rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        super().__post_init__()
+        checks.number("schedule.rate", self.rate, least=0.0)
+
+
+@dataclass
 class CosineConfig(ScheduleConfig):
     """Fall along half a cosine to ``final`` times ``lr``, within ``epochs`` or until the end."""
 
@@ -189,7 +226,10 @@ class SamplingConfig:
 
 @dataclass
 class TrainerConfig:
-    """Where training runs; passed to Lightning's Trainer."""
+    """Where training runs; passed to Lightning's Trainer.
+
+    More than one device: one process each, and each takes its share of every minibatch.
+    """
 
     accelerator: str = "cpu"
     devices: int = 1
@@ -226,12 +266,13 @@ class CellConfig:
         checks.number("lr", self.lr, above=0.0)
         for key in ("epochs", "read_every", "seeds"):
             checks.whole(key, getattr(self, key), least=1)
-        if self.batch_size > self.data.rows:
+        if self.batch_size > self.data.examples:
             raise UserError(
-                f"batch_size={self.batch_size} is not allowed: {self.data.name} has {self.data.rows} training "
-                f"examples, so it must be from 1 to {self.data.rows}"
+                f"batch_size={self.batch_size} is not allowed: {self.data.name} has {self.data.examples} training "
+                f"examples, so it must be from 1 to {self.data.examples}"
             )
         self._check_building_blocks()
+        self._check_match()
 
     def _check_building_blocks(self) -> None:
         """Check that what the cell is made of exists, and is what a configuration may name."""
@@ -250,6 +291,19 @@ class CellConfig:
                 "such optimizer; use implementation=scratch, or name a class in optimizer.torch._target_"
             )
 
+    def _check_match(self) -> None:
+        """Check that model, data and devices go together."""
+        if self.model.task != self.data.task:
+            raise UserError(
+                f"model={self.model.name} is not allowed with data={self.data.name}: the model is made for "
+                f"{self.model.task}, and the data are for {self.data.task}"
+            )
+        if self.trainer.devices > 1 and getattr(self.data, "loading", "tensors") == "per_item":
+            raise UserError(
+                f"data.loading=per_item is not allowed with trainer.devices={self.trainer.devices}: use "
+                "data.loading=tensors, or one device"
+            )
+
 
 @dataclass
 class StudyConfig:
@@ -258,11 +312,13 @@ class StudyConfig:
     ``cells`` maps a label to the overrides that make that cell; every cell is
     crossed with the ``grid`` and starts from ``common``. ``lr_points`` adds a
     grid axis of that many learning rates, log-spaced in the range that the
-    cell's optimizer states. A plain ``snakemake`` leaves a study with ``opt_in`` out.
+    cell's optimizer states. ``order`` is the study's place in the report. A plain ``snakemake`` leaves a
+    study with ``opt_in`` out.
     """
 
     name: str = MISSING
     title: str = ""
+    order: int = 100
     opt_in: bool = False
     engine: str = "solo"
     pack_by: list[str] = field(default_factory=list)
@@ -291,6 +347,7 @@ class AppConfig(CellConfig):
     label: str = ""
     study: StudyConfig | None = None
     job: str | None = None
+    extension: str | None = None
     out: str = MISSING
     data_dir: str = "results/data"
     mlflow_uri: str = MISSING
@@ -302,14 +359,17 @@ def register() -> None:
     store = ConfigStore.instance()
     store.store(name="config_schema", node=AppConfig)
     store.store(group="study", name="base_study", node=StudyConfig)
-    store.store(group="data", name="base_data", node=DataConfig)
+    store.store(group="data", name="base_table", node=TableConfig)
+    store.store(group="data", name="base_digits", node=DigitsConfig)
     store.store(group="model", name="base_linear", node=LinearConfig)
     store.store(group="model", name="base_mlp", node=MLPConfig)
+    store.store(group="model", name="base_cnn", node=CNNConfig)
     store.store(group="optimizer", name="base_optimizer", node=OptimizerConfig)
     store.store(group="schedule", name="base_schedule", node=ScheduleConfig)
     store.store(group="schedule", name="base_factor", node=FactorConfig)
     store.store(group="schedule", name="base_multistep", node=MultiStepConfig)
     store.store(group="schedule", name="base_step_per_epoch", node=StepPerEpochConfig)
+    store.store(group="schedule", name="base_inverse_epoch", node=InverseEpochConfig)
     store.store(group="schedule", name="base_cosine", node=CosineConfig)
     store.store(group="sampling", name="base_sampling", node=SamplingConfig)
     store.store(group="trainer", name="base_trainer", node=TrainerConfig)

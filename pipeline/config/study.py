@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
@@ -14,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pipeline.config import checks
 from pipeline.config.cell import Cell, slug
 from pipeline.config.compose import CONF, SCALARS, as_overrides, check_keys, compose_cell, first_line, parse_overrides
+from pipeline.config.extension import Widening, read_rounds, widened
 from pipeline.config.schema import CellConfig, StudyConfig
 from pipeline.errors import UserError
 
@@ -28,10 +30,13 @@ class Study:
         The study's file, checked.
     overrides : tuple of str
         Hydra overrides that reach every cell.
+    rounds : tuple of tuple of Widening
+        Learning rates that were added since; see :mod:`pipeline.config.extension`.
     """
 
     config: StudyConfig
     overrides: tuple[str, ...] = ()
+    rounds: tuple[tuple[Widening, ...], ...] = ()
 
     @property
     def name(self) -> str:
@@ -40,15 +45,27 @@ class Study:
 
     @cached_property
     def cells(self) -> list[Cell]:
-        """The cells in the file's order, each once."""
+        """The cells in the file's order, each once, then those of the extensions."""
+        return [cell for cells in self.jobs.values() for cell in cells] if self.rounds else self._own_cells
+
+    @cached_property
+    def _own_cells(self) -> list[Cell]:
         return expand(self.config, self.overrides)
 
     @cached_property
     def jobs(self) -> dict[str, list[Cell]]:
-        """Job id to the cells that agree on every ``pack_by`` axis."""
+        """Job id to the cells that agree on every ``pack_by`` axis; ``ext1`` and so on for the extensions."""
         jobs: dict[str, list[Cell]] = {}
-        for cell in self.cells:
+        for cell in self._own_cells:
             jobs.setdefault(job_id(cell, self.config.pack_by), []).append(cell)
+        if "lr" in parse_overrides(self.overrides):  # one rate for all: there is nothing to extend
+            return jobs
+        known = {cell.id for cell in self._own_cells}
+        for number, added in enumerate(self.rounds, start=1):
+            for cell in widened(self._own_cells, added):
+                if cell.id not in known:
+                    known.add(cell.id)
+                    jobs.setdefault(extension_job_id(number, cell, self.config.pack_by), []).append(cell)
         return jobs
 
 
@@ -57,7 +74,7 @@ def study_names() -> list[str]:
     return sorted(path.stem for path in (CONF / "study").glob("*.yaml"))
 
 
-def load_study(name: str, overrides: Sequence[str] = ()) -> Study:
+def load_study(name: str, overrides: Sequence[str] = (), extension: Path | None = None) -> Study:
     """Read and check ``conf/study/NAME.yaml``.
 
     Parameters
@@ -66,6 +83,8 @@ def load_study(name: str, overrides: Sequence[str] = ()) -> Study:
         One of :func:`study_names`.
     overrides : sequence of str
         Hydra overrides that reach every cell of the study.
+    extension : Path, optional
+        The folder of the study's extensions; without it the study is what its file says.
 
     Returns
     -------
@@ -84,7 +103,7 @@ def load_study(name: str, overrides: Sequence[str] = ()) -> Study:
         config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(StudyConfig), values))
     except OmegaConfBaseException as error:
         raise UserError(f"conf/study/{name}.yaml: {first_line(error)}") from None
-    return Study(cast(StudyConfig, config), tuple(overrides))
+    return Study(cast(StudyConfig, config), tuple(overrides), read_rounds(extension) if extension else ())
 
 
 def expand(study: StudyConfig, overrides: Sequence[str] = ()) -> list[Cell]:
@@ -146,6 +165,11 @@ def job_id(cell: Cell, pack_by: Sequence[str]) -> str:
         else:
             parts.append(str(getattr(value, "name", value)))
     return "-".join(parts) or "all"
+
+
+def extension_job_id(number: int, cell: Cell, pack_by: Sequence[str]) -> str:
+    """Name the job of a cell that an extension added: ``ext1``, or ``ext1-sgd`` where jobs are packed by optimizer."""
+    return "-".join([f"ext{number}", *([job_id(cell, pack_by)] if pack_by else [])])
 
 
 def _config(values: dict[str, Any], study: str) -> CellConfig:

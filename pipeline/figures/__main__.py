@@ -88,6 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m pipeline.figures", description="Draw every registered figure.")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the figures go")
     parser.add_argument("--data", type=Path, metavar="FILE.parquet", help="the whitened table: draws the least loss")
+    parser.add_argument("--step-cost", type=Path, metavar="FILE.parquet", help="the measured time of a step")
     parser.add_argument(
         "--measured",
         type=Path,
@@ -104,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     if not options.studies and not options.measured:
         parser.error("nothing to draw: name a study's folder or a measurement's table")
-    studies = read_studies(options.studies, options.data)
+    studies = read_studies(options.studies, options.data, options.step_cost)
     for figure in draw_all(studies, options.out, [read_measured(path) for path in options.measured]):
         print(options.out / figure["svg"])
 

@@ -1,4 +1,4 @@
-"""The least loss that a linear model can have on the data."""
+"""The least squares problem that a linear model is trained on, and the least loss it can have."""
 
 import json
 from pathlib import Path
@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from pipeline.dataset import load_dataset
+from pipeline.theory.problem import Problem
 
 
-def least_squares_minimum(data: Path, runs: pd.DataFrame) -> float | None:
-    """Half the mean squared error of the least squares fit with a bias, in float64.
+def least_squares_problem(data: Path, runs: pd.DataFrame) -> Problem | None:
+    """Least squares with a bias on the data of some runs, in float64; its ``minimum`` is half a mean squared error.
 
     Parameters
     ----------
@@ -21,8 +22,8 @@ def least_squares_minimum(data: Path, runs: pd.DataFrame) -> float | None:
 
     Returns
     -------
-    float or None
-        None where the runs do not share one minimum, or another one: other models than the linear
+    Problem or None
+        None where the runs do not share one problem, or another one: other models than the linear
         one, other data than the table's, or different numbers of rows.
 
     Raises
@@ -36,7 +37,7 @@ def least_squares_minimum(data: Path, runs: pd.DataFrame) -> float | None:
     dataset = load_dataset(data, rows.pop())
     if set(runs["data"]) != {dataset.name}:
         return None
-    design = np.column_stack([dataset.X.astype(np.float64), np.ones(len(dataset.X))])
-    target = dataset.y.astype(np.float64)
-    theta = np.linalg.lstsq(design, target, rcond=None)[0]
-    return float(0.5 * np.mean((design @ theta - target) ** 2))
+    try:
+        return Problem.from_data(dataset.X.astype(np.float64), dataset.y.astype(np.float64))
+    except ValueError:  # no unique minimum
+        return None

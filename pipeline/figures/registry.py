@@ -4,15 +4,19 @@ import functools
 import importlib
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from pipeline.analysis.seconds import StepCosts
+from pipeline.analysis.sweep import Sweep
 from pipeline.figures.cells import CellSummary, cells_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from pipeline.theory import Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,16 +29,27 @@ class Tables:
         One study's tables; see :mod:`pipeline.tables`.
     minimum : float, optional
         The least loss that the model can have on the data, where it is known.
+    problem : Problem, optional
+        The least squares problem behind it, for what theory says about it.
+    costs : StepCosts
+        What a step costs on this machine, as far as it was measured.
     """
 
     runs: pd.DataFrame
     curves: pd.DataFrame
     minimum: float | None = None
+    problem: "Problem | None" = None
+    costs: StepCosts = field(default_factory=StepCosts)
 
     @functools.cached_property
     def cells(self) -> list[CellSummary]:
         """The cells, in the order in which they first occur."""
         return cells_of(self.runs)
+
+    @functools.cached_property
+    def sweep(self) -> Sweep:
+        """The study read as a grid of optimizers, batch sizes and learning rates."""
+        return Sweep(self.runs, self.curves, self.costs)
 
     @property
     def offline_twin(self) -> bool:
@@ -58,6 +73,8 @@ class FigureEntry:
         From the tables to the figure; pure.
     caption : callable
         From the tables to plain text that says what to see, with numbers computed from the tables.
+    place : int
+        Its place among the study's figures; those of the same place are ordered by name.
     """
 
     name: str
@@ -65,13 +82,14 @@ class FigureEntry:
     study: str
     draw: "Callable[[Tables], Figure]"
     caption: Callable[[Tables], str]
+    place: int = 100
 
 
 _REGISTRY: dict[str, FigureEntry] = {}
 
 
 def register(
-    *, title: str, study: str, caption: Callable[[Tables], str]
+    *, title: str, study: str, caption: Callable[[Tables], str], place: int = 100
 ) -> "Callable[[Callable[[Tables], Figure]], Callable[[Tables], Figure]]":
     """Register the decorated function as a figure, under the function's name.
 
@@ -86,6 +104,8 @@ def register(
         The study whose tables it reads.
     caption : callable
         Writes its caption.
+    place : int
+        Its place among the study's figures.
 
     Returns
     -------
@@ -109,16 +129,16 @@ def register(
             return ("Offline twin: generated data. " if tables.offline_twin else "") + caption(tables)
 
         name = draw.__name__
-        _REGISTRY[name] = FigureEntry(name, title, study, styled, honest)
+        _REGISTRY[name] = FigureEntry(name, title, study, styled, honest, place)
         return styled
 
     return decorate
 
 
 def registered() -> list[FigureEntry]:
-    """Every figure in this folder, by name."""
+    """Every figure in this folder, by place and name."""
     package = importlib.import_module("pipeline.figures")
     for module in pkgutil.iter_modules(package.__path__):
         if not module.name.startswith("_"):
             importlib.import_module(f"pipeline.figures.{module.name}")
-    return [_REGISTRY[name] for name in sorted(_REGISTRY)]
+    return sorted(_REGISTRY.values(), key=lambda entry: (entry.place, entry.name))

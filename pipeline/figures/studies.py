@@ -4,13 +4,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
+from pipeline.analysis.seconds import read_step_costs, step_costs_of_runs
 from pipeline.errors import UserError
-from pipeline.figures.minimum import least_squares_minimum
+from pipeline.figures.minimum import least_squares_problem
 from pipeline.figures.registry import Tables
 from pipeline.tables import CURVES, RUNS, read_table
 
 
-def read_studies(folders: Sequence[Path], data: Path | None = None) -> dict[str, Tables]:
+def read_studies(folders: Sequence[Path], data: Path | None = None, step_cost: Path | None = None) -> dict[str, Tables]:
     """Read the tables of some studies.
 
     Parameters
@@ -19,6 +22,9 @@ def read_studies(folders: Sequence[Path], data: Path | None = None) -> dict[str,
         Each with ``runs.parquet`` and ``curves.parquet``.
     data : Path, optional
         The whitened table, for the least loss that a linear model can have.
+    step_cost : Path, optional
+        A measurement of the time of a step, for studies without a clock. Without it, the time is derived
+        from those of the studies that have one.
 
     Returns
     -------
@@ -30,13 +36,19 @@ def read_studies(folders: Sequence[Path], data: Path | None = None) -> dict[str,
     UserError
         If a table cannot be read or has no rows.
     """
-    studies = {}
+    tables = {}
     for folder in folders:
         runs = read_table(folder / "runs.parquet", RUNS)
         if runs.empty:
             raise UserError(f"{folder / 'runs.parquet'} has no runs: train the study first")
-        minimum = None if data is None else least_squares_minimum(data, runs)
-        if data is not None and minimum is None:
+        tables[folder] = runs, read_table(folder / "curves.parquet", CURVES)
+    everything = pd.concat([runs for runs, _ in tables.values()])
+    costs = step_costs_of_runs(everything) if step_cost is None else read_step_costs(step_cost)
+    studies = {}
+    for folder, (runs, curves) in tables.items():
+        problem = None if data is None else least_squares_problem(data, runs)
+        if data is not None and problem is None:
             print(f"note: {folder} and {data} have no common least squares minimum; none is drawn", file=sys.stderr)
-        studies[str(runs["study"].iloc[0])] = Tables(runs, read_table(folder / "curves.parquet", CURVES), minimum)
+        minimum = None if problem is None else problem.minimum
+        studies[str(runs["study"].iloc[0])] = Tables(runs, curves, minimum, problem, costs)
     return studies

@@ -27,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--data", type=Path, metavar="FILE.parquet", help="the whitened table: names credit and licence"
     )
+    parser.add_argument("--step-cost", type=Path, metavar="FILE.parquet", help="the measured time of a step")
     parser.add_argument("studies", type=Path, nargs="+", metavar="STUDY", help="folders such as results/textbook")
     options = parser.parse_args(arguments)
     # Here, so that --help answers at once.
@@ -36,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from pipeline.report.page import read_figures, render
 
     provenance = load_dataset(options.data, rows=1).provenance if options.data else None
-    page = render(read_studies(options.studies), read_figures(options.figures), provenance)
+    studies = read_studies(options.studies, options.data, options.step_cost)
+    page = render(studies, read_figures(options.figures), provenance)
     with written_whole(options.out) as temporary:
         temporary.write_text(page, encoding="utf-8")
     print(options.out)

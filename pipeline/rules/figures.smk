@@ -3,6 +3,7 @@ rule figures:
         tables=expand(rules.collect.output, study=lab.default_studies),
         measured=rules.measure.input,
         data=lab.default_data,
+        step_cost=lab.measured("step_cost"),
         code=lab.code("figures"),
     output:
         f"{results}/figures/captions.json",
@@ -13,10 +14,11 @@ rule figures:
         "../../environment.yml"
     params:
         out=subpath(output[0], parent=True),
-        studies=rules.log_runs.params.studies,
+        studies=lab.folders(lab.default_studies),
         measured=lambda wildcards, input: [
             f"--measured={table}" for table in input.measured
         ],
     shell:
-        "python -m pipeline.figures --out {params.out:q} --data {input.data:q} {params.measured:q}"
+        "python -m pipeline.figures --out {params.out:q} --data {input.data:q} --step-cost {input.step_cost:q}"
+        " {params.measured:q}"
         " {params.studies:q} > {log:q} 2>&1"

@@ -1,17 +1,3 @@
-rule write_digits:
-    input:
-        code=lab.code("digits"),
-    output:
-        directory(lab.images),
-    log:
-        f"{results}/logs/digits.log",
-    localrule: True
-    conda:
-        "../../environment.yml"
-    shell:
-        "python -m pipeline.digits --out {output:q} > {log:q} 2>&1"
-
-
 # One rule a measurement: measure_vectorisation, measure_memory, ... What is timed holds the whole
 # machine, so that nothing runs beside it.
 for name, measurement in lab.measurements.items():

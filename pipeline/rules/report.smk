@@ -1,8 +1,9 @@
 rule report:
     input:
-        figures=rules.figures.output,
+        figures=rules.figures.output[0],
         tables=rules.figures.input.tables,
         data=rules.figures.input.data,
+        step_cost=lab.measured("step_cost"),
         code=lab.code("report"),
     output:
         f"{results}/report.html",
@@ -12,8 +13,8 @@ rule report:
     conda:
         "../../environment.yml"
     params:
-        figures=f"{results}/figures",
-        studies=rules.log_runs.params.studies,
+        figures=subpath(input.figures, parent=True),
+        studies=lab.folders(lab.default_studies),
     shell:
         "python -m pipeline.report --out {output:q} --figures {params.figures:q} --data {input.data:q}"
-        " {params.studies:q} > {log:q} 2>&1"
+        " --step-cost {input.step_cost:q} {params.studies:q} > {log:q} 2>&1"

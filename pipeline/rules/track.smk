@@ -1,5 +1,6 @@
 # The store and the experiment exist before anyone writes: writers that meet a fresh SQLite file at
-# the same moment break each other's schema.
+# the same moment break each other's schema. Its address is read from MLFLOW_TRACKING_URI by the command
+# itself: it may hold a password, which belongs in no log.
 rule store:
     input:
         code=lab.code("track"),
@@ -11,42 +12,42 @@ rule store:
     conda:
         "../../environment.yml"
     params:
-        uri=lab.tracking_uri,
+        store=lab.tracking_store,
     shell:
-        "python -m pipeline.track --init --uri {params.uri:q} --done {output:q} > {log:q} 2>&1"
+        "python -m pipeline.track --init --done {output:q} > {log:q} 2>&1"
 
 
 rule log_runs:
     input:
         store=ancient(rules.store.output),
-        tables=expand(rules.collect.output, study=lab.default_studies),
+        runs=rules.collect.output.runs,
+        curves=rules.collect.output.curves,
         code=lab.code("track"),
     output:
-        f"{results}/track/logged.json",
+        f"{results}/track/{{study}}.json",
     log:
-        f"{results}/logs/track/log_runs.log",
+        f"{results}/logs/track/{{study}}.log",
     localrule: True
     conda:
         "../../environment.yml"
     params:
-        uri=lab.tracking_uri,
-        studies=expand(f"{results}/{{study}}", study=lab.default_studies),
+        store=lab.tracking_store,
+        study=subpath(input.runs, parent=True),
     shell:
-        "python -m pipeline.track --uri {params.uri:q} {params.studies:q} --done {output:q} > {log:q} 2>&1"
+        "python -m pipeline.track {params.study:q} --done {output:q} > {log:q} 2>&1"
 
 
 # Has no output, so it always runs: after mlflow.db was deleted, this rebuilds it from the tables.
 rule track:
     input:
-        tables=rules.log_runs.input.tables,
+        tables=expand(rules.collect.output, study=lab.default_studies),
     log:
         f"{results}/logs/track/track.log",
     localrule: True
     conda:
         "../../environment.yml"
     params:
-        uri=lab.tracking_uri,
-        studies=rules.log_runs.params.studies,
-        done=rules.log_runs.output,
+        studies=lab.folders(lab.default_studies),
+        done=f"{results}/track/track.json",
     shell:
-        "python -m pipeline.track --uri {params.uri:q} {params.studies:q} --done {params.done:q} 2>&1 | tee {log:q}"
+        "python -m pipeline.track {params.studies:q} --done {params.done:q} 2>&1 | tee {log:q}"

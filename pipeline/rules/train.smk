@@ -17,8 +17,9 @@ rule train:
         out=subpath(output.runs, parent=True),
         data_dir=f"{results}/data",
         overrides=lab.overrides,
+        extension=lab.job_extension,
         cells=lab.job_cells,
     shell:
-        "python -m pipeline.train study={wildcards.study} job={wildcards.job} {params.overrides:q}"
+        "python -m pipeline.train study={wildcards.study} job={wildcards.job} {params.extension:q} {params.overrides:q}"
         " out={params.out:q} data_dir={params.data_dir:q} track=false"
         " hydra.run.dir={params.out:q} > {log:q} 2>&1"

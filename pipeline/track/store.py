@@ -27,7 +27,7 @@ DEFAULT_URI = "sqlite:///mlflow.db"
 _WAITS = (0.2, 0.8, 2.0)
 _SQLITE = re.compile(r"(?P<scheme>sqlite(?:\+\w+)?:///)(?P<path>[^?]+)(?P<query>\?.*)?")
 _SIDE_FILES = ("-journal", "-wal", "-shm")
-#: Which files, by inode, a store's path has been in this process; see :func:`connect`.
+#: Which files, by descriptor, a store's path has been in this process; see :func:`_uri_of_file`.
 _files: dict[str, list[int]] = {}
 
 
@@ -260,10 +260,11 @@ def _uri_of_file(path: Path, uri: str) -> str:
     that was deleted and made again. So each file met at a path gets its own spelling of it.
     """
     files = _files.setdefault(uri, [])
-    inode = path.stat().st_ino
-    if inode not in files:
-        files.append(inode)
-    spelling = f"{path.parent.as_posix()}{'/.' * files.index(inode)}/{path.name}"
+    number = next((i for i, file in enumerate(files) if os.path.samestat(os.fstat(file), path.stat())), len(files))
+    if number == len(files):
+        # Kept open: once a deleted file is closed, the file system may give its inode to the new one.
+        files.append(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    spelling = f"{path.parent.as_posix()}{'/.' * number}/{path.name}"
     return uri.replace(path.as_posix(), spelling, 1)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: Keys of ``config.yaml`` that choose what is trained and where it goes, and are not a cell's.
-RIM = ("study", "job", "out", "label", "mlflow_uri", "track", "data_dir")
+RIM = ("study", "job", "extension", "out", "label", "mlflow_uri", "track", "data_dir")
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def _chosen_cells(config: DictConfig) -> list[Cell]:
         return [Cell(cell_config(config), label=config.label)]
     given = HydraConfig.get().overrides.task
     overrides = [text for text in given if text.lstrip("+").split("=")[0] not in RIM]
-    study = load_study(config.study.name, overrides)
+    study = load_study(config.study.name, overrides, Path(config.extension) if config.extension else None)
     if config.job is None:
         return study.cells
     checks.one_of("job", config.job, study.jobs)
@@ -109,10 +109,10 @@ def _train(cells: Sequence[Cell], folders: Mapping[str, Path]) -> "tuple[pd.Data
     from pipeline.dataset import prepared
     from pipeline.train.cells import train_cells
 
-    groups: dict[tuple[Path, str, str, int], list[Cell]] = {}
+    groups: dict[tuple[Path, str, str, int, int], list[Cell]] = {}
     for cell in cells:
         data = cell.config.data
-        groups.setdefault((folders[cell.id], data.name, data.whiten, data.rows), []).append(cell)
+        groups.setdefault((folders[cell.id], data.name, data.file, data.rows, data.examples), []).append(cell)
     steps = sum(cell.steps * cell.config.seeds for cell in cells)
     with tqdm(total=steps, unit=" steps", unit_scale=True, disable=None) as bar:  # None: only on a terminal
 
@@ -122,7 +122,7 @@ def _train(cells: Sequence[Cell], folders: Mapping[str, Path]) -> "tuple[pd.Data
 
         tables = [
             train_cells(group, {name: prepared(group[0].config.data, folder)}, progress)
-            for (folder, name, _, _), group in groups.items()
+            for (folder, name, *_), group in groups.items()
         ]
     runs, curves = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
     return runs, curves
@@ -136,10 +136,14 @@ def summary(runs: "pd.DataFrame") -> str:
     >>> import pandas as pd
     >>> summary(pd.DataFrame({"final_loss": [0.245], "seconds_per_epoch": [0.009], "status": ["ok"]}))
     'loss: 0.245, 0.009 sec/epoch'
+
+    With an accuracy where there is one: ``loss: 0.014, accuracy: 0.981, 0.101 sec/epoch``.
     """
     seconds = runs.seconds_per_epoch.median()
     digits = ".3f" if seconds >= 0.001 else ".1g"
     clock = "no clock (stacked)" if seconds != seconds else f"{seconds:{digits}} sec/epoch"
     bad = runs.status[runs.status != "ok"].value_counts()
     counts = f" ({', '.join(f'{count} {status}' for status, count in bad.items())})" if len(bad) else ""
-    return f"loss: {runs.final_loss.median():.3f}, {clock}{counts}"
+    tested = runs.accuracy.dropna() if "accuracy" in runs else runs.final_loss[:0]
+    accuracy = f"accuracy: {tested.median():.3f}, " if len(tested) else ""
+    return f"loss: {runs.final_loss.median():.3f}, {accuracy}{clock}{counts}"

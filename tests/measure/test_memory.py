@@ -1,4 +1,4 @@
-"""Kernels move what they say, products do the operations per byte that they must, and the arithmetic is the source's."""
+"""Kernels move what they say, products do the operations per byte they must; the arithmetic is the source's."""
 
 import numpy as np
 import pytest

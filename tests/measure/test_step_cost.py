@@ -49,7 +49,10 @@ def test_runs_are_cut_after_whole_intervals(batch_size, steps, lengths):
 
 
 def test_torchs_own_optimizers_are_measured_and_no_others(dataset):
-    found = [(s.cell.config.optimizer.name, s.cell.config.implementation) for s in subjects(dataset, ["sgd", "yogi"], {10: 5})]
+    found = [
+        (s.cell.config.optimizer.name, s.cell.config.implementation)
+        for s in subjects(dataset, ["sgd", "yogi"], {10: 5})
+    ]
     assert found == [("sgd", "scratch"), ("sgd", "torch"), ("yogi", "scratch")]
 
 
@@ -69,7 +72,5 @@ def test_every_cell_has_every_part(dataset):
 def test_the_parts_add_up_to_the_whole(dataset):
     """Loosely, in the median over the cells: other processes may run beside a test."""
     table = measure_steps(dataset, subjects(dataset, ["sgd", "adam"], {10: 100, 100: 40}), rounds=5)
-    wide = table.pivot_table(
-        index=["implementation", "optimizer", "batch_size"], columns="part", values="us_per_step"
-    )
+    wide = table.pivot_table(index=["implementation", "optimizer", "batch_size"], columns="part", values="us_per_step")
     assert 0.85 < (wide[list(PARTS)].sum(axis=1) / wide["whole"]).median() < 1.15

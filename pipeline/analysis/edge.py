@@ -1,0 +1,49 @@
+"""The edge alarm: a best learning rate on the border of its range may lie beyond it."""
+
+import numpy as np
+import pandas as pd
+
+from pipeline.analysis.best import PER_BATCH_SIZE, best_row, groups
+from pipeline.analysis.grid import Grid, grid_of
+
+COLUMNS = ("optimizer", "batch_size", "side", "best_lr")
+
+
+def edges(runs: pd.DataFrame) -> pd.DataFrame:
+    """Find the optimizers and batch sizes whose best learning rate is the lowest or highest one tried.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        A study's runs.
+
+    Returns
+    -------
+    DataFrame
+        ``optimizer``, ``batch_size``, ``side`` (``low`` or ``high``), ``best_lr``; see :func:`edges_of`.
+    """
+    return edges_of(grid_of(runs))
+
+
+def edges_of(grid: Grid) -> pd.DataFrame:
+    """As :func:`edges`, from the grid.
+
+    The best rate is that of the lowest median final loss. Where every rate diverged for half of the
+    seeds or more, the whole range is too high: the side is ``low`` and ``best_lr`` is NaN. A range of a
+    single rate has no border.
+    """
+    medians, lrs = grid.medians, grid.cells["lr"].to_numpy(dtype=float)
+    found = []
+    for rows in groups(grid, PER_BATCH_SIZE):
+        own, best = lrs[rows], best_row(medians, rows)
+        first = grid.cells.iloc[int(rows[0])]
+        if np.unique(own).size < 2:
+            continue
+        if best is None:
+            side = "low" if grid.cells["diverged"].iloc[rows].sum() else None
+        else:
+            side = {own.min(): "low", own.max(): "high"}.get(lrs[best])
+        if side is not None:
+            rate = np.nan if best is None else lrs[best]
+            found.append((str(first["optimizer"]), int(first["batch_size"]), side, rate))
+    return pd.DataFrame(found, columns=list(COLUMNS))

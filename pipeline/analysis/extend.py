@@ -1,0 +1,94 @@
+"""``python -m pipeline.analysis.extend RUNS... --out FILE.json``: widen ranges whose best rate is on the border."""
+
+import argparse
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.errors import exit_on_user_error
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: How far a range is widened: one decade.
+FACTOR = 10.0
+
+
+def extensions(runs: "pd.DataFrame", factor: float = FACTOR) -> list[dict[str, Any]]:
+    """Find the learning rates to add.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        A study's runs, those of earlier extensions among them.
+    factor : float
+        How far a range is widened on the flagged side.
+
+    Returns
+    -------
+    list of dict
+        ``optimizer``, ``batch_size``, ``side``, ``best_lr`` (None where every rate diverged) and ``lrs``: as many
+        rates as fill the decade with the spacing that the range has, at least one, to four significant digits.
+    """
+    from pipeline.analysis.edge import edges
+
+    points = []
+    for optimizer, batch_size, side, best in edges(runs).to_numpy():
+        own = (runs["optimizer"] == optimizer) & (runs["batch_size"] == batch_size)
+        lrs = sorted({float(lr) for lr in runs.loc[own, "lr"]})
+        ratio = (lrs[-1] / lrs[0]) ** (1 / (len(lrs) - 1))
+        start, step = (lrs[0], 1 / ratio) if side == "low" else (lrs[-1], ratio)
+        count = max(round(math.log(factor) / math.log(ratio)), 1)
+        points.append(
+            {
+                "optimizer": optimizer,
+                "batch_size": batch_size,
+                "side": side,
+                "best_lr": None if math.isnan(best) else best,
+                "lrs": sorted(float(f"{start * step**i:.4g}") for i in range(1, count + 1)),
+            }
+        )
+    return points
+
+
+@exit_on_user_error()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the learning rates to add, and print them.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The command line; that of the process by default.
+
+    Raises
+    ------
+    SystemExit
+        With status 2 after a mistake of the user's.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.analysis.extend",
+        description="Widen, by a decade, the ranges whose best learning rate lies on the border.",
+    )
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUNS.parquet", help="the runs of one study")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="where the new rates go")
+    options = parser.parse_args(arguments)
+    # Here, so that --help answers at once.
+    import pandas as pd
+
+    from pipeline.files import written_whole
+    from pipeline.tables import RUNS, read_table
+
+    points = extensions(pd.concat([read_table(path, RUNS) for path in options.runs], ignore_index=True))
+    with written_whole(options.out) as temporary:
+        temporary.write_text(json.dumps({"points": points}, indent=2) + "\n", encoding="utf-8")
+    if not points:
+        print("No best learning rate lies on the border of its range: nothing to add.")
+    for point in points:
+        rates = ", ".join(f"{lr:g}" for lr in point["lrs"])
+        print(f"{point['optimizer']}, b = {point['batch_size']}: best on the {point['side']} border; adding {rates}")
+
+
+if __name__ == "__main__":
+    main()

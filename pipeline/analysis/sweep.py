@@ -1,0 +1,89 @@
+"""Everything that figures and report say about a sweep, computed once."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import pandas as pd
+
+from pipeline.analysis.best import PER_BATCH_SIZE, PER_OPTIMIZER, best_cells
+from pipeline.analysis.compare import Comparison, probability_better
+from pipeline.analysis.edge import edges_of
+from pipeline.analysis.grid import Grid, grid_of
+from pipeline.analysis.lr_scaling import LrScaling, lr_scaling
+from pipeline.analysis.profile import Profile, profiles
+from pipeline.analysis.scaling import scaling
+from pipeline.analysis.seconds import StepCosts, add_seconds
+from pipeline.analysis.target import Target, first_hits, target_loss
+from pipeline.analysis.tuning import TuningCurve, tuning_curves
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """A study read as a grid of optimizers, batch sizes and learning rates.
+
+    Parameters
+    ----------
+    runs, curves : DataFrame
+        Its tables.
+    costs : StepCosts
+        What a step costs, as far as it was measured.
+    """
+
+    runs: pd.DataFrame
+    curves: pd.DataFrame
+    costs: StepCosts
+
+    @cached_property
+    def grid(self) -> Grid:
+        """Final losses, cells by seeds."""
+        return grid_of(self.runs)
+
+    @cached_property
+    def best(self) -> pd.DataFrame:
+        """The best cell of each optimizer, the lowest median first."""
+        return best_cells(self.grid, PER_OPTIMIZER).sort_values("median", kind="stable").reset_index(drop=True)
+
+    @cached_property
+    def best_by_batch_size(self) -> pd.DataFrame:
+        """The best cell of each optimizer and batch size."""
+        return best_cells(self.grid, PER_BATCH_SIZE)
+
+    @cached_property
+    def against_leader(self) -> list[Comparison | None]:
+        """The leader held against the best cell of each optimizer, in the order of :attr:`best`; None for itself."""
+        rows = [int(row) for row in self.best["row"]]
+        if rows[0] < 0:
+            return [None] * len(rows)
+        losses = self.grid.losses
+        return [None, *(None if row < 0 else probability_better(losses[rows[0]], losses[row]) for row in rows[1:])]
+
+    @cached_property
+    def edges(self) -> pd.DataFrame:
+        """Best learning rates on the border of their range."""
+        return edges_of(self.grid)
+
+    @cached_property
+    def target(self) -> Target:
+        """The loss to reach."""
+        return target_loss(self.grid)
+
+    @cached_property
+    def scaling(self) -> pd.DataFrame:
+        """Steps, examples and seconds to the target by optimizer and batch size."""
+        table = scaling(self.grid, first_hits(self.grid, self.curves, self.target.loss))
+        return add_seconds(table, self.costs)
+
+    @cached_property
+    def lr_scaling(self) -> list[LrScaling]:
+        """Best learning rates against batch sizes."""
+        return lr_scaling(self.grid)
+
+    @cached_property
+    def profiles(self) -> list[Profile]:
+        """Performance profiles, the highest score first."""
+        return profiles(self.scaling)
+
+    @cached_property
+    def tuning(self) -> list[TuningCurve]:
+        """Tuning-cost curves."""
+        return tuning_curves(self.grid, self.runs)

@@ -1,0 +1,108 @@
+"""A loss to reach, fixed beforehand, and what each run spends until it is there."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from pipeline.analysis.best import best_row
+from pipeline.analysis.grid import Array, Grid
+
+#: Whose best cell sets the target, and how far above it the target lies, as a share of that loss.
+REFERENCE = "sgd"
+SLACK = 0.01
+
+
+@dataclass(frozen=True)
+class Target:
+    """A loss, and the cell that it was derived from.
+
+    Parameters
+    ----------
+    loss : float
+        The target; NaN where the reference has no cell with a finite median.
+    reference : str
+        The optimizer.
+    row : int
+        Position of its best cell, -1 if there is none.
+    best : float
+        That cell's median final loss.
+    """
+
+    loss: float
+    reference: str
+    row: int
+    best: float
+
+
+@dataclass(frozen=True, eq=False)
+class Hits:
+    """What the runs of a grid spend until the loss is first read at or below the target.
+
+    Parameters
+    ----------
+    steps, examples : ndarray, shape (n, s)
+        Infinite where a run never gets there, diverged or failed.
+    """
+
+    steps: Array
+    examples: Array
+
+
+def target_loss(grid: Grid, reference: str = REFERENCE, slack: float = SLACK) -> Target:
+    """Fix the target: the median final loss of the reference's best cell, plus one per cent *of that loss*.
+
+    The best cell is the one with the lowest median over seeds. The rule and the reference are set before
+    any other optimizer is looked at, and a median of seeds keeps a lucky run from setting a target that
+    nobody meets again (Dahl et al., 2023, Benchmarking Neural Network Training Algorithms, section 4).
+
+    Parameters
+    ----------
+    grid : Grid
+        The study.
+    reference : str
+        Whose cells set the target. Where the study does not have it, its first optimizer.
+    slack : float
+        How far above, relative.
+
+    Returns
+    -------
+    Target
+    """
+    reference = reference if reference in grid.optimizers else grid.optimizers[0]
+    row = best_row(grid.medians, grid.rows(reference))
+    if row is None:
+        return Target(float("nan"), reference, -1, float("inf"))
+    best = float(grid.medians[row])
+    return Target(best * (1 + slack), reference, row, best)
+
+
+def first_hits(grid: Grid, curves: pd.DataFrame, target: float) -> Hits:
+    """Find the first reading of each run at or below the target.
+
+    The loss is read every so many examples, so a cost is known to within one such interval.
+
+    Parameters
+    ----------
+    grid : Grid
+        The study.
+    curves : DataFrame
+        Its readings, as of :data:`pipeline.tables.CURVES`.
+    target : float
+        The loss.
+
+    Returns
+    -------
+    Hits
+    """
+    below = curves[curves["loss"].to_numpy(dtype=float) <= target]
+    cell = pd.Index(grid.cells["cell_id"]).get_indexer(pd.Index(below["cell_id"]))
+    seed = pd.Index(grid.seeds).get_indexer(pd.Index(below["seed"]))
+    known = (cell >= 0) & (seed >= 0)
+    hits = []
+    for name in ("steps", "examples"):
+        first = np.full(grid.losses.shape, np.inf)
+        spent = below[name.removesuffix("s") if name == "steps" else name].to_numpy(dtype=float)
+        np.minimum.at(first, (cell[known], seed[known]), spent[known])
+        hits.append(first)
+    return Hits(*hits)

@@ -1,0 +1,110 @@
+"""Steps to the target against the batch size: how far doubling the batch halves the steps."""
+
+import math
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from pipeline.figures import formats
+from pipeline.figures.cost_to_target import target_briefly
+from pipeline.figures.panels import legend_below, optimizer_panels
+from pipeline.figures.registry import Tables, register
+
+_INK = "#0072B2"
+#: Perfect scaling still holds where the examples are at most this factor above the fewest.
+_PERFECT = 1.5
+
+
+def perfect_to(own: pd.DataFrame) -> float:
+    """The largest batch size up to which no more than 1.5 times the fewest examples are needed; NaN if none."""
+    arrived = own[np.isfinite(own["examples"])]
+    if arrived.empty:
+        return math.nan
+    good = own["examples"] <= _PERFECT * arrived["examples"].min()
+    return float(own.loc[good, "batch_size"].max())
+
+
+def caption(tables: Tables) -> str:
+    """Say how far perfect scaling goes, and who misses where."""
+    table = tables.sweep.scaling
+    text = (
+        f"{target_briefly(tables)} Median steps over seeds, each batch size at the learning rate that gets there "
+        f"first; bars "
+        "are 95 % intervals (order statistics). On the dashed line doubling the batch halves the steps, so the "
+        "examples "
+        "stay the same."
+    )
+    reach: dict[int, list[str]] = {}
+    for name, own in table.groupby("optimizer", sort=False):
+        if not math.isnan(limit := perfect_to(own)):
+            reach.setdefault(int(limit), []).append(str(name))
+    if reach:
+        ends = [f"b = {b} ({formats.listed(reach[b])})" for b in sorted(reach)]
+        text += f" At most {_PERFECT:g} times the fewest examples are needed up to {'; '.join(ends)}."
+    missed = int(np.isinf(table["steps"]).sum())
+    if missed:
+        text += (
+            f" In {missed} of {len(table)} combinations half of the seeds or more miss the target: every run has "
+            f"the same "
+            "number of epochs, and so large batches have few steps. Comparing batch sizes at fixed epochs shows the "
+            "perfect-scaling regime and its end, not what large batches could do with more epochs."
+        )
+    return text
+
+
+@register(title="Steps to the target by batch size", study="sweep", caption=caption, place=5)
+def sweep_steps_by_batch(tables: Tables) -> Figure:
+    """Draw steps to the target against the batch size on log2 axes, a panel for each optimizer.
+
+    Parameters
+    ----------
+    tables : Tables
+        A sweep.
+
+    Returns
+    -------
+    Figure
+    """
+    grid, table = tables.sweep.grid, tables.sweep.scaling
+    figure, panels = optimizer_panels(
+        grid.optimizers, "batch size (log scale)", "steps to the target (log scale)", height=1.3, legend_lines=1
+    )
+    finite = table["steps"][np.isfinite(table["steps"])]
+    bottom, top = (float(finite.min()) / 2, float(finite.max()) * 4) if len(finite) else (1.0, 1024.0)
+    for name, axes in zip(grid.optimizers, panels, strict=True):
+        _draw_panel(axes, table[table["optimizer"] == name].sort_values("batch_size"), top)
+    axes = panels[0]
+    axes.set_xscale("log", base=2)
+    axes.set_yscale("log", base=2)
+    axes.set_ylim(bottom, top)
+    axes.set_xlim(min(grid.batch_sizes) / 1.4, max(grid.batch_sizes) * 1.4)
+    axes.xaxis.set_major_locator(FixedLocator(grid.batch_sizes))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_major_locator(FixedLocator([4.0**i for i in range(12)]))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_minor_locator(NullLocator())
+    handles = [
+        Line2D([], [], color=_INK, marker="o", markersize=4.5),
+        Line2D([], [], color="#555555", linestyle=(0, (4, 2)), linewidth=1.2),
+        Line2D([], [], color="#a30000", marker="^", linestyle="none", markersize=6),
+    ]
+    legend_below(figure, handles, ["median", "perfect scaling", "missed by half of the seeds or more"])
+    return figure
+
+
+def _draw_panel(axes: Axes, own: pd.DataFrame, top: float) -> None:
+    sizes, steps = own["batch_size"].to_numpy(dtype=float), own["steps"].to_numpy(dtype=float)
+    here = np.isfinite(steps)
+    if here.any():
+        first = int(np.flatnonzero(here)[0])
+        axes.plot(sizes, steps[first] * sizes[first] / sizes, color="#555555", linestyle=(0, (4, 2)), linewidth=1.2)
+    low, high = (own[f"steps_{name}"].to_numpy(dtype=float)[here] for name in ("low", "high"))
+    axes.vlines(sizes[here], low, np.minimum(high, 10 * top), color=_INK, alpha=0.4, linewidth=4)
+    axes.plot(sizes[here], steps[here], "o-", color=_INK, markersize=4.5, linewidth=1.4)
+    if not here.all():
+        axes.plot(sizes[~here], [top] * int(np.count_nonzero(~here)), "^", color="#a30000", markersize=6, clip_on=False)

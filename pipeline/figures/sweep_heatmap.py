@@ -1,0 +1,227 @@
+"""Final loss over batch size and learning rate, a panel for each optimizer, every status marked."""
+
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from pipeline.analysis.best import best_row
+from pipeline.analysis.grid import Array, Grid
+from pipeline.figures import formats
+from pipeline.figures.panels import legend_below, optimizer_panels
+from pipeline.figures.registry import Tables, register
+
+#: Lightness rises steadily, for grey prints and for colour-blind readers.
+_COLOURS = "cividis"
+_NO_MEDIAN = "#f0f0f0"
+_SMALLEST = 1e-5
+_MARKS: dict[str, dict[str, Any]] = {
+    "half or more diverged": {"marker": "x", "color": "#000000", "markersize": 5, "markeredgewidth": 1.3},
+    "some diverged": {"marker": "+", "color": "#000000", "markersize": 6, "markeredgewidth": 1.3},
+    "error in some run": {
+        "marker": "D",
+        "markerfacecolor": "#ffffff",
+        "markeredgecolor": "#000000",
+        "markersize": 4.5,
+    },
+    "best lr of the batch size": {
+        "marker": "o",
+        "markerfacecolor": "#ffffff",
+        "markeredgecolor": "#000000",
+        "markersize": 6,
+    },
+    "best lr, lowest of its range": {
+        "marker": "<",
+        "markerfacecolor": "#ffffff",
+        "markeredgecolor": "#d00000",
+        "markersize": 9,
+        "markeredgewidth": 2,
+    },
+    "best lr, highest of its range": {
+        "marker": ">",
+        "markerfacecolor": "#ffffff",
+        "markeredgecolor": "#d00000",
+        "markersize": 9,
+        "markeredgewidth": 2,
+    },
+}
+
+
+def caption(tables: Tables) -> str:
+    """Say what the marks are, where the best cell is, how many runs diverged, and what lies on a border."""
+    sweep = tables.sweep
+    first = sweep.best.iloc[0]
+    text = f"Median final loss over {formats.count(len(sweep.grid.seeds), 'seed')}, darker is better."
+    if np.isfinite(first["median"]):
+        text += (
+            f" The lowest, {formats.loss(float(first['median']))}, is {first['optimizer']} at b = "
+            f"{first['batch_size']}, "
+            f"lr {first['lr']:g}."
+        )
+    status = tables.runs["status"]
+    bad = [f"{(status == name).sum():,} {words}" for name, words in (("diverged", "diverged"), ("error", "failed"))]
+    text += f" Of {len(status):,} runs, {formats.listed(bad)}."
+    if "sgd" in sweep.grid.optimizers and tables.problem is not None:
+        limit = tables.problem.max_stable_lr_full_batch
+        text += (
+            f" On sgd's panel the dashed line is the limit of full-batch gradient descent, 2/λ_max = {limit:.3f}, "
+            f"and the "
+            "solid one the limit in mean square at each batch size; they hold for plain sgd only, and for runs that "
+            "are "
+            "long enough to show it."
+        )
+    flagged = len(sweep.edges)
+    if flagged:
+        return text + f" {formats.count(flagged, 'best learning rate')} on the border of a range: see the list below."
+    return text + " No best learning rate lies on the border of its range."
+
+
+@register(title="Final loss over batch size and learning rate", study="sweep", caption=caption, place=1)
+def sweep_heatmap(tables: Tables) -> Figure:
+    """Draw a heatmap for each optimizer, its own learning rates across and the batch sizes up.
+
+    Parameters
+    ----------
+    tables : Tables
+        A sweep.
+
+    Returns
+    -------
+    Figure
+    """
+    grid = tables.sweep.grid
+    figure, panels = optimizer_panels(
+        grid.optimizers, "learning rate (log scale)", "batch size", height=1.15, legend_lines=5, wide=True
+    )
+    norm = _norm(grid, tables)
+    used = set()
+    for name, axes in zip(grid.optimizers, panels, strict=True):
+        used |= _draw_panel(axes, name, tables, norm)
+        if name == "sgd" and tables.problem is not None:
+            _draw_limits(axes, tables)
+    sizes = grid.batch_sizes
+    panels[0].set_yticks(range(len(sizes)), [f"{b}" for b in sizes])
+    panels[0].set_ylim(-0.5, len(sizes) - 0.5)
+    _explain(figure, norm, used, tables)
+    return figure
+
+
+def _norm(grid: Grid, tables: Tables) -> LogNorm:
+    """From the best excess to the initial one: what is worse than untrained is as bad as can be."""
+    excess = _excess(grid, tables)
+    finite = excess[np.isfinite(excess)]
+    low = float(finite.min()) if finite.size else _SMALLEST
+    high = float(tables.runs["initial_loss"].astype(float).median()) - (tables.minimum or 0.0)
+    return LogNorm(low, max(high, 1.01 * low) if np.isfinite(high) else 10 * low)
+
+
+def _excess(grid: Grid, tables: Tables) -> Array:
+    return np.asarray(np.maximum(grid.medians - (tables.minimum or 0.0), _SMALLEST))
+
+
+def _draw_panel(axes: Axes, name: str, tables: Tables, norm: LogNorm) -> set[str]:
+    grid, edges = tables.sweep.grid, tables.sweep.edges
+    sizes, rows = grid.batch_sizes, grid.rows(name)
+    cells = grid.cells.iloc[rows]
+    lrs = np.unique(cells["lr"].to_numpy(dtype=float))
+    x = np.searchsorted(lrs, cells["lr"].to_numpy(dtype=float))
+    y = np.searchsorted(sizes, cells["batch_size"].to_numpy())
+    values = np.full((len(sizes), len(lrs)), np.nan)
+    excess = _excess(grid, tables)[rows]
+    values[y, x] = np.minimum(excess, norm.vmax or 1.0)
+    borders = np.arange(len(sizes) + 1) - 0.5
+    axes.set_xscale("log")
+    axes.grid(visible=False)
+    # What diverged has its own colour, and what was not tried has none.
+    diverged = np.isinf(excess)
+    values[y[diverged], x[diverged]] = np.nan
+    axes.pcolormesh(_borders(lrs), borders, np.ma.masked_invalid(values), norm=norm, cmap=_COLOURS, rasterized=True)
+    grey = np.full(values.shape, np.nan)
+    grey[y[diverged], x[diverged]] = 0.0
+    axes.pcolormesh(
+        _borders(lrs), borders, np.ma.masked_invalid(grey), cmap=_plain_map(), vmin=0, vmax=1, rasterized=True
+    )
+    used = _mark_statuses(axes, cells, y)
+    for i, b in enumerate(sizes):
+        own = grid.rows(name, b)
+        best = best_row(grid.medians, own) if own.size else None
+        flagged = edges[(edges["optimizer"] == name) & (edges["batch_size"] == b)]
+        mark = "best lr of the batch size"
+        if len(flagged):
+            mark = f"best lr, {'lowest' if flagged['side'].iloc[0] == 'low' else 'highest'} of its range"
+        if best is not None or len(flagged):
+            lr = grid.cells["lr"].iloc[own].min() if best is None else grid.cells["lr"].iloc[best]
+            axes.plot([lr], [i], linestyle="none", zorder=4, clip_on=False, **_MARKS[mark])
+            used.add(mark)
+    axes.set_xlim(float(_borders(lrs)[0]), float(_borders(lrs)[-1]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    return used
+
+
+def _plain_map() -> Any:
+    from matplotlib.colors import ListedColormap
+
+    return ListedColormap([_NO_MEDIAN])
+
+
+def _borders(lrs: Array) -> Array:
+    """Where cells meet, half way between rates on the log scale."""
+    if len(lrs) == 1:
+        return np.array([lrs[0] / 1.5, lrs[0] * 1.5])
+    logs = np.log(lrs)
+    middle = (logs[1:] + logs[:-1]) / 2
+    return np.asarray(np.exp(np.r_[2 * logs[0] - middle[0], middle, 2 * logs[-1] - middle[-1]]))
+
+
+def _mark_statuses(axes: Axes, cells: Any, y: Any) -> set[str]:
+    """Mark every cell whose runs did not all end well."""
+    diverged, failed = cells["diverged"].to_numpy(), cells["error"].to_numpy()
+    total = diverged + failed + cells["ok"].to_numpy()
+    used = set()
+    for name, chosen in (
+        ("half or more diverged", 2 * diverged >= total),
+        ("some diverged", (diverged > 0) & (2 * diverged < total)),
+        ("error in some run", failed > 0),
+    ):
+        if chosen.any():
+            axes.plot(cells["lr"].to_numpy()[chosen], y[chosen], linestyle="none", zorder=3, **_MARKS[name])
+            used.add(name)
+    return used
+
+
+def _draw_limits(axes: Axes, tables: Tables) -> None:
+    """Draw the stability limits of plain SGD: of the full batch, and in mean square at each batch size."""
+    from pipeline.theory import max_stable_lr
+
+    problem, sizes = tables.problem, tables.sweep.grid.batch_sizes
+    assert problem is not None
+    limits = [max_stable_lr(problem, b, sampling="fresh_subset") for b in sizes if b <= problem.n]
+    ends = np.repeat(limits, 2), np.repeat(np.arange(len(limits) + 1) - 0.5, 2)[1:-1]
+    for colour, width in (("#ffffff", 3.2), ("#d00000", 1.6)):
+        axes.plot(*ends, color=colour, linewidth=width, zorder=3.5)
+        axes.axvline(
+            problem.max_stable_lr_full_batch, color=colour, linewidth=width, linestyle=(0, (2.5, 1.5)), zorder=3.4
+        )
+
+
+def _explain(figure: Figure, norm: LogNorm, used: set[str], tables: Tables) -> None:
+    height = figure.get_figheight()
+    place = figure.add_axes((0.5, 1.05 / height, 0.46, 0.1 / height))
+    bar = figure.colorbar(ScalarMappable(norm, _COLOURS), cax=place, orientation="horizontal", extend="max")
+    bar.ax.tick_params(labelsize=8)
+    bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    bar.ax.xaxis.set_minor_locator(NullLocator())
+    words = "final loss" if tables.minimum is None else "final loss − minimum"
+    figure.text(0.02, 1.07 / height, f"colour: {words}, median", va="center", fontsize=9)
+    handles = [Line2D([], [], linestyle="none", **look) for name, look in _MARKS.items() if name in used]
+    labels = [name for name in _MARKS if name in used]
+    if "sgd" in tables.sweep.grid.optimizers and tables.problem is not None:
+        handles += [Line2D([], [], color="#d00000", linewidth=1.6, linestyle=dash) for dash in ("-", (0, (2.5, 1.5)))]
+        labels += ["sgd is stable in mean square left of this", "full-batch limit 2/λ_max (sgd)"]
+    legend_below(figure, handles, labels, columns=2)

@@ -1,0 +1,142 @@
+"""The files around the code agree with each other and with what the README promises."""
+
+import re
+import subprocess
+import tomllib
+
+import pytest
+import yaml
+from conftest import ROOT
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from pipeline.config.study import study_names
+
+README = (ROOT / "README.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+DIRECT = [Requirement(text) for text in PROJECT["dependencies"]]
+FOR_DEVELOPMENT = [Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]]
+
+
+def pinned(name):
+    """Name to version, of everything that a lock pins."""
+    pins = re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)$", (ROOT / name).read_text(), re.MULTILINE)
+    assert len(pins) > 50
+    return {canonicalize_name(name): version for name, version in pins}
+
+
+@pytest.fixture(scope="module")
+def lock():
+    """What the lab runs with."""
+    return pinned("requirements.lock")
+
+
+@pytest.fixture(scope="module")
+def tracked():
+    """Every file that git tracks or would track."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"], cwd=ROOT, capture_output=True, check=True
+    )
+    return [name for name in listed.stdout.decode().splitlines() if (ROOT / name).is_file()]
+
+
+def code_of(text):
+    """What stands in code spans and blocks."""
+    return re.findall(r"```\w*\n(.*?)```|`([^`\n]+)`", text, re.DOTALL)
+
+
+COMMANDS = "\n".join(block or span for block, span in code_of(README))
+
+
+@pytest.mark.parametrize("requirement", DIRECT, ids=lambda requirement: requirement.name)
+def test_each_direct_dependency_is_locked_at_a_version_it_allows(lock, requirement):
+    version = lock[canonicalize_name(requirement.name)]
+    assert requirement.specifier.contains(version, prereleases=True)
+
+
+@pytest.mark.parametrize("requirement", FOR_DEVELOPMENT, ids=lambda requirement: requirement.name)
+def test_each_tool_of_the_developers_is_locked_at_a_version_it_allows(requirement):
+    version = pinned("requirements-dev.lock")[canonicalize_name(requirement.name)]
+    assert requirement.specifier.contains(version, prereleases=True)
+
+
+def test_developers_have_what_the_lab_runs_with_and_more(lock):
+    assert lock.items() < pinned("requirements-dev.lock").items()
+
+
+def test_torch_is_one_exact_version_without_a_build_of_its_own(lock):
+    assert lock["torch"] == "2.13.0"
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_the_lock_names_no_index_and_no_folder(name):
+    text = (ROOT / name).read_text()
+    pins = re.sub(r"#.*", "", text)
+    assert not re.search(r"^\s*-|://|@|file:", pins, re.MULTILINE)
+
+
+def test_conda_installs_what_make_installs_on_a_python_that_is_allowed():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    assert pip == ["-r requirements.lock"]
+    assert environment["name"] == PROJECT["name"]
+    python = next(entry for entry in environment["dependencies"] if str(entry).startswith("python="))
+    assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains(python.removeprefix("python="))
+    assert environment["variables"]["MLFLOW_DISABLE_TELEMETRY"] == "true"
+
+
+def test_the_targets_of_make_that_are_written_about_exist():
+    targets = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
+    contributing = "\n".join(block or span for block, span in code_of((ROOT / "CONTRIBUTING.md").read_text()))
+    named = set(re.findall(r"\bmake ([a-z-]+)", f"{COMMANDS}\n{contributing}"))
+    assert {"ui", "test", "test-quick", "check"} <= named <= targets
+    declared = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE).group(1).split()
+    assert set(declared) == targets
+
+
+def test_the_files_and_folders_that_are_written_about_exist(tracked):
+    folders = {name.split("/")[0] for name in tracked if "/" in name}
+    spans = {span for _, span in code_of(README) if re.fullmatch(r"[\w.-]+(/[\w.-]+)*/?", span)}
+    made = ("results", "mlflow.db", ".venv", "STUDY", "figures/", "logs/", "report.html")
+    paths = {span for span in spans if ("/" in span or "." in span) and not span.startswith(made)}
+    paths = {path for path in paths if "NAME" not in path and not path.startswith(("data.", "hydra/"))}
+    named = {path for path in paths if not (ROOT / path).exists() and not (ROOT / "conf" / path).exists()}
+    assert named == set()
+    assert {path.rstrip("/").split("/")[0] for path in paths if path.endswith("/")} <= folders
+
+
+def test_the_modules_that_are_written_about_can_be_run():
+    for module in set(re.findall(r"python -m (pipeline\.[a-z_]+)", COMMANDS)):
+        assert (ROOT / module.replace(".", "/") / "__main__.py").is_file(), module
+
+
+def test_the_targets_of_snakemake_that_are_written_about_exist():
+    targets = set(re.findall(r"snakemake --cores 2 ([a-z]+)", COMMANDS))
+    rules = "".join(path.read_text() for path in (ROOT / "pipeline" / "rules").glob("*.smk"))
+    assert targets
+    for target in targets:
+        assert target in study_names() or re.search(rf"^rule {target}:", rules, re.MULTILINE), target
+
+
+@pytest.mark.slow
+def test_the_overrides_that_are_written_about_are_accepted(run):
+    commands = re.findall(r"(?:python -m pipeline\.train) ([^\n]*=[^\n]*)", COMMANDS)
+    assert len(commands) == 2
+    for command in commands:
+        arguments = [word for word in command.split() if word != "-m"]
+        cells = [word.split(",")[0] for word in arguments]
+        done = run("python", "-m", "pipeline.train", *cells, "--cfg", "job")
+        assert done.returncode == 0, done.stderr
+    for given in re.findall(r"--config '([^']+)'", COMMANDS):
+        done = run("snakemake", "--dry-run", "textbook", "--config", given)
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_data_are_not_in_the_repository(tracked):
+    assert [name for name in tracked if name.endswith((".dat", ".parquet", ".db"))] == []
+    first_row = b"800\t0\t0.3048\t71.3\t0.00266337\t126.201"
+    for name in tracked:
+        content = (ROOT / name).read_bytes()
+        assert len(content) < 1_000_000, name
+        assert content.count(b"\t0.3048\t") < 3 and first_row not in content, name

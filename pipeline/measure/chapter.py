@@ -75,6 +75,7 @@ class Collections:
         self._started = 0.0
 
     def __call__(self, phase: str, info: dict[str, int]) -> None:
+        """Be told of the start or the end of a collection."""
         if phase == "start":
             self._started = time.perf_counter()
         elif self.timer.running:

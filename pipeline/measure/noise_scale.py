@@ -1,7 +1,7 @@
 r"""The gradient noise scale along training, and the batch size from which on larger ones stop paying.
 
-The noise scale :math:`\mathrm{tr}\,\Sigma / |G|^2`, in examples, is the batch size at which a minibatch gradient's noise
-is as large as the gradient. Steps :math:`S` and examples :math:`E = b S` to a target, each batch size at its best
+The noise scale :math:`\mathrm{tr}\,\Sigma / |G|^2`, in examples, is the batch size at which a minibatch gradient's
+noise is as large as the gradient. Steps :math:`S` and examples :math:`E = b S` to a target, each batch size at its best
 learning rate, follow about
 
 .. math:: \Big(\frac{S}{S_{\min}} - 1\Big) \Big(\frac{E}{E_{\min}} - 1\Big) = 1

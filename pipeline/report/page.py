@@ -31,15 +31,18 @@ class InlinedFigure:
     title, caption : str
         Plain text.
     study : str
-        The study it was drawn from.
+        The study it was drawn from; empty if it is of a measurement.
     source : str
         A ``data:`` URI.
+    measurement : str
+        The measurement it was drawn from; empty if it is of a study.
     """
 
     title: str
     caption: str
     study: str
     source: str
+    measurement: str = ""
 
 
 def read_figures(folder: Path) -> list[InlinedFigure]:
@@ -67,6 +70,7 @@ def read_figures(folder: Path) -> list[InlinedFigure]:
                 caption=str(entry["caption"]),
                 study=str(entry["study"]),
                 source=_data_uri(folder / Path(entry["svg"]).name),
+                measurement=str(entry.get("measurement", "")),
             )
             for entry in json.loads(path.read_text(encoding="utf-8"))
         ]
@@ -111,6 +115,7 @@ def render(
     twin = any(tables.offline_twin for tables in studies.values()) or bool((provenance or {}).get("offline_twin"))
     return environment.get_template("report.html.j2").render(
         studies=[_study(name, tables, figures, data["Data"]) for name, tables in studies.items()],
+        measurements=[figure for figure in figures if figure.measurement],
         data=data,
         offline_twin=twin,
         machine=machine_facts(),

@@ -125,7 +125,7 @@ def train(run: ChapterRun, X: torch.Tensor, y: torch.Tensor, *, through_loader: 
             if seen % EVALUATE_EVERY == 0:
                 timer.stop()
                 parts = loader if through_loader else [(X, y)]
-                evaluated.append(sum(float(losses(*part).sum()) for part in parts) / len(X))
+                evaluated.append(sum(float(losses(*part).detach().sum()) for part in parts) / len(X))
                 timer.start()
     gc.callbacks.remove(collections)
     return {

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from pipeline.measure.gradient_noise import problem_of
 from pipeline.measure.inputs import Inputs
+from pipeline.measure.schemas import SCHEMAS
 from pipeline.theory import Initial, Problem, noise_scale, scaling_curve
 
 Array = NDArray[np.float64]
@@ -256,5 +257,5 @@ def measure(inputs: Inputs) -> pd.DataFrame:
 
 def table_of(tables: Sequence[pd.DataFrame], minimum: float) -> pd.DataFrame:
     """Gather tables; what a row does not say is missing."""
-    table = pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True).reindex(columns=SCHEMAS["noise_scale"].names)
     return table.assign(excess=table["loss"] - minimum).astype({"batch_size": "Int64", "examples": "Int64"})

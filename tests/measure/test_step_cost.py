@@ -49,10 +49,8 @@ def test_runs_are_cut_after_whole_intervals(batch_size, steps, lengths):
 
 
 def test_torchs_own_optimizers_are_measured_and_no_others(dataset):
-    found = [
-        (s.cell.config.optimizer.name, s.cell.config.implementation)
-        for s in subjects(dataset, ["sgd", "yogi"], {10: 5})
-    ]
+    configs = [subject.cell.config for subject in subjects(dataset, ["sgd", "yogi"], {10: 5})]
+    found = [(config.optimizer.name, config.implementation) for config in configs]
     assert found == [("sgd", "scratch"), ("sgd", "torch"), ("yogi", "scratch")]
 
 

@@ -1,4 +1,4 @@
-# fetch -> whiten -> train (jobs) -> collect -> {track, figures} -> report
+# fetch -> whiten -> train (jobs) -> collect -> {track, figures, claims} -> report
 #
 #   snakemake --cores 8                # everything: tables, MLflow, figures, report
 #   snakemake --cores 8 textbook       # the tables of one study
@@ -33,6 +33,7 @@ include: "pipeline/rules/collect.smk"
 include: "pipeline/rules/extend.smk"
 include: "pipeline/rules/track.smk"
 include: "pipeline/rules/figures.smk"
+include: "pipeline/rules/claims.smk"
 include: "pipeline/rules/report.smk"
 
 

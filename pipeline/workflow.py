@@ -20,6 +20,7 @@ from pipeline.config.compose import compose_cell, parse_overrides
 from pipeline.config.extension import Widening, read_rounds
 from pipeline.config.study import study_names
 from pipeline.errors import UserError, exit_on_user_error
+from pipeline.measure import MEASUREMENTS
 
 #: The code behind each stage. An edit reruns the stages that list the file, and what hangs on them.
 #: ``pipeline/config`` is in none: what it decides reaches a job through the cells in its parameters.
@@ -32,6 +33,7 @@ _STAGE_CODE = {
     "track": ("track/*.py", "tables.py", "config/cell.py"),
     "extend": ("analysis/*.py", "tables.py"),
     "figures": ("figures/*.py", "analysis/*.py", "theory/*.py", "dataset.py", "tables.py"),
+    "claims": ("claims/*.py", "analysis/*.py", "figures/formats.py", "measure/schemas.py", "dataset.py", "tables.py"),
     "report": ("report/*.py", "report/templates/*", "figures/*.py", "analysis/*.py", "tables.py"),
 }
 _PACKAGE = Path("pipeline")
@@ -199,6 +201,12 @@ class Lab:
         """The measured time of a step, if it was measured; without it seconds come from the timed studies."""
         path = Path(self.results, "measure", "step_cost.parquet")
         return [path.as_posix()] if path.exists() else []
+
+    @property
+    def measured_tables(self) -> list[str]:
+        """The measurements that were made, which the claims are held against; none of them is made for that."""
+        paths = [Path(self.results, "measure", f"{name}.parquet") for name in sorted(MEASUREMENTS)]
+        return [path.as_posix() for path in paths if path.exists()]
 
     def data_conf(self, wildcards: Any) -> list[str]:
         """The configuration files of a data set."""

@@ -19,6 +19,7 @@ from pipeline.machine import machine_facts, package_versions
 from pipeline.report.published import SOURCES
 from pipeline.report.rows import Row, table_rows
 from pipeline.report.summary import summarise
+from pipeline.report.verdicts import Verdicts
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,10 @@ def _data_uri(svg: Path) -> str:
 
 
 def render(
-    studies: Mapping[str, Tables], figures: Sequence[InlinedFigure], provenance: Mapping[str, Any] | None = None
+    studies: Mapping[str, Tables],
+    figures: Sequence[InlinedFigure],
+    provenance: Mapping[str, Any] | None = None,
+    verdicts: Verdicts | None = None,
 ) -> str:
     """Write the report.
 
@@ -93,6 +97,8 @@ def render(
     provenance : mapping, optional
         Where the data come from: ``title``, ``credit``, ``licence``, ``source``, ``sha1``,
         ``offline_twin``. Without it, what the cells' configuration says.
+    verdicts : Verdicts, optional
+        Those of the claims; without them the page has no table of claims.
 
     Returns
     -------
@@ -108,6 +114,7 @@ def render(
     )
     data = _data_facts(studies, provenance)
     twin = any(tables.offline_twin for tables in studies.values()) or bool((provenance or {}).get("offline_twin"))
+    twin = twin or any(line.offline_twin for line in (verdicts.lines if verdicts else ()))
     return environment.get_template("report.html.j2").render(
         studies=[_study(name, tables, figures, data["Data"]) for name, tables in studies.items()],
         data=data,
@@ -115,6 +122,7 @@ def render(
         machine=machine_facts(),
         versions=package_versions(),
         sources=SOURCES,
+        verdicts=verdicts,
     )
 
 

@@ -1,6 +1,7 @@
 rule report:
     input:
         figures=rules.figures.output[0],
+        claims=rules.claims.output[0],
         tables=rules.figures.input.tables,
         data=rules.figures.input.data,
         step_cost=lab.step_cost,
@@ -20,4 +21,4 @@ rule report:
         ),
     shell:
         "python -m pipeline.report --out {output:q} --figures {params.figures:q} --data {input.data:q}"
-        " {params.step_cost:q} {params.studies:q} > {log:q} 2>&1"
+        " --claims {input.claims:q} {params.step_cost:q} {params.studies:q} > {log:q} 2>&1"

@@ -28,6 +28,7 @@ wildcard_constraints:
 
 include: "pipeline/rules/fetch.smk"
 include: "pipeline/rules/whiten.smk"
+include: "pipeline/rules/digits.smk"
 include: "pipeline/rules/train.smk"
 include: "pipeline/rules/collect.smk"
 include: "pipeline/rules/extend.smk"
@@ -35,6 +36,7 @@ include: "pipeline/rules/track.smk"
 include: "pipeline/rules/figures.smk"
 include: "pipeline/rules/claims.smk"
 include: "pipeline/rules/report.smk"
+include: "pipeline/rules/frameworks.smk"
 
 
 rule all:

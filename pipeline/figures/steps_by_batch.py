@@ -1,4 +1,4 @@
-"""Steps to the target against the batch size: how far does doubling the batch halve the steps?"""
+"""Steps to the target against the batch size: how far doubling the batch halves the steps."""
 
 import math
 
@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from pipeline.figures import formats
-from pipeline.figures.cost_to_target import target_words
+from pipeline.figures.cost_to_target import target_briefly
 from pipeline.figures.panels import legend_below, optimizer_panels
 from pipeline.figures.registry import Tables, register
 
@@ -32,8 +32,10 @@ def caption(tables: Tables) -> str:
     """Say how far perfect scaling goes, and who misses where."""
     table = tables.sweep.scaling
     text = (
-        f"{target_words(tables)} Median steps over seeds, each batch size at the learning rate that gets there first; bars "
-        "are 95 % intervals (order statistics). On the dashed line doubling the batch halves the steps, so the examples "
+        f"{target_briefly(tables)} Median steps over seeds, each batch size at the learning rate that gets there "
+        f"first; bars "
+        "are 95 % intervals (order statistics). On the dashed line doubling the batch halves the steps, so the "
+        "examples "
         "stay the same."
     )
     reach: dict[int, list[str]] = {}
@@ -46,14 +48,15 @@ def caption(tables: Tables) -> str:
     missed = int(np.isinf(table["steps"]).sum())
     if missed:
         text += (
-            f" In {missed} of {len(table)} combinations half of the seeds or more miss the target: every run has the same "
+            f" In {missed} of {len(table)} combinations half of the seeds or more miss the target: every run has "
+            f"the same "
             "number of epochs, and so large batches have few steps. Comparing batch sizes at fixed epochs shows the "
             "perfect-scaling regime and its end, not what large batches could do with more epochs."
         )
     return text
 
 
-@register(title="Steps to the target by batch size", study="sweep", caption=caption)
+@register(title="Steps to the target by batch size", study="sweep", caption=caption, place=5)
 def sweep_steps_by_batch(tables: Tables) -> Figure:
     """Draw steps to the target against the batch size on log2 axes, a panel for each optimizer.
 

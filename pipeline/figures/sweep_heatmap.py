@@ -59,7 +59,8 @@ def caption(tables: Tables) -> str:
     text = f"Median final loss over {formats.count(len(sweep.grid.seeds), 'seed')}, darker is better."
     if np.isfinite(first["median"]):
         text += (
-            f" The lowest, {formats.loss(float(first['median']))}, is {first['optimizer']} at b = {first['batch_size']}, "
+            f" The lowest, {formats.loss(float(first['median']))}, is {first['optimizer']} at b = "
+            f"{first['batch_size']}, "
             f"lr {first['lr']:g}."
         )
     status = tables.runs["status"]
@@ -68,8 +69,10 @@ def caption(tables: Tables) -> str:
     if "sgd" in sweep.grid.optimizers and tables.problem is not None:
         limit = tables.problem.max_stable_lr_full_batch
         text += (
-            f" On sgd's panel the dashed line is the limit of full-batch gradient descent, 2/λ_max = {limit:.3f}, and the "
-            "solid one the limit in mean square at each batch size; they hold for plain sgd only, and for runs that are "
+            f" On sgd's panel the dashed line is the limit of full-batch gradient descent, 2/λ_max = {limit:.3f}, "
+            f"and the "
+            "solid one the limit in mean square at each batch size; they hold for plain sgd only, and for runs that "
+            "are "
             "long enough to show it."
         )
     flagged = len(sweep.edges)
@@ -78,7 +81,7 @@ def caption(tables: Tables) -> str:
     return text + " No best learning rate lies on the border of its range."
 
 
-@register(title="Final loss over batch size and learning rate", study="sweep", caption=caption)
+@register(title="Final loss over batch size and learning rate", study="sweep", caption=caption, place=1)
 def sweep_heatmap(tables: Tables) -> Figure:
     """Draw a heatmap for each optimizer, its own learning rates across and the batch sizes up.
 
@@ -155,7 +158,7 @@ def _draw_panel(axes: Axes, name: str, tables: Tables, norm: LogNorm) -> set[str
             lr = grid.cells["lr"].iloc[own].min() if best is None else grid.cells["lr"].iloc[best]
             axes.plot([lr], [i], linestyle="none", zorder=4, clip_on=False, **_MARKS[mark])
             used.add(mark)
-    axes.set_xlim(_borders(lrs)[[0, -1]])
+    axes.set_xlim(float(_borders(lrs)[0]), float(_borders(lrs)[-1]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
     return used

@@ -142,6 +142,7 @@ def _study(name: str, tables: Tables, figures: Sequence[InlinedFigure], data_tit
         "figures": [figure for figure in figures if figure.study == name],
         "rows": rows,
         "columns": _published_columns(rows),
+        "accuracies": any(row.accuracy for row in rows),
         "clock": _clock(tables),
         "statuses": _statuses(tables, notes=sweep is None),
     }

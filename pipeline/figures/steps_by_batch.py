@@ -51,8 +51,8 @@ def caption(tables: Tables) -> str:
     if missed:
         text += (
             f" In {missed} of {len(table)} combinations half of the seeds or more miss the target: every run has the "
-            "same number of epochs, and so large batches have few steps. Comparing batch sizes at fixed epochs shows the "
-            "perfect-scaling regime and its end, not what large batches could do with more epochs."
+            "same number of epochs, and so large batches have few steps. Comparing batch sizes at fixed epochs shows "
+            "the perfect-scaling regime and its end, not what large batches could do with more epochs."
         )
     return text
 

@@ -83,8 +83,8 @@ def _theory_words(tables: Tables) -> str:
     text = (
         " On sgd's panel the dashed line is the limit of full-batch gradient descent, 2/λ_max = "
         f"{tables.problem.max_stable_lr_full_batch:.3f}, and the solid one the limit in mean square at each batch "
-        "size: exact for minibatches drawn anew at each step, and seen only in runs that are long enough. The dotted line is "
-        "the rate that theory expects to be best after as many steps; the best measured one is "
+        "size: exact for minibatches drawn anew at each step, and seen only in runs that are long enough. The dotted "
+        "line is the rate that theory expects to be best after as many steps; the best measured one is "
     )
     best = sweep.best_by_batch_size
     rates = best[best["optimizer"] == OPTIMIZER].set_index("batch_size")["lr"]

@@ -28,12 +28,14 @@ wildcard_constraints:
 
 include: "pipeline/rules/fetch.smk"
 include: "pipeline/rules/whiten.smk"
+include: "pipeline/rules/digits.smk"
 include: "pipeline/rules/train.smk"
 include: "pipeline/rules/collect.smk"
 include: "pipeline/rules/extend.smk"
 include: "pipeline/rules/track.smk"
 include: "pipeline/rules/figures.smk"
 include: "pipeline/rules/report.smk"
+include: "pipeline/rules/frameworks.smk"
 
 
 rule all:

@@ -1,4 +1,4 @@
-"""The whitened table, as training reads it."""
+"""Whitened tables and images, as training reads them."""
 
 import json
 from dataclasses import dataclass, replace
@@ -10,8 +10,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.config.data import TWIN_NAME, DataConfig
+from pipeline.config.data import TWIN_NAME, DataConfig, DigitsConfig, as_table
 from pipeline.errors import UserError
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """Examples to test on, shaped as the training examples are."""
+
+    X: NDArray[np.float32]
+    y: NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,24 +30,30 @@ class Dataset:
     ----------
     name : str
         The data's name; ``airfoil_twin`` wherever the offline twin was used, whatever was asked for.
-    X : ndarray of float32, shape (n, d)
-        Features, contiguous.
-    y : ndarray of float32, shape (n,)
+    X : ndarray of float32, shape (n, d), or (n, channels, height, width)
+        Features, contiguous; or images, from -1 to 1.
+    y : ndarray of float32, or of int64 where they are classes, shape (n,)
         Targets.
     columns : tuple of str, length d + 1
-        Names of the features, then of the target.
+        Names of the features, then of the target; empty for images.
     provenance : dict
         Where the data come from; see :func:`pipeline.fetch.download.fetch`.
     offline_twin : bool
         Whether the table is the generated stand-in.
+    held_out : HeldOut, optional
+        Examples to test on.
+    folder : Path, optional
+        Of the images, where they can be decoded one by one.
     """
 
     name: str
     X: NDArray[np.float32]
-    y: NDArray[np.float32]
+    y: NDArray[np.float32] | NDArray[np.int64]
     columns: tuple[str, ...]
     provenance: dict[str, Any]
     offline_twin: bool
+    held_out: HeldOut | None = None
+    folder: Path | None = None
 
 
 def load_dataset(path: Path, rows: int) -> Dataset:
@@ -88,14 +102,14 @@ def _first_line(error: Exception) -> str:
 
 
 def prepared(config: DataConfig, folder: Path) -> Dataset:
-    """Load a whitened table; what is missing is fetched and whitened first.
+    """Load a whitened table or a folder of images; what is missing is made first.
 
     Parameters
     ----------
     config : DataConfig
-        Which data, and how whitened.
+        Which data, and how prepared.
     folder : Path
-        Where the tables lie, ``results/data`` say.
+        Where the data lie, ``results/data`` say.
 
     Returns
     -------
@@ -106,7 +120,10 @@ def prepared(config: DataConfig, folder: Path) -> Dataset:
     UserError
         If the data cannot be fetched, parsed, whitened or loaded.
     """
-    path = folder / f"{config.name}-{config.whiten}.parquet"
+    if isinstance(config, DigitsConfig):
+        return _images(config, folder / config.file)
+    config = as_table(config)
+    path = folder / config.file
     if not path.exists():
         # Imported here: what is there already needs no downloader.
         from pipeline.fetch.download import fetch
@@ -116,5 +133,26 @@ def prepared(config: DataConfig, folder: Path) -> Dataset:
     dataset = load_dataset(path, config.rows)
     if config.copies == 1:
         return dataset
-    copies = (config.copies, *[1] * (dataset.X.ndim - 1))
-    return replace(dataset, X=np.tile(dataset.X, copies), y=np.tile(dataset.y, config.copies))
+    return replace(
+        dataset, X=np.concatenate([dataset.X] * config.copies), y=np.concatenate([dataset.y] * config.copies)
+    )
+
+
+def _images(config: DigitsConfig, folder: Path) -> Dataset:
+    """Decode a folder of images, each file once."""
+    from pipeline.digits import SPLITS, ImageDataset, write_digits
+
+    write_digits(folder)
+    (X, y), (X_test, y_test) = (ImageDataset(folder, split).decoded() for split in SPLITS)
+    if config.rows > len(X):
+        raise UserError(f"data.rows={config.rows} is not allowed: {folder} has {len(X)} training images")
+    return Dataset(
+        name=config.name,
+        X=X[: config.rows].numpy(),
+        y=y[: config.rows].numpy(),
+        columns=(),
+        provenance={key: getattr(config, key) for key in ("name", "title", "credit", "licence")},
+        offline_twin=False,
+        held_out=HeldOut(X_test.numpy(), y_test.numpy()),
+        folder=folder,
+    )

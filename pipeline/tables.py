@@ -13,14 +13,15 @@ import pyarrow.parquet as pq
 from pipeline.errors import UserError
 from pipeline.files import written_whole
 
-VERSION = "1"
+VERSION = "2"
 
 _METADATA = {"table_version": VERSION}
 
 
 _text, _whole, _real = pa.string(), pa.int64(), pa.float64()
 
-#: One row a run. Losses are half mean squared errors over all training rows, in whitened units;
+#: One row a run. Losses are over all training rows: half mean squared errors in whitened units, or mean
+#: cross-entropies. ``accuracy`` is that on examples held out, null where there are no classes;
 #: seconds are training seconds of the clock, null where runs were stacked.
 RUNS = pa.schema(
     [
@@ -35,6 +36,7 @@ RUNS = pa.schema(
         pa.field("status", _text, nullable=False),
         *(pa.field(name, _whole, nullable=False) for name in ("epochs", "steps", "examples")),
         *(pa.field(name, _real) for name in ("initial_loss", "final_loss", "best_loss")),  # null after an error
+        pa.field("accuracy", _real),
         pa.field("train_seconds", _real),
         pa.field("seconds_per_epoch", _real),
         pa.field("diverged_step", _whole),

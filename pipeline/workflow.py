@@ -17,9 +17,11 @@ from typing import Any
 from pipeline.config import Study, load_study
 from pipeline.config.cell import Cell
 from pipeline.config.compose import compose_cell, parse_overrides
+from pipeline.config.data import DigitsConfig
 from pipeline.config.extension import Widening, read_rounds
 from pipeline.config.study import study_names
 from pipeline.errors import UserError, exit_on_user_error
+from pipeline.frameworks import FRAMEWORKS
 
 #: The code behind each stage. An edit reruns the stages that list the file, and what hangs on them.
 #: ``pipeline/config`` is in none: what it decides reaches a job through the cells in its parameters.
@@ -27,12 +29,18 @@ _SHARED = ("errors.py", "files.py")
 _STAGE_CODE = {
     "fetch": ("fetch/*.py",),
     "whiten": ("whiten/*.py",),
+    "digits": ("digits.py",),
     "train": ("train/*.py", "dataset.py", "tables.py", "models/__init__.py", "optimizers/__init__.py"),
     "collect": ("collect/*.py", "tables.py"),
     "track": ("track/*.py", "tables.py", "config/cell.py"),
     "extend": ("analysis/*.py", "tables.py"),
     "figures": ("figures/*.py", "analysis/*.py", "theory/*.py", "dataset.py", "tables.py"),
     "report": ("report/*.py", "report/templates/*", "figures/*.py", "analysis/*.py", "tables.py"),
+    "framework_problem": ("frameworks/problem.py", "frameworks/prepare.py", "train/order.py", "train/intervals.py"),
+    "framework_environment": ("frameworks/environment.py",),
+    "framework_run": ("frameworks/problem.py", "frameworks/harness.py", "frameworks/launch.py"),
+    "collect_frameworks": ("frameworks/table.py", "frameworks/reference.py", "tables.py"),
+    "draw_frameworks": ("figures/frameworks.py", "figures/formats.py", "figures/style.py", "tables.py"),
 }
 _PACKAGE = Path("pipeline")
 
@@ -140,7 +148,7 @@ class Lab:
         return tables
 
     def job_data(self, wildcards: Any) -> list[str]:
-        """The whitened tables that a job trains on."""
+        """The whitened tables and the folders of images that a job trains on."""
         return sorted({self.whitened(cell) for cell in self.job(wildcards)})
 
     def job_code(self, wildcards: Any) -> list[str]:
@@ -152,6 +160,8 @@ class Lab:
             if config.implementation == "scratch":
                 blocks.add(f"pipeline.optimizers.{config.optimizer.name}.{config.optimizer.name}")
         files = {"/".join(target.split(".")[:-1]) + ".py" for target in blocks}
+        if any(isinstance(cell.config.data, DigitsConfig) for cell in self.job(wildcards)):
+            files.add("pipeline/digits.py")
         return self.code("train") + sorted(files)
 
     def job_conf(self, wildcards: Any) -> list[str]:
@@ -176,6 +186,11 @@ class Lab:
             for cell in self.job(wildcards)
         )
 
+    @property
+    def frameworks(self) -> list[str]:
+        """The frameworks that are set beside each other."""
+        return list(FRAMEWORKS)
+
     # -- files
 
     def code(self, stage: str) -> list[str]:
@@ -184,9 +199,8 @@ class Lab:
         return sorted({path.as_posix() for pattern in patterns for path in _PACKAGE.glob(pattern)})
 
     def whitened(self, cell: Cell) -> str:
-        """The whitened table that a cell trains on."""
-        data = cell.config.data
-        return f"{self.results}/data/{data.name}-{data.whiten}.parquet"
+        """The whitened table, or the folder of images, that a cell trains on."""
+        return f"{self.results}/data/{cell.config.data.file}"
 
     @property
     @exit_on_user_error()

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from pipeline.config.data import Column, DataConfig
+from pipeline.config.data import Column, TableConfig
 
 CONF = Path(__file__).parents[1] / "conf" / "data"
 REAL_SHA1 = "76e5be1548fd8222e5074cf0faae75edff8cf93f"
@@ -17,17 +17,17 @@ REAL_FILE = Path(os.environ.get("AIRFOIL_DATA") or "no-such-file").expanduser()
 needs_real_file = pytest.mark.skipif(not REAL_FILE.is_file(), reason="AIRFOIL_DATA does not point to the real file")
 
 
-def airfoil_config(**changes: Any) -> DataConfig:
+def airfoil_config(**changes: Any) -> TableConfig:
     """conf/data/airfoil.yaml with some values changed, typed and checked."""
     values = OmegaConf.load(CONF / "airfoil.yaml")
     del values["defaults"]
-    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(DataConfig), values, changes))
+    return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(TableConfig), values, changes))
 
 
-def small_config(rows_total: int = 4, **changes: Any) -> DataConfig:
+def small_config(rows_total: int = 4, **changes: Any) -> TableConfig:
     """A table of three columns and a few rows."""
     columns = [Column("chord", "m"), Column("velocity", "m/s"), Column("sound_pressure", "dB")]
-    return DataConfig(
+    return TableConfig(
         **{
             "name": "small",
             "title": "A small table",

@@ -7,13 +7,13 @@ when the configuration is composed, before anything is trained.
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING
 
 from pipeline.config import checks, target
-from pipeline.config.data import DataConfig
+from pipeline.config.data import DataConfig, DigitsConfig, TableConfig
 from pipeline.errors import UserError
 
 ENGINES = ("solo", "stacked")
@@ -39,7 +39,12 @@ HYPERPARAMETER_RANGES: dict[str, dict[str, float]] = {
 
 @dataclass
 class ModelConfig:
-    """A model: ``name`` and the builder in :mod:`pipeline.models` it is made by."""
+    """A model: ``name`` and the builder in :mod:`pipeline.models` it is made by.
+
+    ``task`` says what it can learn; see :class:`pipeline.config.data.DataConfig`.
+    """
+
+    task: ClassVar[str] = "regression"
 
     name: str = MISSING
     _target_: str = MISSING
@@ -70,6 +75,26 @@ class MLPConfig(ModelConfig):
         for width in self.widths:
             checks.whole("model.widths", width, least=1)
         checks.one_of("model.activation", self.activation, ("relu", "tanh", "gelu", "sigmoid"))
+
+
+@dataclass
+class CNNConfig(ModelConfig):
+    """Two convolutions and a linear layer: classes of small images."""
+
+    task: ClassVar[str] = "classification"
+
+    channels: list[int] = field(default_factory=lambda: [16, 32])
+    pooled: int = 4
+    classes: int = 10
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        if not self.channels:
+            raise UserError("model.channels=[] is not allowed: it must have one width or more")
+        for channels in self.channels:
+            checks.whole("model.channels", channels, least=1)
+        checks.whole("model.pooled", self.pooled, least=1)
+        checks.whole("model.classes", self.classes, least=2)
 
 
 @dataclass
@@ -201,7 +226,10 @@ class SamplingConfig:
 
 @dataclass
 class TrainerConfig:
-    """Where training runs; passed to Lightning's Trainer."""
+    """Where training runs; passed to Lightning's Trainer.
+
+    More than one device: one process each, and each takes its share of every minibatch.
+    """
 
     accelerator: str = "cpu"
     devices: int = 1
@@ -244,6 +272,7 @@ class CellConfig:
                 f"examples, so it must be from 1 to {self.data.examples}"
             )
         self._check_building_blocks()
+        self._check_match()
 
     def _check_building_blocks(self) -> None:
         """Check that what the cell is made of exists, and is what a configuration may name."""
@@ -260,6 +289,19 @@ class CellConfig:
             raise UserError(
                 f"implementation=torch is not allowed with optimizer={self.optimizer.name}: torch.optim has no "
                 "such optimizer; use implementation=scratch, or name a class in optimizer.torch._target_"
+            )
+
+    def _check_match(self) -> None:
+        """Check that model, data and devices go together."""
+        if self.model.task != self.data.task:
+            raise UserError(
+                f"model={self.model.name} is not allowed with data={self.data.name}: the model is made for "
+                f"{self.model.task}, and the data are for {self.data.task}"
+            )
+        if self.trainer.devices > 1 and getattr(self.data, "loading", "tensors") == "per_item":
+            raise UserError(
+                f"data.loading=per_item is not allowed with trainer.devices={self.trainer.devices}: use "
+                "data.loading=tensors, or one device"
             )
 
 
@@ -317,9 +359,11 @@ def register() -> None:
     store = ConfigStore.instance()
     store.store(name="config_schema", node=AppConfig)
     store.store(group="study", name="base_study", node=StudyConfig)
-    store.store(group="data", name="base_data", node=DataConfig)
+    store.store(group="data", name="base_table", node=TableConfig)
+    store.store(group="data", name="base_digits", node=DigitsConfig)
     store.store(group="model", name="base_linear", node=LinearConfig)
     store.store(group="model", name="base_mlp", node=MLPConfig)
+    store.store(group="model", name="base_cnn", node=CNNConfig)
     store.store(group="optimizer", name="base_optimizer", node=OptimizerConfig)
     store.store(group="schedule", name="base_schedule", node=ScheduleConfig)
     store.store(group="schedule", name="base_factor", node=FactorConfig)

@@ -32,9 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     # Here, so that --help answers at once.
     from pipeline.config import compose_data
+    from pipeline.config.data import as_table
     from pipeline.fetch.download import fetch
 
-    print(fetch(compose_data(options.overrides), options.out, progress=not options.quiet))
+    print(fetch(as_table(compose_data(options.overrides)), options.out, progress=not options.quiet))
 
 
 if __name__ == "__main__":

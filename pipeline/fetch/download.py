@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.config.data import TWIN_NAME, DataConfig
+from pipeline.config.data import TWIN_NAME, TableConfig
 from pipeline.errors import UserError
 from pipeline.fetch import moments
 from pipeline.fetch.source import read_source, shown
@@ -31,7 +31,7 @@ class _Found:
     failures: list[str]
 
 
-def fetch(config: DataConfig, out_dir: Path, progress: bool = True) -> Path:
+def fetch(config: TableConfig, out_dir: Path, progress: bool = True) -> Path:
     """Fetch a data set from the first of its sources that can be used.
 
     Writes ``{name}.dat``, the table, and ``{name}.json``, its provenance: ``name``, ``title``, ``credit``,
@@ -40,7 +40,7 @@ def fetch(config: DataConfig, out_dir: Path, progress: bool = True) -> Path:
 
     Parameters
     ----------
-    config : DataConfig
+    config : TableConfig
         What to fetch and from where.
     out_dir : Path
         The folder to write to, made if need be.
@@ -66,7 +66,7 @@ def fetch(config: DataConfig, out_dir: Path, progress: bool = True) -> Path:
     return path
 
 
-def _found(config: DataConfig, path: Path, progress: bool) -> _Found:
+def _found(config: TableConfig, path: Path, progress: bool) -> _Found:
     """Try the sources in order, and fall back on the twin."""
     failures: list[str] = []
     for source in (entry.strip() for entry in config.sources):
@@ -89,7 +89,7 @@ def _found(config: DataConfig, path: Path, progress: bool) -> _Found:
     return _Found(twin_bytes(), None, failures)
 
 
-def _allow_twin(config: DataConfig, failures: list[str]) -> None:
+def _allow_twin(config: TableConfig, failures: list[str]) -> None:
     """Refuse the twin where it is forbidden, and where the table is not the one it is the twin of."""
     reasons = "; ".join(failures) or "none is named"
     if config.on_unreachable == "fail":
@@ -103,7 +103,7 @@ def _allow_twin(config: DataConfig, failures: list[str]) -> None:
         )
 
 
-def _warning(config: DataConfig, path: Path, failures: list[str]) -> str:
+def _warning(config: TableConfig, path: Path, failures: list[str]) -> str:
     """What nobody shall overlook."""
     rim = "*" * 100
     why = "\n".join(f"  - {line}" for line in failures) or "  - no source is named"
@@ -119,7 +119,7 @@ delete {path} and run again. To forbid the twin: data.on_unreachable=fail.
 """
 
 
-def _provenance(config: DataConfig, found: _Found) -> dict[str, object]:
+def _provenance(config: TableConfig, found: _Found) -> dict[str, object]:
     twin = found.source is None
     return {
         "name": TWIN_NAME if twin else config.name,

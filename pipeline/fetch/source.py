@@ -8,19 +8,19 @@ import zlib
 from pathlib import Path
 from urllib.request import url2pathname
 
-from pipeline.config.data import DataConfig
+from pipeline.config.data import TableConfig
 from pipeline.fetch.transfer import SourceError, transfer
 from pipeline.files import looks_like_html
 
 
-def read_source(source: str, config: DataConfig, progress: bool = False) -> bytes:
+def read_source(source: str, config: TableConfig, progress: bool = False) -> bytes:
     """Read the table from one source, unpack it if it is a zip, and check it.
 
     Parameters
     ----------
     source : str
         A path (``~`` allowed), or a ``file://``, ``http://`` or ``https://`` URL.
-    config : DataConfig
+    config : TableConfig
         For the hash and the time limits.
     progress : bool
         Show a progress bar while downloading, if stderr is a terminal.

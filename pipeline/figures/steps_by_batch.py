@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from pipeline.analysis.expected import OPTIMIZER
 from pipeline.figures import formats
-from pipeline.figures.cost_to_target import target_words
+from pipeline.figures.cost_to_target import target_briefly
 from pipeline.figures.panels import legend_below, optimizer_panels
 from pipeline.figures.registry import Tables, register
 
@@ -35,8 +35,8 @@ def caption(tables: Tables) -> str:
     """Say how far perfect scaling goes, and who misses where."""
     table = tables.sweep.scaling
     text = (
-        f"{target_words(tables)} Median steps over seeds, each batch size at the learning rate that gets there first; "
-        "bars are 95 % intervals (order statistics). On the dashed line doubling the batch halves the steps, so the "
+        f"{target_briefly(tables)} Median steps over seeds, each batch size at the learning rate that gets there "
+        "first; bars are 95 % intervals (order statistics). On the dashed line doubling the batch halves the steps, so the "
         "examples stay the same."
     )
     text += _theory_words(tables)
@@ -80,7 +80,7 @@ def _theory_words(tables: Tables) -> str:
     return text
 
 
-@register(title="Steps to the target by batch size", study="sweep", caption=caption)
+@register(title="Steps to the target by batch size", study="sweep", caption=caption, place=5)
 def sweep_steps_by_batch(tables: Tables) -> Figure:
     """Draw steps to the target against the batch size on log2 axes, a panel for each optimizer.
 

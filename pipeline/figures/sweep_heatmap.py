@@ -96,7 +96,7 @@ def _theory_words(tables: Tables) -> str:
     return text + (f"{formats.listed(ratios)}." if ratios else "not known, because all diverged.")
 
 
-@register(title="Final loss over batch size and learning rate", study="sweep", caption=caption)
+@register(title="Final loss over batch size and learning rate", study="sweep", caption=caption, place=1)
 def sweep_heatmap(tables: Tables) -> Figure:
     """Draw a heatmap for each optimizer, its own learning rates across and the batch sizes up.
 

@@ -225,7 +225,12 @@ def where_it_stops_paying(
                 fitted=least_steps + least_examples / b
             )
         )
-        critical = {"value": least_examples / least_steps, "low": low, "high": high, "read_off": twice_perfect(b, steps)}
+        critical = {
+            "value": least_examples / least_steps,
+            "low": low,
+            "high": high,
+            "read_off": twice_perfect(b, steps),
+        }
         least = {"least_steps": least_steps, "least_examples": least_examples}
         tables.append(pd.DataFrame([{"kind": "critical", **named, **critical, **least}]))
     return pd.concat(tables, ignore_index=True)

@@ -1,4 +1,4 @@
-"""``python -m pipeline.report --out FILE --figures DIR [--data TABLE] [--step-cost TABLE] STUDY...``: write the report."""
+"""``python -m pipeline.report --out FILE --figures DIR [--data TABLE] STUDY...``: write the report."""
 
 import argparse
 from collections.abc import Sequence

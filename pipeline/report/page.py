@@ -13,12 +13,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.errors import UserError
 from pipeline.figures import formats
-from pipeline.figures.cells import unstable
+from pipeline.figures.cells import CellSummary, unstable
 from pipeline.figures.registry import Tables
 from pipeline.machine import machine_facts, package_versions
 from pipeline.report.published import SOURCES
 from pipeline.report.rows import Row, table_rows
 from pipeline.report.summary import summarise
+from pipeline.report.sweep_section import is_sweep, sweep_section
 
 
 @dataclass(frozen=True)
@@ -120,14 +121,16 @@ def render(
 
 def _study(name: str, tables: Tables, figures: Sequence[InlinedFigure], data_title: str) -> dict[str, Any]:
     rows = table_rows(tables.cells)
+    sweep = sweep_section(tables) if is_sweep(tables) else None
     return {
         "name": name,
-        "summary": summarise(tables, rows, data_title),
+        "summary": summarise(tables, rows, data_title, sweep=sweep is not None),
+        "sweep": sweep,
         "figures": [figure for figure in figures if figure.study == name],
         "rows": rows,
         "columns": _published_columns(rows),
         "clock": _clock(tables),
-        "statuses": _statuses(tables),
+        "statuses": _statuses(tables, notes=sweep is None),
     }
 
 
@@ -136,10 +139,15 @@ def _published_columns(rows: Sequence[Row]) -> bool:
     return any(row.published for row in rows)
 
 
-def _statuses(tables: Tables) -> dict[str, Any]:
+def _statuses(tables: Tables, *, notes: bool) -> dict[str, Any]:
     """How many runs ended how, and the cells about which there is more to say."""
     cells = tables.cells
     counts: Counter[str] = sum((Counter(cell.statuses) for cell in cells), Counter())
+    counted = {status: counts.get(status, 0) for status in dict.fromkeys(["ok", "diverged", "error", *counts])}
+    return {"counts": counted, "notes": _notes(cells) if notes else []}
+
+
+def _notes(cells: Sequence[CellSummary]) -> list[str]:
     notes = []
     for cell in cells:
         for status, n in cell.statuses.items():
@@ -151,15 +159,12 @@ def _statuses(tables: Tables) -> dict[str, Any]:
             if len(steps):
                 text += f", noticed at step {steps.median():,.0f} (median)"
             notes.append(f"{text}; seeds {formats.listed([str(seed) for seed in rows['seed']])}.")
-    for cell, initial, final in unstable(cells):
+    for cell, initial, final in unstable(list(cells)):
         notes.append(
             f"{formats.quoted(cell.label)} has status ok and yet its loss rises from {formats.loss(initial)} to "
             f"{formats.loss(final)}: it was on its way to divergence when its epochs were over."
         )
-    return {
-        "counts": {status: counts.get(status, 0) for status in dict.fromkeys(["ok", "diverged", "error", *counts])},
-        "notes": notes,
-    }
+    return notes
 
 
 def _clock(tables: Tables) -> str:

@@ -112,7 +112,7 @@ def _train(cells: Sequence[Cell], folders: Mapping[str, Path]) -> "tuple[pd.Data
     groups: dict[tuple[Path, str, str, int, int], list[Cell]] = {}
     for cell in cells:
         data = cell.config.data
-        groups.setdefault((folders[cell.id], data.name, data.whiten, data.rows, data.copies), []).append(cell)
+        groups.setdefault((folders[cell.id], data.name, data.file, data.rows, data.examples), []).append(cell)
     steps = sum(cell.steps * cell.config.seeds for cell in cells)
     with tqdm(total=steps, unit=" steps", unit_scale=True, disable=None) as bar:  # None: only on a terminal
 
@@ -136,10 +136,14 @@ def summary(runs: "pd.DataFrame") -> str:
     >>> import pandas as pd
     >>> summary(pd.DataFrame({"final_loss": [0.245], "seconds_per_epoch": [0.009], "status": ["ok"]}))
     'loss: 0.245, 0.009 sec/epoch'
+
+    With an accuracy where there is one: ``loss: 0.014, accuracy: 0.981, 0.101 sec/epoch``.
     """
     seconds = runs.seconds_per_epoch.median()
     digits = ".3f" if seconds >= 0.001 else ".1g"
     clock = "no clock (stacked)" if seconds != seconds else f"{seconds:{digits}} sec/epoch"
     bad = runs.status[runs.status != "ok"].value_counts()
     counts = f" ({', '.join(f'{count} {status}' for status, count in bad.items())})" if len(bad) else ""
-    return f"loss: {runs.final_loss.median():.3f}, {clock}{counts}"
+    tested = runs.accuracy.dropna() if "accuracy" in runs else runs.final_loss[:0]
+    accuracy = f"accuracy: {tested.median():.3f}, " if len(tested) else ""
+    return f"loss: {runs.final_loss.median():.3f}, {accuracy}{clock}{counts}"

@@ -30,11 +30,13 @@ class Trajectories:
     seconds : ndarray of float64, shape (readings,)
         Training seconds of all of them together.
     loss : ndarray of float64, shape (readings, runs)
-        Half the mean squared error over all training rows; infinity where it is not finite.
+        The loss over all training rows; infinity where it is not finite.
     length : ndarray of int64, shape (runs,)
         Readings of each run up to its end: the one that shows its divergence, or the last.
     diverged : ndarray of bool, shape (runs,)
         Whether the run's end is its divergence.
+    accuracy : float or None
+        Share of the held-out examples that were classified well, of one run; None where there are none.
     """
 
     step: NDArray[np.int64]
@@ -43,6 +45,7 @@ class Trajectories:
     loss: NDArray[np.float64]
     length: NDArray[np.int64]
     diverged: NDArray[np.bool_]
+    accuracy: float | None = None
 
 
 def has_diverged(loss: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
@@ -56,7 +59,7 @@ class Watched(Protocol):
     clock: Clock
 
     def read_loss(self) -> torch.Tensor:
-        """Half the mean squared error over all training examples, shape (runs,)."""
+        """The loss over all training examples, shape (runs,)."""
 
 
 class Readings(pl.Callback):

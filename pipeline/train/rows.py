@@ -83,6 +83,7 @@ def _constant_columns(cell: Cell, dataset: Dataset, engine: str) -> dict[str, An
         "initial_loss": np.nan,
         "final_loss": np.nan,
         "best_loss": np.nan,
+        "accuracy": np.nan,
         "train_seconds": np.nan,
         "seconds_per_epoch": np.nan,
         "diverged_step": pd.NA,
@@ -105,6 +106,8 @@ def _outcomes(trained: Trajectories, examples: int, timed: bool) -> dict[str, An
         "diverged_step": pd.array(np.where(trained.diverged, trained.step[last], -1), dtype="Int64"),
     }
     outcomes["diverged_step"][~trained.diverged] = pd.NA
+    if trained.accuracy is not None:
+        outcomes["accuracy"] = trained.accuracy
     if timed:
         outcomes["train_seconds"] = trained.seconds[last]
         outcomes["seconds_per_epoch"] = trained.seconds[last] / (trained.examples[last] / examples)

@@ -1,12 +1,12 @@
 """The solo engine: one run at a time, with an honest clock."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice, repeat
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from torch.nn import functional as F
 
 from pipeline.config.cell import Cell
 from pipeline.config.target import resolve
@@ -17,6 +17,7 @@ from pipeline.train.fit import fit
 from pipeline.train.intervals import intervals_of
 from pipeline.train.order import generator, minibatches
 from pipeline.train.readings import Progress, Trajectories
+from pipeline.train.task import TASKS, accuracy
 from pipeline.train.update import ScratchUpdate, TorchUpdate, Update
 
 
@@ -35,20 +36,22 @@ class SoloRun(pl.LightningModule):
 
     X: torch.Tensor
     y: torch.Tensor
-    one_half: torch.Tensor
+    scale: torch.Tensor
 
     def __init__(self, cell: Cell, seed: int, dataset: Dataset) -> None:
         super().__init__()
         # One Lightning batch is many updates, so Lightning's own optimization loop cannot be used.
         self.automatic_optimization = False
         self.cell = cell
+        self.dataset = dataset
+        self.task = TASKS[cell.config.data.task]
         self.net: torch.nn.Module = resolve(cell.config.model._target_)(
             cell.config.model, dataset.X.shape[1], generator(seed, "init")
         )
         self.source = generator(seed, "order")
         self.register_buffer("X", torch.from_numpy(dataset.X))
-        self.register_buffer("y", torch.from_numpy(dataset.y).unsqueeze(1))
-        self.register_buffer("one_half", torch.tensor(0.5))
+        self.register_buffer("y", self.task.targets(dataset.y))
+        self.register_buffer("scale", torch.tensor(self.task.scale))
 
     def configure_optimizers(self) -> torch.optim.Optimizer | None:
         """Make the update rule. Lightning is told of a torch optimizer, and of nothing from scratch."""
@@ -62,10 +65,18 @@ class SoloRun(pl.LightningModule):
 
     def on_fit_start(self) -> None:
         """Start the streams, now that the tensors are on their device."""
-        config = self.cell.config
         self.clock = Clock(self.device)
-        self.minibatches = minibatches(self.X, self.y, config.batch_size, config.sampling.name, self.source)
+        self.minibatches = self._minibatches()
         self.lrs = self._learning_rates()
+
+    def _minibatches(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        config = self.cell.config
+        if getattr(config.data, "loading", "tensors") == "per_item":
+            # Imported here: few runs need it.
+            from pipeline.train.per_item import decoded_minibatches
+
+            return decoded_minibatches(self.cell, self.dataset, self.source, self.device)
+        return minibatches(self.X, self.y, config.batch_size, config.sampling.name, self.source)
 
     def _learning_rates(self) -> Iterator[float]:
         config = self.cell.config
@@ -84,18 +95,24 @@ class SoloRun(pl.LightningModule):
         batch_idx : int
             The interval's number.
         """
-        net, update, half = self.net, self.update, self.one_half
+        net, update, criterion, scale = self.net, self.update, self.task.criterion, self.scale
         with self.clock:
             for (X, y), lr in zip(islice(self.minibatches, steps), self.lrs):  # noqa: B905 -- lrs may be endless
-                # The loss is half the MSE. Starting the backward pass from 1/2 saves the multiplication, forward
-                # and backward: a tenth of a step.
-                F.mse_loss(net(X), y).backward(half)
+                criterion(net(X), y).backward(scale)
                 update(lr)
 
     @torch.no_grad()
     def read_loss(self) -> torch.Tensor:
-        """Half the mean squared error over all training examples, shape (1,)."""
-        return 0.5 * F.mse_loss(self.net(self.X), self.y).reshape(1)
+        """The loss over all training examples, shape (1,)."""
+        return (self.scale * self.task.criterion(self.net(self.X), self.y)).reshape(1)
+
+    def test(self) -> float | None:
+        """Accuracy on the examples held out; None where there are none, or no classes."""
+        held_out = self.dataset.held_out
+        if held_out is None or not self.task.classes:
+            return None
+        X, y = torch.from_numpy(held_out.X), self.task.targets(held_out.y)
+        return accuracy(self.net, X.to(self.device), y.to(self.device))
 
 
 def train_solo(cell: Cell, seed: int, dataset: Dataset, progress: Progress | None = None) -> Trajectories:
@@ -117,7 +134,9 @@ def train_solo(cell: Cell, seed: int, dataset: Dataset, progress: Progress | Non
     Trajectories
         Of one run; the clock's seconds are training seconds.
     """
-    return fit(SoloRun(cell, seed, dataset), cell.config.trainer, intervals_of(cell), progress)
+    run = SoloRun(cell, seed, dataset)
+    trained = fit(run, cell.config.trainer, intervals_of(cell), progress)
+    return replace(trained, accuracy=run.test())
 
 
 def warm_up(cell: Cell, dataset: Dataset) -> None:

@@ -30,9 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_intermixed_args(arguments)
     # Here, so that --help answers at once.
     from pipeline.config import compose_data
+    from pipeline.config.data import as_table
     from pipeline.whiten.table import whiten_file
 
-    print(whiten_file(options.raw, options.out, compose_data(options.overrides)))
+    print(whiten_file(options.raw, options.out, as_table(compose_data(options.overrides))))
 
 
 if __name__ == "__main__":

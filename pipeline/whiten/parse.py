@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.config.data import Column, DataConfig
+from pipeline.config.data import Column, TableConfig
 from pipeline.errors import UserError
 from pipeline.files import looks_like_html
 
@@ -15,14 +15,14 @@ from pipeline.files import looks_like_html
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
-def parse(path: Path, config: DataConfig) -> pd.DataFrame:
+def parse(path: Path, config: TableConfig) -> pd.DataFrame:
     """Read a tab-separated table without a header; lines end in CRLF or LF.
 
     Parameters
     ----------
     path : Path
         The file.
-    config : DataConfig
+    config : TableConfig
         For the columns and the number of rows.
 
     Returns

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.config.data import DataConfig
+from pipeline.config.data import TableConfig
 from pipeline.errors import UserError
 from pipeline.files import written_whole
 from pipeline.whiten.parse import parse
@@ -19,7 +19,7 @@ from pipeline.whiten.whiten import Whitening, whitening_of
 VERSION = b"1"
 
 
-def whiten_file(raw: Path, out: Path, config: DataConfig) -> Path:
+def whiten_file(raw: Path, out: Path, config: TableConfig) -> Path:
     """Parse a fetched file, whiten it and write the table.
 
     The Parquet file has all rows, in float64. Its schema's metadata are ``version``, ``provenance`` (the
@@ -32,7 +32,7 @@ def whiten_file(raw: Path, out: Path, config: DataConfig) -> Path:
         The table as :func:`pipeline.fetch.download.fetch` wrote it, with its provenance beside it.
     out : Path
         The file to write, whole or not at all.
-    config : DataConfig
+    config : TableConfig
         For the columns, the number of rows and the method.
 
     Returns
@@ -92,7 +92,7 @@ def read_provenance(raw: Path) -> dict[str, Any]:
     return dict(provenance)
 
 
-def _description(whitening: Whitening, config: DataConfig) -> dict[str, Any]:
+def _description(whitening: Whitening, config: TableConfig) -> dict[str, Any]:
     columns = [
         {"name": column.name, "unit": column.unit, "mean": mean, "deviation": deviation}
         for column, mean, deviation in zip(

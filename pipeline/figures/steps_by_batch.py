@@ -36,8 +36,8 @@ def caption(tables: Tables) -> str:
     table = tables.sweep.scaling
     text = (
         f"{target_briefly(tables)} Median steps over seeds, each batch size at the learning rate that gets there "
-        "first; bars are 95 % intervals (order statistics). On the dashed line doubling the batch halves the steps, so the "
-        "examples stay the same."
+        "first; bars are 95 % intervals (order statistics). On the dashed line doubling the batch halves the steps, "
+        "so the examples stay the same."
     )
     text += _theory_words(tables)
     reach: dict[int, list[str]] = {}

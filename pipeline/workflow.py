@@ -171,7 +171,9 @@ class Lab:
 
     def job_threads(self, wildcards: Any, cores: int) -> int:
         """A job that is timed holds the whole machine, so that nothing runs beside it."""
-        return cores if self.study(wildcards.study).config.engine == "solo" else 1
+        if self.study(wildcards.study).config.engine == "solo":
+            return cores
+        return min(cores, max(cell.config.trainer.devices for cell in self.job(wildcards)))
 
     def job_gpus(self, wildcards: Any) -> int:
         """GPU tokens that a job takes."""

@@ -6,10 +6,11 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES  ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 BIN    := .venv/bin
+COMPILE = .venv/lock/bin/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 
-.PHONY: all setup test test-quick check format bench ui lock clean
+.PHONY: all setup setup-dev test test-quick check format bench ui lock clean
 .DEFAULT_GOAL := all
 
 all: setup
@@ -17,19 +18,26 @@ all: setup
 	@echo "Open results/report.html; browse the runs with: make ui"
 
 # The lock that .venv was made from is kept in it: the same lock installs nothing, another one installs again.
-setup:
-	@cmp -s requirements.lock .venv/requirements.lock || { \
-	  test -x $(BIN)/python || $(PYTHON) -m venv .venv; \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock && \
-	  cp requirements.lock .venv/requirements.lock; }
+# Byte code is left to the first import: compiling what is never imported takes half a minute.
+define install
+@cmp -s $(1) .venv/$(1) || { \
+  test -x $(BIN)/python || $(PYTHON) -m venv .venv; \
+  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r $(1) && cp $(1) .venv/$(1); }
+endef
 
-test: setup
+setup:
+	$(call install,requirements.lock)
+
+setup-dev: setup
+	$(call install,requirements-dev.lock)
+
+test: setup-dev
 	python -m pytest -n auto
 
-test-quick: setup
+test-quick: setup-dev
 	python -m pytest -n auto -m "not slow"
 
-check: setup
+check: setup-dev
 	ruff check .
 	ruff format --check .
 	snakefmt --check Snakefile pipeline/rules
@@ -37,12 +45,12 @@ check: setup
 	codespell
 	snakemake --lint
 
-format: setup
+format: setup-dev
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile pipeline/rules
 
-bench: setup
+bench: setup-dev
 	python -m benchmarks.bench --out results/bench.json
 
 ui: setup
@@ -52,9 +60,10 @@ ui: setup
 lock: setup
 	$(BIN)/python -m venv .venv/lock
 	.venv/lock/bin/pip install --quiet pip-tools
-	CUSTOM_COMPILE_COMMAND="make lock" .venv/lock/bin/pip-compile --quiet --extra dev --strip-extras \
-	  --no-emit-index-url --no-emit-find-links --no-emit-trusted-host --output-file requirements.lock pyproject.toml
-	sed -i -E 's/^(torch==[0-9.]+)\+.*/\1/' requirements.lock
+	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --output-file requirements.lock pyproject.toml
+	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --extra dev --constraint requirements.lock \
+	  --output-file requirements-dev.lock pyproject.toml
+	sed -i -E 's/^(torch==[0-9.]+)\+.*/\1/' requirements.lock requirements-dev.lock
 
 clean:
 	rm -rf results outputs multirun mlflow.db

@@ -15,15 +15,21 @@ from pipeline.config.study import study_names
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-DIRECT = [Requirement(text) for text in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["dev"]]]
+DIRECT = [Requirement(text) for text in PROJECT["dependencies"]]
+FOR_DEVELOPMENT = [Requirement(text) for text in PROJECT["optional-dependencies"]["dev"]]
+
+
+def pinned(name):
+    """Name to version, of everything that a lock pins."""
+    pins = re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)$", (ROOT / name).read_text(), re.MULTILINE)
+    assert len(pins) > 50
+    return {canonicalize_name(name): version for name, version in pins}
 
 
 @pytest.fixture(scope="module")
 def lock():
-    """Name to version, of everything pinned."""
-    pins = re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)$", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
-    assert len(pins) > 50
-    return {canonicalize_name(name): version for name, version in pins}
+    """What the lab runs with."""
+    return pinned("requirements.lock")
 
 
 @pytest.fixture(scope="module")
@@ -49,12 +55,23 @@ def test_each_direct_dependency_is_locked_at_a_version_it_allows(lock, requireme
     assert requirement.specifier.contains(version, prereleases=True)
 
 
+@pytest.mark.parametrize("requirement", FOR_DEVELOPMENT, ids=lambda requirement: requirement.name)
+def test_each_tool_of_the_developers_is_locked_at_a_version_it_allows(requirement):
+    version = pinned("requirements-dev.lock")[canonicalize_name(requirement.name)]
+    assert requirement.specifier.contains(version, prereleases=True)
+
+
+def test_developers_have_what_the_lab_runs_with_and_more(lock):
+    assert lock.items() < pinned("requirements-dev.lock").items()
+
+
 def test_torch_is_one_exact_version_without_a_build_of_its_own(lock):
     assert lock["torch"] == "2.13.0"
 
 
-def test_the_lock_names_no_index_and_no_folder():
-    text = (ROOT / "requirements.lock").read_text()
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_the_lock_names_no_index_and_no_folder(name):
+    text = (ROOT / name).read_text()
     pins = re.sub(r"#.*", "", text)
     assert not re.search(r"^\s*-|://|@|file:", pins, re.MULTILINE)
 

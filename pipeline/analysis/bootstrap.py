@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
+from scipy.special import bdtr
 
 Array = NDArray[np.float64]
 
@@ -92,5 +92,6 @@ def median_interval(values: Array, level: float = LEVEL) -> tuple[Array, Array]:
 
 @lru_cache(maxsize=64)
 def _rank(n: int, level: float) -> int:
-    """The largest r - 1 with 2 P(N <= r - 1) <= 1 - level."""
-    return max(int(binom.ppf((1 - level) / 2, n, 0.5)) - 1, 0)
+    """The largest r - 1, at least 0, with 2 P(N <= r - 1) <= 1 - level."""
+    below = bdtr(np.arange(n), n, 0.5)
+    return max(int(np.count_nonzero(2 * below <= 1 - level)) - 1, 0)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from pipeline.analysis.bootstrap import LEVEL
 
@@ -71,6 +71,6 @@ def probability_better(a: Array, b: Array, level: float = LEVEL) -> Comparison:
     n = a.size
     wins = float(np.sum(a < b) + 0.5 * np.sum(a == b))
     outside = (1 - level) / 2
-    low = float(beta.ppf(outside, wins, n - wins + 1)) if wins > 0 else 0.0
-    high = float(beta.ppf(1 - outside, wins + 1, n - wins)) if wins < n else 1.0
+    low = float(betaincinv(wins, n - wins + 1, outside)) if wins > 0 else 0.0
+    high = float(betaincinv(wins + 1, n - wins, 1 - outside)) if wins < n else 1.0
     return Comparison(wins / n, low, high, n)

@@ -35,18 +35,18 @@ def extensions(runs: "pd.DataFrame", factor: float = FACTOR) -> list[dict[str, A
     from pipeline.analysis.edge import edges
 
     points = []
-    for edge in edges(runs).itertuples(index=False):
-        own = (runs["optimizer"] == edge.optimizer) & (runs["batch_size"] == edge.batch_size)
+    for optimizer, batch_size, side, best in edges(runs).to_numpy():
+        own = (runs["optimizer"] == optimizer) & (runs["batch_size"] == batch_size)
         lrs = sorted({float(lr) for lr in runs.loc[own, "lr"]})
         ratio = (lrs[-1] / lrs[0]) ** (1 / (len(lrs) - 1))
-        start, step = (lrs[0], 1 / ratio) if edge.side == "low" else (lrs[-1], ratio)
+        start, step = (lrs[0], 1 / ratio) if side == "low" else (lrs[-1], ratio)
         count = max(round(math.log(factor) / math.log(ratio)), 1)
         points.append(
             {
-                "optimizer": edge.optimizer,
-                "batch_size": edge.batch_size,
-                "side": edge.side,
-                "best_lr": None if math.isnan(edge.best_lr) else edge.best_lr,
+                "optimizer": optimizer,
+                "batch_size": batch_size,
+                "side": side,
+                "best_lr": None if math.isnan(best) else best,
                 "lrs": sorted(float(f"{start * step**i:.4g}") for i in range(1, count + 1)),
             }
         )

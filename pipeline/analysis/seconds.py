@@ -28,8 +28,16 @@ class StepCosts:
     source: str = "not measured"
 
     def of(self, optimizer: str, batch_size: int, implementation: str = "scratch") -> float:
-        """Seconds of one step, NaN where it was not measured."""
-        return self.seconds.get((implementation, optimizer, batch_size), float("nan"))
+        """Seconds of one step.
+
+        Between two measured batch sizes it is interpolated linearly: a step costs something once, and
+        something for each example. NaN outside of them, and where nothing was measured.
+        """
+        measured = sorted((b, s) for (i, o, b), s in self.seconds.items() if (i, o) == (implementation, optimizer))
+        if not measured:
+            return float("nan")
+        sizes, seconds = zip(*measured, strict=True)
+        return float(np.interp(batch_size, sizes, seconds, left=np.nan, right=np.nan))
 
 
 def read_step_costs(path: Path) -> StepCosts:
@@ -39,7 +47,7 @@ def read_step_costs(path: Path) -> StepCosts:
     ----------
     path : Path
         A ``.parquet`` file with at least the columns ``implementation``, ``optimizer``, ``batch_size`` and
-        ``us_per_step`` (microseconds).
+        ``us_per_step`` (microseconds). Where it splits a step, rows count whose ``part`` is ``step``.
 
     Raises
     ------
@@ -53,6 +61,8 @@ def read_step_costs(path: Path) -> StepCosts:
     missing = [name for name in COLUMNS if name not in table.columns]
     if missing:
         raise UserError(f"{path} has no column {missing[0]}: it must have {', '.join(COLUMNS)}")
+    if "part" in table.columns:
+        table = table[table["part"] == "step"]
     return StepCosts(_medians(table, table["us_per_step"].astype(float) * 1e-6), "the measured time of a step")
 
 

@@ -19,7 +19,8 @@ _INK = "#0072B2"
 def caption(tables: Tables) -> str:
     """Say which optimizers follow the linear rule, which the square-root rule, and which neither."""
     text = (
-        "The learning rate of the lowest median final loss at each batch size, with 95 % bootstrap intervals of the choice; "
+        "The learning rate of the lowest median final loss at each batch size, with 95 % bootstrap intervals of the "
+        "choice; "
         "guides start at the smallest batch. The slope is the exponent s in lr ∝ b^s, fitted where a run has at least "
         f"{LEAST_STEPS} steps (hollow points are left out), with its 95 % bootstrap interval."
     )
@@ -49,7 +50,7 @@ def rule_of(one: LrScaling) -> str:
     return next((name for name, does in agrees.items() if does), "neither rule")
 
 
-@register(title="Best learning rate by batch size", study="sweep", caption=caption)
+@register(title="Best learning rate by batch size", study="sweep", caption=caption, place=7)
 def sweep_best_lr_by_batch(tables: Tables) -> Figure:
     """Draw best learning rates against batch sizes on log axes, a panel for each optimizer.
 

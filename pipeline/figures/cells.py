@@ -1,5 +1,6 @@
 """The cells of a study as figures and the report name them, and their seeds summarised."""
 
+import functools
 import json
 import math
 from collections import Counter
@@ -53,7 +54,7 @@ class CellSummary:
         """The update rule's name."""
         return str(self.runs["optimizer"].iloc[0])
 
-    @property
+    @functools.cached_property
     def statuses(self) -> dict[str, int]:
         """How many runs have each status, ``ok`` first."""
         counts = Counter(map(str, self.runs["status"]))
@@ -72,14 +73,13 @@ class CellSummary:
         """How many runs did not end well; empty where all did."""
         return ", ".join(f"{n} of {len(self.runs)} {status}" for status, n in self.statuses.items() if status != "ok")
 
-    @property
+    @functools.cached_property
     def losses(self) -> NDArray[np.float64]:
         """Final losses, infinite where a run diverged, without the runs that have none."""
-        runs = self.runs[self.runs["status"] != "error"]
-        losses = runs["final_loss"].to_numpy(dtype=float, na_value=np.nan)
-        diverged = (runs["status"] == "diverged").to_numpy()
-        losses = np.where(diverged | np.isinf(losses), np.inf, losses)
-        return np.asarray(losses[~np.isnan(losses)])
+        status = self.runs["status"].to_numpy(dtype=object)
+        losses = self.runs["final_loss"].to_numpy(dtype=float, na_value=np.nan)
+        losses = np.where((status == "diverged") | np.isinf(losses), np.inf, losses)
+        return np.asarray(losses[~np.isnan(losses) & (status != "error")])
 
     @property
     def seconds_per_epoch(self) -> NDArray[np.float64]:

@@ -31,6 +31,14 @@ def target_words(tables: Tables) -> str:
     return text + "."
 
 
+def target_briefly(tables: Tables) -> str:
+    """The target in a few words, for the captions after the first."""
+    target = tables.sweep.target
+    if not math.isfinite(target.loss):
+        return target_words(tables)
+    return f"The target is {formats.loss(target.loss)} ({target.reference}'s best median final loss plus 1 %)."
+
+
 def costs(tables: Tables) -> list[tuple[str, str, pd.DataFrame]]:
     """The costs that are known: name, axis label, and the cheapest batch size of each optimizer."""
     table = tables.sweep.scaling
@@ -61,7 +69,10 @@ def caption(tables: Tables) -> str:
     text += " Readings are at least 200 examples apart, so that no cost is known better than that."
     if len(costs(tables)) > 2:
         unknown = int(tables.sweep.scaling["seconds"].isna().sum())
-        text += f" These runs were stacked and have no clock: seconds are steps times {tables.costs.source}"
+        text += (
+            f" These runs were stacked and have no clock: seconds are steps times {tables.costs.source}, interpolated"
+        )
+        text += " between the batch sizes that were measured"
         text += f", known for {len(tables.sweep.scaling) - unknown} of {len(tables.sweep.scaling)} combinations."
     return text
 
@@ -73,7 +84,7 @@ def write_cost(value: float, name: str) -> str:
     return "∞" if math.isinf(value) else f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
 
 
-@register(title="Cost of reaching the target", study="sweep", caption=caption)
+@register(title="Cost of reaching the target", study="sweep", caption=caption, place=4)
 def sweep_cost_to_target(tables: Tables) -> Figure:
     """Draw examples, steps and, where known, seconds to the target, a row for each optimizer.
 
@@ -90,7 +101,7 @@ def sweep_cost_to_target(tables: Tables) -> Figure:
     rows = len(currencies[0][2])
     figure = style.new_figure(height=0.5 + len(currencies) * (0.85 + 0.19 * rows))
     panels = figure.subplots(len(currencies), 1, squeeze=False)[:, 0]
-    figure.get_layout_engine().set(h_pad=0.12)  # type: ignore[union-attr]
+    figure.set_layout_engine("constrained", h_pad=0.12)
     for axes, (name, label, table) in zip(panels, currencies, strict=True):
         _draw_panel(axes, name, table)
         axes.set_xlabel(label)
@@ -132,6 +143,6 @@ def _add_epochs(axes: Axes, tables: Tables) -> None:
     if len(rows) != 1 or None in rows:
         return
     n = int(rows.pop())
-    top = axes.secondary_xaxis("top", functions=(lambda examples: examples / n, lambda epochs: epochs * n))
+    top = axes.secondary_xaxis("top", functions=(lambda x: np.asarray(x) / n, lambda x: np.asarray(x) * n))
     top.set_xlabel("epochs (passes over the data)")
     style.log_axis(top.xaxis, lambda value: f"{value:g}")

@@ -21,8 +21,10 @@ def caption(tables: Tables) -> str:
     sweep = tables.sweep
     best, seeds = sweep.best, len(sweep.grid.seeds)
     text = (
-        f"The best cell of each optimizer: {formats.count(seeds, 'seed')} as dots, their median with its 95 % bootstrap "
-        "interval. P is the share of seeds in which the leader ends lower, with its exact 95 % interval; seeds are paired, "
+        f"The best cell of each optimizer: {formats.count(seeds, 'seed')} as dots, their median with its 95 % "
+        f"bootstrap "
+        "interval. P is the share of seeds in which the leader ends lower, with its exact 95 % interval; seeds are "
+        "paired, "
         "because a seed gives all cells the same initial weights and example order. Where the interval holds ½, "
         "the seeds are too few to rank the two."
     )
@@ -57,7 +59,7 @@ def verdict(other: Comparison | None, missing: str = "") -> str:
     return text if other.ranked else f"{text}\ntoo few seeds to rank"
 
 
-@register(title="The leading cells", study="sweep", caption=caption)
+@register(title="The leading cells", study="sweep", caption=caption, place=2)
 def sweep_leading_cells(tables: Tables) -> Figure:
     """Draw the final losses of each optimizer's best cell, the lowest median on top.
 

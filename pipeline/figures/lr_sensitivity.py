@@ -24,13 +24,15 @@ def caption(tables: Tables) -> str:
     """Say which optimizers forgive a wrong rate."""
     widths = {name: width for name in tables.sweep.grid.optimizers if np.isfinite(width := good_width(tables, name))}
     text = (
-        "Median final loss over seeds, a line for each batch size; a cross at the upper edge is a rate at which half of "
+        "Median final loss over seeds, a line for each batch size; a cross at the upper edge is a rate at which "
+        "half of "
         "the runs or more diverged or failed. The lower and flatter a line, the less a wrong rate costs."
     )
     if len(widths) > 1:
         widest, narrowest = max(widths, key=lambda n: widths[n]), min(widths, key=lambda n: widths[n])
         text += (
-            f" The rates whose {_excess_word(tables)} is within twice the best one's span, in the median over batch sizes, "
+            f" The rates whose {_excess_word(tables)} is within twice the best one's span, in the median over batch "
+            f"sizes, "
             f"a factor of {formats.number(widths[widest], 2)} for {widest} and of "
             f"{formats.number(widths[narrowest], 2)} for {narrowest} (on this grid)."
         )
@@ -64,7 +66,7 @@ def good_width(tables: Tables, optimizer: str) -> float:
     return float(np.median(widths)) if widths else float("nan")
 
 
-@register(title="Learning-rate sensitivity", study="sweep", caption=caption)
+@register(title="Learning-rate sensitivity", study="sweep", caption=caption, place=3)
 def sweep_lr_sensitivity(tables: Tables) -> Figure:
     """Draw the final loss against the learning rate, a panel for each optimizer, a line for each batch size.
 

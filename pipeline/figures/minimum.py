@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from pipeline.dataset import load_dataset
@@ -37,6 +38,6 @@ def least_squares_problem(data: Path, runs: pd.DataFrame) -> Problem | None:
     if set(runs["data"]) != {dataset.name}:
         return None
     try:
-        return Problem.from_data(dataset.X, dataset.y)
+        return Problem.from_data(dataset.X.astype(np.float64), dataset.y.astype(np.float64))
     except ValueError:  # no unique minimum
         return None

@@ -1,4 +1,4 @@
-"""Performance profile: on how many batch sizes is an optimizer within a factor of the best?"""
+"""Performance profile: on how many batch sizes an optimizer is within a factor of the best one."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -7,7 +7,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from pipeline.analysis.profile import TAU_MAX
 from pipeline.figures import formats, style
-from pipeline.figures.cost_to_target import target_words
+from pipeline.figures.cost_to_target import target_briefly
 from pipeline.figures.optimizer_lines import optimizer_looks
 from pipeline.figures.registry import Tables, register
 
@@ -16,8 +16,10 @@ def caption(tables: Tables) -> str:
     """Say who leads, and how many problems nobody solves."""
     found, sizes = tables.sweep.profiles, tables.sweep.grid.batch_sizes
     text = (
-        f"{target_words(tables)} A problem is a batch size, the cost is the examples (or steps: the ratios are the same), each "
-        "optimizer at its best learning rate. A line says on what share of the problems an optimizer needs at most τ times "
+        f"{target_briefly(tables)} A problem is a batch size, the cost is the examples (or steps: the ratios are "
+        f"the same), each "
+        "optimizer at its best learning rate. A line says on what share of the problems an optimizer needs at most "
+        "τ times "
         "what the best one needs; a miss counts as infinite. In brackets: mean height from 1 to "
         f"{TAU_MAX:g}, as AlgoPerf scores."
     )
@@ -34,7 +36,7 @@ def caption(tables: Tables) -> str:
     return text
 
 
-@register(title="Performance profile", study="sweep", caption=caption)
+@register(title="Performance profile", study="sweep", caption=caption, place=6)
 def sweep_performance_profile(tables: Tables) -> Figure:
     """Draw the share of batch sizes on which each optimizer is within a factor of the best one.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from pipeline.analysis.expected import Expected, expected_of_sweep
 from pipeline.analysis.seconds import StepCosts
 from pipeline.analysis.sweep import Sweep
 from pipeline.figures.cells import CellSummary, cells_of
@@ -51,6 +52,13 @@ class Tables:
         """The study read as a grid of optimizers, batch sizes and learning rates."""
         return Sweep(self.runs, self.curves, self.costs)
 
+    @functools.cached_property
+    def expected(self) -> Expected | None:
+        """What theory expects of the sweep's plain SGD; None where it has nothing to say."""
+        if self.problem is None:
+            return None
+        return expected_of_sweep(self.problem, self.sweep.grid, self.runs, self.sweep.target.loss)
+
     @property
     def offline_twin(self) -> bool:
         """Whether any run was trained on the generated stand-in for the data."""
@@ -73,6 +81,8 @@ class FigureEntry:
         From the tables to the figure; pure.
     caption : callable
         From the tables to plain text that says what to see, with numbers computed from the tables.
+    place : int
+        Its place among the study's figures; those of the same place are ordered by name.
     """
 
     name: str
@@ -80,13 +90,14 @@ class FigureEntry:
     study: str
     draw: "Callable[[Tables], Figure]"
     caption: Callable[[Tables], str]
+    place: int = 100
 
 
 _REGISTRY: dict[str, FigureEntry] = {}
 
 
 def register(
-    *, title: str, study: str, caption: Callable[[Tables], str]
+    *, title: str, study: str, caption: Callable[[Tables], str], place: int = 100
 ) -> "Callable[[Callable[[Tables], Figure]], Callable[[Tables], Figure]]":
     """Register the decorated function as a figure, under the function's name.
 
@@ -101,6 +112,8 @@ def register(
         The study whose tables it reads.
     caption : callable
         Writes its caption.
+    place : int
+        Its place among the study's figures.
 
     Returns
     -------
@@ -124,16 +137,16 @@ def register(
             return ("Offline twin: generated data. " if tables.offline_twin else "") + caption(tables)
 
         name = draw.__name__
-        _REGISTRY[name] = FigureEntry(name, title, study, styled, honest)
+        _REGISTRY[name] = FigureEntry(name, title, study, styled, honest, place)
         return styled
 
     return decorate
 
 
 def registered() -> list[FigureEntry]:
-    """Every figure in this folder, by name."""
+    """Every figure in this folder, by place and name."""
     package = importlib.import_module("pipeline.figures")
     for module in pkgutil.iter_modules(package.__path__):
         if not module.name.startswith("_"):
             importlib.import_module(f"pipeline.figures.{module.name}")
-    return [_REGISTRY[name] for name in sorted(_REGISTRY)]
+    return sorted(_REGISTRY.values(), key=lambda entry: (entry.place, entry.name))

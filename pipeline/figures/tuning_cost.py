@@ -21,7 +21,8 @@ def caption(tables: Tables) -> str:
     most = max(len(curve.trials) for curve in found)
     text = (
         f"Expected best final loss of a random search over an optimizer's {most} cells (batch size and learning rate "
-        "together, drawn without replacement), the median over seeds. A trial that diverges or ends above the initial loss "
+        "together, drawn without replacement), the median over seeds. A trial that diverges or ends above the "
+        "initial loss "
         "counts as the initial loss. The order depends on the ranges that were searched."
     )
     for k in _BUDGETS:
@@ -35,7 +36,7 @@ def caption(tables: Tables) -> str:
     return text
 
 
-@register(title="What tuning costs", study="sweep", caption=caption)
+@register(title="What tuning costs", study="sweep", caption=caption, place=8)
 def sweep_tuning_cost(tables: Tables) -> Figure:
     """Draw the expected best loss against the number of trials, a line for each optimizer.
 

@@ -41,7 +41,9 @@ class Measurement:
 MEASUREMENTS = {
     measurement.name: measurement
     for measurement in (
-        Measurement("vectorisation", "One matrix product, element by element, by columns, by blocks, whole", data=False),
+        Measurement(
+            "vectorisation", "One matrix product, element by element, by columns, by blocks, whole", data=False
+        ),
         Measurement("memory", "Bandwidth of the memory hierarchy, and the roofline", data=False),
         Measurement("gradient_noise", "Spread of the minibatch gradient against the batch size", timed=False),
         Measurement("noise_scale", "Gradient noise scale, and the batch size that stops paying", timed=False),

@@ -240,4 +240,4 @@ def table_of(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Gather rows; what a row does not say is missing."""
     columns = ("threads", "size_bytes", "flops_per_byte", "value", "q25", "q75", "repeats")
     table = pd.DataFrame(rows).reindex(columns=["kind", "name", "unit", *columns])
-    return table.astype({name: "Int64" for name in ("threads", "size_bytes", "repeats")} | {"value": float})
+    return table.astype(dict.fromkeys(("threads", "size_bytes", "repeats"), "Int64") | {"value": float})

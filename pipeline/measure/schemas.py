@@ -81,8 +81,9 @@ SCHEMAS = {
         least_steps="real?",
         least_examples="real?",
     ),
-    # part: data, forward_backward, update, reading, lightning, setup, logging; step = the first three, whole = the run,
-    # measured as one. ``microseconds`` are those of one ``per`` (step, interval, run), the others are amortised.
+    # part: data, forward_backward, update, reading, lightning and setup add up to a fit; step: the first three;
+    # whole: a fit measured as one; logging: the tables after it. ``microseconds`` are those of one ``per`` (step,
+    # interval, run), the others are amortised over the steps.
     "step_cost": _schema(
         implementation="text",
         optimizer="text",

@@ -1,7 +1,7 @@
 r"""Microseconds of a training step, for every optimizer, batch size and implementation, and what they are spent on.
 
-The *whole* is a run of the solo engine from Lightning's start to the written tables, measured as one. Its parts are
-measured apart from it, in turn with it:
+The *whole* is a fit of the solo engine, measured as one. Its parts are stamped in another fit of the same cell, in
+turn with it:
 
 ========================  ============  ====================================================================
 part                      once per      what
@@ -10,14 +10,14 @@ part                      once per      what
 ``forward_backward``      step          the loss and its gradient
 ``update``                step          the update rule, and clearing the gradients
 ``reading``               interval      the loss on all training rows
-``lightning``             interval      what a Trainer does around one of its batches
-``setup``                 run           making a Trainer, starting and ending a fit
-``logging``               run           rows of the two tables, written whole
+``lightning``             interval      what a Trainer does between two of its batches
+``setup``                 run           making the run and a Trainer, starting and ending a fit
 ========================  ============  ====================================================================
 
-so that, with :math:`I` intervals and :math:`T` steps, the whole should be
-:math:`T (d + f + u) + (I + 1) r + I l + s + w`. All are divided by :math:`T`. ``step`` is the clock's time,
-:math:`d + f + u`: it turns steps into seconds elsewhere.
+Parts are stamped where they happen, and not in loops of their own: a step that follows Lightning's work finds the
+processor's caches full of that, and takes half as long again as one that follows a step. What comes after the fit is
+``logging``: the rows of the two tables, written whole, once per run. All are divided by the steps of the run. ``step``
+is the clock's time, data, forward, backward and update: it turns steps into seconds elsewhere.
 """
 
 import gc
@@ -26,6 +26,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,7 +34,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch.nn import functional as F
 
 from pipeline import optimizers
 from pipeline.config.cell import Cell
@@ -45,33 +45,80 @@ from pipeline.tables import CURVES, RUNS, write_table
 from pipeline.train.clock import no_garbage_collection, one_thread
 from pipeline.train.fit import fit, quiet_lightning
 from pipeline.train.intervals import Intervals
+from pipeline.train.readings import Trajectories
 from pipeline.train.rows import Tables
 from pipeline.train.solo import SoloRun, warm_up
 
-BATCH_SIZES = (1, 10, 100, 1500)
-#: Steps of the measured runs: about as long as the chapter's, cut where a step is dear.
-STEPS = {1: 400, 10: 300, 100: 75, 1500: 25}
+#: Batch size to steps of the measured runs. Shorter than the chapter's: what happens once per run weighs more here.
+STEPS = {1: 200, 10: 100, 100: 40, 1500: 15}
 #: Small enough for every rule and batch size: a diverging run would end early.
 LR = 1e-3
-#: Intervals of the two empty fits whose difference is the cost of an interval.
-EMPTY = (1, 41)
 SEED = 0
 
 PER_STEP = ("data", "forward_backward", "update")
 PER_INTERVAL = ("reading", "lightning")
-PER_RUN = ("setup", "logging")
-PARTS = (*PER_STEP, *PER_INTERVAL, *PER_RUN)
+#: What adds up to the whole.
+PARTS = (*PER_STEP, *PER_INTERVAL, "setup")
 
 
-class EmptyRun(SoloRun):
-    """A run that neither trains nor reads a loss: what remains is Lightning."""
+class StampedRun(SoloRun):
+    """A run that notes what its seconds are spent on.
+
+    Parameters
+    ----------
+    cell : Cell
+        The configuration.
+    seed : int
+        The replicate.
+    dataset : Dataset
+        All training examples.
+    now : callable
+        The clock's hand.
+
+    Attributes
+    ----------
+    spent : dict
+        Part to seconds. They add up to the time from the making of the run to the last stamp.
+    """
+
+    def __init__(self, cell: Cell, seed: int, dataset: Dataset, now: Callable[[], float] = time.perf_counter) -> None:
+        self.now = now
+        self.last = now()
+        self.spent = dict.fromkeys(PARTS, 0.0)
+        super().__init__(cell, seed, dataset)
+
+    def stamp(self, part: str) -> None:
+        """Give the time since the last stamp to a part."""
+        now = self.now()
+        self.spent[part] += now - self.last
+        self.last = now
 
     def training_step(self, steps: int, batch_idx: int) -> None:
-        """Do nothing."""
+        """Walk through the minibatches of one interval as the solo engine does, with a stamp after each part."""
+        self.stamp("lightning" if batch_idx else "setup")
+        net, update, criterion, scale, now = self.net, self.update, self.task.criterion, self.scale, self.now
+        data = forward_backward = updating = 0.0
+        end = self.last
+        with self.clock:
+            for (X, y), lr in zip(islice(self.minibatches, steps), self.lrs):  # noqa: B905 -- lrs may be endless
+                drawn = now()
+                criterion(net(X), y).backward(scale)
+                differentiated = now()
+                update(lr)
+                data += drawn - end
+                end = now()
+                forward_backward += differentiated - drawn
+                updating += end - differentiated
+        for part, seconds in zip(PER_STEP, (data, forward_backward, updating), strict=True):
+            self.spent[part] += seconds
+        self.last = end
 
     def read_loss(self) -> torch.Tensor:
-        """Return a loss that never changes."""
-        return self.one_half.reshape(1)
+        """Read the loss, with a stamp before and after."""
+        self.stamp("lightning" if self.clock.seconds else "setup")
+        loss = super().read_loss()
+        self.stamp("reading")
+        return loss
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,87 +178,33 @@ def subjects(dataset: Dataset, names: Sequence[str], batch_sizes: Mapping[int, i
     return found
 
 
-def step_parts(run: SoloRun, steps: int, now: Callable[[], float] = time.perf_counter) -> dict[str, float]:
-    """Train some steps with a stamp after each part; what the loop itself costs is the data's.
-
-    Parameters
-    ----------
-    run : SoloRun
-        Ready to train.
-    steps : int
-        How many.
-    now : callable
-        The clock's hand.
-
-    Returns
-    -------
-    dict
-        Seconds a step of ``data``, ``forward_backward``, ``update``.
-    """
-    net, update, half, minibatches, lrs = run.net, run.update, run.one_half, run.minibatches, run.lrs
-    data = forward_backward = updating = 0.0
-    end = now()
-    for _ in range(steps):
-        start = end
-        X, y = next(minibatches)
-        lr = next(lrs)
-        drawn = now()
-        F.mse_loss(net(X), y).backward(half)
-        differentiated = now()
-        update(lr)
-        end = now()
-        data += drawn - start
-        forward_backward += differentiated - drawn
-        updating += end - differentiated
-    return {"data": data / steps, "forward_backward": forward_backward / steps, "update": updating / steps}
-
-
-def ready(cell: Cell, dataset: Dataset) -> SoloRun:
-    """A run that can train without Lightning."""
-    run = SoloRun(cell, SEED, dataset)
-    run.configure_optimizers()
-    run.on_fit_start()
-    return run
-
-
-def whole_run(subject: Subject, dataset: Dataset, folder: Path) -> tuple[float, float]:
-    """Train a run and write its tables.
-
-    Returns
-    -------
-    whole, logging : float
-        Seconds of everything, and of the rows and files alone.
-    """
-    config = subject.cell.config
+def seconds_of_whole(subject: Subject, dataset: Dataset) -> tuple[float, Trajectories]:
+    """Seconds of a fit, the making of its run included; and its readings."""
     start = time.perf_counter()
-    trained = fit(SoloRun(subject.cell, SEED, dataset), config.trainer, subject.intervals, None)
-    fitted = time.perf_counter()
-    tables = Tables([subject.cell], {config.data.name: dataset})
+    trained = fit(SoloRun(subject.cell, SEED, dataset), subject.cell.config.trainer, subject.intervals, None)
+    return time.perf_counter() - start, trained
+
+
+def seconds_of_parts(subject: Subject, dataset: Dataset) -> dict[str, float]:
+    """Seconds of each part of such a fit."""
+    run = StampedRun(subject.cell, SEED, dataset)
+    fit(run, subject.cell.config.trainer, subject.intervals, None)
+    run.stamp("setup")
+    return run.spent
+
+
+def seconds_of_logging(subject: Subject, trained: Trajectories, dataset: Dataset, folder: Path) -> float:
+    """Seconds of making the tables of a run and writing them."""
+    start = time.perf_counter()
+    tables = Tables([subject.cell], {subject.cell.config.data.name: dataset})
     tables.add([subject.cell], [SEED], trained, engine="solo")
     write_table(tables.runs(), RUNS, folder / "runs.parquet")
     write_table(tables.curves(), CURVES, folder / "curves.parquet")
-    end = time.perf_counter()
-    return end - start, end - fitted
-
-
-def empty_fit(subject: Subject, dataset: Dataset, intervals: int) -> float:
-    """Seconds of a fit that does nothing so many times."""
-    nothing = intervals_of_steps(len(dataset.X), len(dataset.X), intervals)
-    start = time.perf_counter()
-    fit(EmptyRun(subject.cell, SEED, dataset), subject.cell.config.trainer, nothing, None)
     return time.perf_counter() - start
 
 
-def reading(run: SoloRun, times: int = 20) -> float:
-    """Seconds of reading the loss once."""
-    start = time.perf_counter()
-    for _ in range(times):
-        run.read_loss()
-    return (time.perf_counter() - start) / times
-
-
 class Costs:
-    """Samples of every part, in seconds per step, interval or run.
+    """Samples of every part, in seconds of a run.
 
     Parameters
     ----------
@@ -234,38 +227,29 @@ class Costs:
 
     def _rows(self, subject: Subject) -> list[dict[str, Any]]:
         implementation, optimizer, batch_size = subject.key
-        samples = {part: np.array(self.samples[subject.key, part]) for part in (*PARTS, "whole")}
+        samples = {part: np.array(self.samples[subject.key, part]) for part in (*PARTS, "whole", "logging")}
         samples["step"] = np.sum([samples[part] for part in PER_STEP], axis=0)
+        times = {"step": subject.steps, "interval": len(subject.intervals), "run": 1}
         rows = []
-        for part in (*PARTS, "step", "whole"):
+        for part in (*PARTS, "step", "whole", "logging"):
             per = "step" if part in (*PER_STEP, "step") else "interval" if part in PER_INTERVAL else "run"
             low, middle, high = quartiles(1e6 * samples[part])
-            share = amortised(part, subject.intervals)
             rows.append(
                 {
                     "implementation": implementation,
                     "optimizer": optimizer,
                     "batch_size": batch_size,
                     "part": part,
-                    "us_per_step": share * middle,
-                    "us_per_step_q25": share * low,
-                    "us_per_step_q75": share * high,
+                    "us_per_step": middle / subject.steps,
+                    "us_per_step_q25": low / subject.steps,
+                    "us_per_step_q75": high / subject.steps,
                     "per": per,
-                    "microseconds": middle,
+                    "microseconds": middle / times[per],
                     "steps": subject.steps,
                     "repeats": len(samples[part]),
                 }
             )
         return rows
-
-
-def amortised(part: str, intervals: Intervals) -> float:
-    """How often a part happens in a run, for each of its steps."""
-    if part in (*PER_STEP, "step"):
-        return 1.0
-    # The loss is read before the first step too.
-    times = {"reading": len(intervals) + 1, "lightning": len(intervals)}.get(part, 1)
-    return times / intervals.steps[-1]
 
 
 def measure_steps(dataset: Dataset, measured: Sequence[Subject], rounds: int) -> pd.DataFrame:
@@ -292,16 +276,16 @@ def measure_steps(dataset: Dataset, measured: Sequence[Subject], rounds: int) ->
         folder = Path(stack.enter_context(TemporaryDirectory()))
         for subject in measured:
             warm_up(subject.cell, dataset)
-        whole_run(measured[0], dataset, folder)  # what Lightning and pandas do once
+        seconds_of_parts(measured[0], dataset)  # what Lightning does once
         for _ in range(rounds):
+            logging: dict[int, float] = {}  # a table's size depends on the batch size alone
             for subject in measured:
-                run = ready(subject.cell, dataset)
-                parts = step_parts(run, subject.steps) | {"reading": reading(run)}
-                once, often = (empty_fit(subject, dataset, intervals) for intervals in EMPTY)
-                lightning = (often - once) / (EMPTY[1] - EMPTY[0])
-                parts |= {"lightning": lightning, "setup": once - EMPTY[0] * lightning}
-                parts["whole"], parts["logging"] = whole_run(subject, dataset, folder)
-                costs.add(subject, parts)
+                whole, trained = seconds_of_whole(subject, dataset)
+                b = subject.cell.config.batch_size
+                if b not in logging:
+                    logging[b] = seconds_of_logging(subject, trained, dataset, folder)
+                parts = seconds_of_parts(subject, dataset)
+                costs.add(subject, {**parts, "whole": whole, "logging": logging[b]})
                 gc.collect()  # Lightning's cycles; what was there before is frozen, so this is quick
     return costs.table()
 

@@ -13,12 +13,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.errors import UserError
 from pipeline.figures import formats
-from pipeline.figures.cells import unstable
+from pipeline.figures.cells import CellSummary, unstable
 from pipeline.figures.registry import Tables
 from pipeline.machine import machine_facts, package_versions
 from pipeline.report.published import SOURCES
 from pipeline.report.rows import Row, table_rows
 from pipeline.report.summary import summarise
+from pipeline.report.sweep_section import is_sweep, sweep_section
+from pipeline.report.verdicts import Verdicts
 
 
 @dataclass(frozen=True)
@@ -30,15 +32,18 @@ class InlinedFigure:
     title, caption : str
         Plain text.
     study : str
-        The study it was drawn from.
+        The study it was drawn from; empty if it is of a measurement.
     source : str
         A ``data:`` URI.
+    measurement : str
+        The measurement it was drawn from; empty if it is of a study.
     """
 
     title: str
     caption: str
     study: str
     source: str
+    measurement: str = ""
 
 
 def read_figures(folder: Path) -> list[InlinedFigure]:
@@ -66,6 +71,7 @@ def read_figures(folder: Path) -> list[InlinedFigure]:
                 caption=str(entry["caption"]),
                 study=str(entry["study"]),
                 source=_data_uri(folder / Path(entry["svg"]).name),
+                measurement=str(entry.get("measurement", "")),
             )
             for entry in json.loads(path.read_text(encoding="utf-8"))
         ]
@@ -80,7 +86,10 @@ def _data_uri(svg: Path) -> str:
 
 
 def render(
-    studies: Mapping[str, Tables], figures: Sequence[InlinedFigure], provenance: Mapping[str, Any] | None = None
+    studies: Mapping[str, Tables],
+    figures: Sequence[InlinedFigure],
+    provenance: Mapping[str, Any] | None = None,
+    verdicts: Verdicts | None = None,
 ) -> str:
     """Write the report.
 
@@ -93,6 +102,8 @@ def render(
     provenance : mapping, optional
         Where the data come from: ``title``, ``credit``, ``licence``, ``source``, ``sha1``,
         ``offline_twin``. Without it, what the cells' configuration says.
+    verdicts : Verdicts, optional
+        Those of the claims; without them the page has no table of claims.
 
     Returns
     -------
@@ -108,27 +119,32 @@ def render(
     )
     data = _data_facts(studies, provenance)
     twin = any(tables.offline_twin for tables in studies.values()) or bool((provenance or {}).get("offline_twin"))
+    twin = twin or any(line.offline_twin for line in (verdicts.lines if verdicts else ()))
     return environment.get_template("report.html.j2").render(
         studies=[_study(name, tables, figures, data["Data"]) for name, tables in studies.items()],
+        measurements=[figure for figure in figures if figure.measurement],
         data=data,
         offline_twin=twin,
         machine=machine_facts(),
         versions=package_versions(),
         sources=SOURCES,
+        verdicts=verdicts,
     )
 
 
 def _study(name: str, tables: Tables, figures: Sequence[InlinedFigure], data_title: str) -> dict[str, Any]:
     rows = table_rows(tables.cells)
+    sweep = sweep_section(tables) if is_sweep(tables) else None
     return {
         "name": name,
-        "summary": summarise(tables, rows, data_title),
+        "summary": summarise(tables, rows, data_title, sweep=sweep is not None),
+        "sweep": sweep,
         "figures": [figure for figure in figures if figure.study == name],
         "rows": rows,
         "columns": _published_columns(rows),
         "accuracies": any(row.accuracy for row in rows),
         "clock": _clock(tables),
-        "statuses": _statuses(tables),
+        "statuses": _statuses(tables, notes=sweep is None),
     }
 
 
@@ -137,10 +153,15 @@ def _published_columns(rows: Sequence[Row]) -> bool:
     return any(row.published for row in rows)
 
 
-def _statuses(tables: Tables) -> dict[str, Any]:
+def _statuses(tables: Tables, *, notes: bool) -> dict[str, Any]:
     """How many runs ended how, and the cells about which there is more to say."""
     cells = tables.cells
     counts: Counter[str] = sum((Counter(cell.statuses) for cell in cells), Counter())
+    counted = {status: counts.get(status, 0) for status in dict.fromkeys(["ok", "diverged", "error", *counts])}
+    return {"counts": counted, "notes": _notes(cells) if notes else []}
+
+
+def _notes(cells: Sequence[CellSummary]) -> list[str]:
     notes = []
     for cell in cells:
         for status, n in cell.statuses.items():
@@ -152,15 +173,12 @@ def _statuses(tables: Tables) -> dict[str, Any]:
             if len(steps):
                 text += f", noticed at step {steps.median():,.0f} (median)"
             notes.append(f"{text}; seeds {formats.listed([str(seed) for seed in rows['seed']])}.")
-    for cell, initial, final in unstable(cells):
+    for cell, initial, final in unstable(list(cells)):
         notes.append(
             f"{formats.quoted(cell.label)} has status ok and yet its loss rises from {formats.loss(initial)} to "
             f"{formats.loss(final)}: it was on its way to divergence when its epochs were over."
         )
-    return {
-        "counts": {status: counts.get(status, 0) for status in dict.fromkeys(["ok", "diverged", "error", *counts])},
-        "notes": notes,
-    }
+    return notes
 
 
 def _clock(tables: Tables) -> str:

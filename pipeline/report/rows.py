@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from pipeline.config.cell import examples_in, taxonomy, updates
 from pipeline.figures import formats
 from pipeline.figures.cells import CellSummary, quantiles
-from pipeline.report.published import Published, published_for
+from pipeline.report.published import published_for
+from pipeline.report.published_values import Published
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,13 @@ class Comparison:
         None where the two cannot be compared.
     text : str
         The verdict with its numbers, or why there is none.
+    z : str
+        The difference in standard errors.
     """
 
     inside: bool | None
     text: str
+    z: str = "–"
 
 
 @dataclass(frozen=True)
@@ -152,4 +156,5 @@ def compare(cell: CellSummary, published: Published | None) -> Comparison:
         inside,
         f"{verdict}: {formats.loss(float(losses.mean()))}, {word} "
         f"{formats.loss(expected.mean)}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{formats.loss(width)}",
+        f"{expected.z(float(losses.mean()), len(losses)):+.1f}".replace("-", "−"),
     )

@@ -7,9 +7,10 @@ from pipeline.figures import formats
 from pipeline.figures.cells import TARGET, CellSummary, costs_to_target, unstable
 from pipeline.figures.registry import Tables
 from pipeline.report.rows import Row
+from pipeline.report.sweep_section import sweep_summary
 
 
-def summarise(tables: Tables, rows: list[Row], data_title: str) -> list[str]:
+def summarise(tables: Tables, rows: list[Row], data_title: str, *, sweep: bool = False) -> list[str]:
     """Write the summary.
 
     Parameters
@@ -20,13 +21,17 @@ def summarise(tables: Tables, rows: list[Row], data_title: str) -> list[str]:
         Its lines of the table.
     data_title : str
         What the data are called.
+    sweep : bool
+        Whether the study is to be read as a grid, whose cells have no names.
 
     Returns
     -------
     list of str
-        Three sentences; every number in them is computed from the tables.
+        Sentences; every number in them is computed from the tables.
     """
     cells = tables.cells
+    if sweep:
+        return [_trained(cells, data_title), *sweep_summary(tables)]
     return [_trained(cells, data_title), _fastest(cells, tables), _agreement(cells, rows)]
 
 

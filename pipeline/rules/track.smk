@@ -20,7 +20,8 @@ rule store:
 rule log_runs:
     input:
         store=ancient(rules.store.output),
-        tables=rules.collect.output,
+        runs=rules.collect.output.runs,
+        curves=rules.collect.output.curves,
         code=lab.code("track"),
     output:
         f"{results}/track/{{study}}.json",
@@ -31,7 +32,7 @@ rule log_runs:
         "../../environment.yml"
     params:
         store=lab.tracking_store,
-        study=f"{results}/{{study}}",
+        study=subpath(input.runs, parent=True),
     shell:
         "python -m pipeline.track {params.study:q} --done {output:q} > {log:q} 2>&1"
 

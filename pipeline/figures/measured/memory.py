@@ -1,0 +1,156 @@
+"""The memory hierarchy and the roofline it puts over the products."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from pipeline.figures import formats, style
+from pipeline.figures.measured import axes as shared
+from pipeline.figures.measured.registry import register
+from pipeline.measure.table import Measured
+
+_ROOFS: tuple[Any, ...] = ("solid", (0, (6, 1.6)), (0, (3, 1.4)), (0, (1.2, 1.4)))
+
+
+def caption(measured: Measured) -> str:
+    """Say what the caches buy, what the products reach, and redo the source's arithmetic."""
+    table = measured.table
+    read, products = _bandwidth(table, "read") / 1e9, _products(table)
+    first, last = read.index[0], read.index[-1]
+    rates, intensities = products["value"].astype(float) / 1e9, products["flops_per_byte"].astype(float)
+    return (
+        f"One thread reads {formats.number(read.max())} GB/s at best and {formats.number(read[last])} GB/s from "
+        f"{shared.size(last)}; sets of {shared.size(first)} are held back by the start of each pass. Operations per "
+        f"byte rise from {formats.number(intensities.min(), 2)} (element) to {formats.number(intensities.max())} "
+        f"(whole), and the rate from {formats.number(rates.min())} to {formats.number(rates.max())} gigaflops; what is "
+        f"far below its roof is held back by Python and not by memory. {_arithmetic(table)}"
+    )
+
+
+def _arithmetic(table: pd.DataFrame) -> str:
+    """The source's two numbers, and the same two here."""
+    rate = table[table["kind"] == "arithmetic"].set_index("name")["value"].astype(float) / 1e9
+    source, here = ((rate[f"compute, {which}"], rate[f"memory, {which}"]) for which in ("source", "measured"))
+    counted = float(rate.get("compute, clock", float("nan")))
+    clock = "" if np.isnan(counted) else f" ({formats.number(counted)} by its clock, as the source counts)"
+    return (
+        f"The source sets {formats.number(source[0])} GB/s that a processor can take in against "
+        f"{formats.number(source[1])} GB/s of memory, {formats.number(source[0] / source[1])} times as much. Here, "
+        f"with all threads: {formats.number(here[0])} GB/s by its measured peak{clock} against "
+        f"{formats.number(here[1])} GB/s, {formats.number(here[0] / here[1])} times as much."
+    )
+
+
+def _bandwidth(table: pd.DataFrame, kernel: str) -> "pd.Series[float]":
+    rows = table[(table["kind"] == "bandwidth") & (table["name"] == kernel)]
+    return pd.Series(rows["value"].to_numpy(dtype=float), index=rows["size_bytes"].astype(int)).sort_index()
+
+
+def _products(table: pd.DataFrame) -> pd.DataFrame:
+    return table[table["kind"] == "product"]
+
+
+def _caches(table: pd.DataFrame) -> dict[str, int]:
+    rows = table[table["kind"] == "cache"]
+    return dict(sorted(zip(rows["name"], rows["size_bytes"].astype(int), strict=True), key=lambda item: item[1]))
+
+
+def roofs(table: pd.DataFrame) -> dict[str, float]:
+    """Bandwidth of each level: the best reading whose working set the level holds and the one before does not.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The measurement's.
+
+    Returns
+    -------
+    dict
+        Level to bytes per second; without known caches, the main memory alone.
+    """
+    read, found, held = _bandwidth(table, "read"), {}, 0
+    for name, size in _caches(table).items():
+        inside = read[(read.index > held) & (read.index <= size)]
+        if len(inside):
+            found[name] = float(inside.median())
+        held = size
+    beyond = read[read.index > held]
+    found["memory"] = float((beyond if len(beyond) else read).iloc[-1])
+    return found
+
+
+@register(title="Memory hierarchy and roofline", caption=caption)
+def memory(measured: Measured) -> Figure:
+    """Draw the bandwidth against the working set, and the roofline with the four products.
+
+    Parameters
+    ----------
+    measured : Measured
+        The measurement.
+
+    Returns
+    -------
+    Figure
+    """
+    figure = style.new_figure(height=7.6)
+    upper, lower = figure.subplots(2, 1, height_ratios=[1, 1.25])
+    _draw_bandwidth(upper, measured.table)
+    _draw_roofline(lower, measured.table)
+    return figure
+
+
+def _draw_bandwidth(axes: Axes, table: pd.DataFrame) -> None:
+    shared.log_axes(axes, x=shared.size)
+    for number, kernel in enumerate(("read", "triad")):
+        rate = _bandwidth(table, kernel)
+        axes.plot(rate.index, rate / 1e9, label=kernel, **shared.look(number, filled=number == 0))
+    sizes = list(_bandwidth(table, "read").index)
+    shared.ticks_at(axes.xaxis, [float(size) for size in sizes[::2]], [shared.size(size) for size in sizes[::2]])
+    axes.tick_params(axis="x", labelrotation=30)
+    axes.set_ylim(bottom=0)
+    axes.margins(y=0.15)
+    for name, size in _caches(table).items():
+        axes.axvline(size, color=shared.GREY, linewidth=1, linestyle=(0, (2, 2)))
+        axes.annotate(
+            f"{name}\n{shared.size(size)}",
+            (size, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(3, -2),
+            textcoords="offset points",
+            fontsize=8,
+            va="top",
+        )
+    axes.set_xlabel("working set (log scale)")
+    axes.set_ylabel("GB/s, one thread")
+    axes.set_title("Bandwidth")
+    axes.legend(loc="lower left")
+
+
+def _draw_roofline(axes: Axes, table: pd.DataFrame) -> None:
+    shared.log_axes(axes, x=shared.plain, y=shared.plain)
+    peaks = table[(table["kind"] == "peak") & (table["unit"] == "flop/s") & (table["threads"] == 1)]
+    products = _products(table)
+    top = float(max(peaks["value"].max(), products["value"].max())) / 1e9
+    intensity = np.geomspace(0.05, 200, 200)
+    handles = []
+    levels = roofs(table)
+    for number, (name, rate) in enumerate(levels.items()):
+        dashes = _ROOFS[number % len(_ROOFS)]
+        axes.plot(intensity, np.minimum(top, rate / 1e9 * intensity), color="black", linewidth=1.2, linestyle=dashes)
+        label = f"{name}, {rate / 1e9:.0f} GB/s"
+        handles.append(Line2D([], [], color="black", linewidth=1.2, linestyle=dashes, label=label))
+    axes.text(190, top * 1.25, f"peak {formats.number(top)} gigaflops", ha="right", va="bottom", fontsize=8)
+    for number, (_, row) in enumerate(products.iterrows()):
+        kind = {**shared.look(number), "linestyle": "none", "markersize": 8}
+        axes.plot([row["flops_per_byte"]], [row["value"] / 1e9], **kind)
+        handles.append(Line2D([], [], **kind, label=f"{row['name']}, {formats.number(row['value'] / 1e9)} gigaflops"))
+    axes.set_ylim(bottom=float(products["value"].min()) / 1e9 / 3, top=top * 2.2)
+    axes.set_xlim(0.05, 200)
+    axes.set_xlabel("operations per byte (log scale)")
+    axes.set_ylabel("gigaflops, one thread (log)")
+    axes.set_title("Roofline, with the four products")
+    axes.legend(handles=handles, loc="lower right", ncols=1)

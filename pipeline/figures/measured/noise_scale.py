@@ -1,0 +1,96 @@
+"""The gradient noise scale and the critical batch size on one axis."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from pipeline.figures import formats, style
+from pipeline.figures.measured import axes as shared
+from pipeline.figures.measured.registry import register
+from pipeline.measure.table import Measured
+
+
+def caption(measured: Measured) -> str:
+    """Say where both start, where they end, and how well the hyperbola fits."""
+    table = measured.table
+    training, critical = (table[table["kind"] == kind] for kind in ("training", "critical"))
+    steps = table[table["kind"] == "steps"]
+    misfit = 100 * float((steps["fitted"] / steps["value"] - 1).abs().max())
+    start = float(training.loc[training["examples"] == 0, "value"].min())
+    return (
+        f"The gradient noise scale tr(Σ)/|G|² is {formats.number(start)} examples at the start and grows as the "
+        f"gradient vanishes (bars: 95 % bootstrap intervals of the median over seeds). The critical batch size, where "
+        f"steps are twice those of perfect scaling, grows with it: {_critical(critical.iloc[0])} and "
+        f"{_critical(critical.iloc[-1])}. So no batch size is large enough as such: it depends on the target. Steps at "
+        f"the best learning rate follow Smin + Emin/b within {formats.number(misfit, 2)} %."
+    )
+
+
+def _critical(row: pd.Series) -> str:
+    value, low, high = (f"{row[name]:,.0f}" for name in ("value", "low", "high"))
+    return f"{value} [{low}, {high}] for a loss of {formats.loss(row['loss'])}"
+
+
+@register(title="Noise scale and critical batch size", caption=caption)
+def noise_scale(measured: Measured) -> Figure:
+    """Draw both against the excess loss, and the steps to the targets against the batch size.
+
+    Parameters
+    ----------
+    measured : Measured
+        The measurement.
+
+    Returns
+    -------
+    Figure
+    """
+    table = measured.table
+    figure = style.new_figure(height=8.2)
+    upper, lower = figure.subplots(2, 1, height_ratios=[1.2, 1])
+    handles = _draw_scales(upper, table)
+    handles += _draw_steps(lower, table)
+    style.add_legend(figure, handles, [str(handle.get_label()) for handle in handles], columns=2)
+    return figure
+
+
+def _draw_scales(axes: Axes, table: pd.DataFrame) -> list[Line2D]:
+    shared.log_axes(axes, x=shared.plain, y=shared.plain)
+    handles = []
+    for number, (run, rows) in enumerate(table[table["kind"] == "training"].groupby("run", sort=False)):
+        kind = {**shared.look(number, filled=number == 0), "markersize": 4, "linestyle": "none"}
+        error = [rows["value"] - rows["low"], rows["high"] - rows["value"]]
+        axes.errorbar(rows["excess"], rows["value"], yerr=error, linewidth=1, **kind)
+        handles.append(Line2D([], [], **kind, label=f"noise scale, {run}"))
+    critical = table[table["kind"] == "critical"]
+    error = [critical["value"] - critical["low"], critical["high"] - critical["value"]]
+    kind = {"color": "black", "marker": "*", "markersize": 11, "linewidth": 1}
+    axes.errorbar(critical["excess"], critical["value"], yerr=error, **kind)
+    handles.append(Line2D([], [], **kind, label="critical batch size"))
+    axes.invert_xaxis()
+    axes.set_xlabel("excess loss L − L*, training goes to the right (log scale)")
+    axes.set_ylabel("examples (log scale)")
+    axes.set_title("Noise scale, and where larger batches stop paying")
+    return handles
+
+
+def _draw_steps(axes: Axes, table: pd.DataFrame) -> list[Line2D]:
+    shared.log_axes(axes, x=shared.plain, y=shared.plain)
+    critical = table[table["kind"] == "critical"].set_index("run")
+    handles = []
+    for number, (run, rows) in enumerate(table[table["kind"] == "steps"].groupby("run", sort=False)):
+        kind = shared.look(number + 2)
+        axes.plot(rows["batch_size"], rows["value"], **{**kind, "linestyle": "none", "markersize": 4})
+        axes.plot(rows["batch_size"], rows["fitted"], color=kind["color"], linewidth=1.1)
+        least = critical.loc[run]
+        axes.plot([least["value"]], [2 * least["least_steps"]], marker="*", color="black", markersize=10, zorder=5)
+        handles.append(Line2D([], [], **kind, label=str(run)))
+    perfect = table[(table["kind"] == "steps") & (table["run"] == critical.index[0])]
+    b = perfect["batch_size"].astype(float)
+    axes.plot(b, critical["least_examples"].iloc[0] / b, color=shared.GREY, linewidth=1, linestyle=(0, (2, 2)))
+    handles.append(Line2D([], [], color=shared.GREY, linewidth=1, linestyle=(0, (2, 2)), label="perfect scaling"))
+    axes.set_ylim(bottom=1)
+    axes.set_xlabel("batch size b (log scale)")
+    axes.set_ylabel("steps to the target (log)")
+    axes.set_title("Steps at the best learning rate; lines: Smin + Emin/b")
+    return handles

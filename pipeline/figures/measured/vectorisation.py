@@ -1,0 +1,118 @@
+"""How much of the machine each way to multiply two matrices reaches."""
+
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from pipeline.figures import formats, style
+from pipeline.figures.measured import axes as shared
+from pipeline.figures.measured.registry import register
+from pipeline.measure.table import Measured
+
+
+def caption(measured: Measured) -> str:
+    """Say how far apart the ways are, what blocks reach, and by how much the source's formula is off."""
+    table = measured.table
+    one = _methods(table, threads=1)
+    n = int(one["n"].iloc[0])
+    rate = one["gigaflops"]
+    wide = one[one["columns"] >= n // 4]["gigaflops"]
+    whole = rate["whole"]
+    cold = table[table["part"] == "cold"].set_index("method")
+    factor = 2 / (2 * n**3 / 1e9)
+    wrong = int((~table["equal"]).sum())
+    text = (
+        f"True gigaflops, 2n³/t, of the product of two {n} × {n} float32 matrices; warm medians, bars from quartile "
+        f"to quartile. On one thread: element by element {formats.number(rate['element'])}, column by column "
+        f"{formats.number(rate['column'])}, whole {formats.number(whole)}: whole is "
+        f"{formats.number(whole / rate['element'], 2)} times element by element. Blocks of {n // 4} columns and more "
+        f"reach {formats.number(100 * wide.min() / whole, 2)} % of it "
+        f"or more. The source prints 2/t, which is {formats.number(factor)} times too high, and since 2022 0.03/t."
+    )
+    if not cold.empty:
+        times = [f"{name} {formats.seconds(seconds)}" for name, seconds in cold["seconds"].items()]
+        text += f" One cold call of each, as the source measures: {formats.listed(times)}."
+    return text + (" All results are equal." if wrong == 0 else f" {wrong} results are NOT equal.")
+
+
+def _methods(table: pd.DataFrame, threads: int) -> pd.DataFrame:
+    return table[(table["part"] == "methods") & (table["threads"] == threads)].set_index("method")
+
+
+@register(title="Vectorisation", caption=caption)
+def vectorisation(measured: Measured) -> Figure:
+    """Draw the gigaflops of every way, and of the whole product at every size.
+
+    Parameters
+    ----------
+    measured : Measured
+        The measurement.
+
+    Returns
+    -------
+    Figure
+    """
+    table = measured.table
+    counts = sorted(table.loc[table["part"] == "methods", "threads"].unique())
+    figure = style.new_figure(height=7.4)
+    upper, lower = figure.subplots(2, 1, height_ratios=[1.5, 1])
+    handles, labels = [], []
+    for number, threads in enumerate(counts):
+        kind = shared.look(number, filled=number == 0)
+        _draw_methods(upper, _methods(table, threads), kind, offset=0.16 * (number - (len(counts) - 1) / 2))
+        sizes = table[(table["part"] == "sizes") & (table["threads"] == threads)]
+        lower.plot(sizes["n"], sizes["gigaflops"], **kind)
+        handles.append(Line2D([], [], **kind))
+        labels.append(f"{threads} thread{'s' if threads > 1 else ''}, warm median")
+    _draw_cold(upper, table)
+    handles.append(Line2D([], [], linestyle="none", marker="x", color="black"))
+    labels.append(f"one cold call, {int(table.loc[table['part'] == 'cold', 'threads'].max())} threads")
+    _name(upper, lower, table)
+    style.add_legend(figure, handles, labels, columns=2)
+    return figure
+
+
+def _draw_methods(axes: Axes, rows: pd.DataFrame, kind: dict[str, Any], offset: float) -> None:
+    n = rows["n"].to_numpy()
+    low, high = (2e-9 * n**3 / rows[name].to_numpy() for name in ("seconds_q75", "seconds_q25"))
+    y = [place + offset for place in range(len(rows))]
+    rate = rows["gigaflops"].to_numpy()
+    axes.errorbar(rate, y, xerr=[rate - low, high - rate], **{**kind, "linestyle": "none"})
+    for value, top, place in zip(rate, high, y, strict=True):
+        if offset <= 0:
+            axes.annotate(
+                formats.number(value),
+                (top, place),
+                xytext=(7, 1),
+                textcoords="offset points",
+                fontsize=8,
+                va="bottom",
+            )
+
+
+def _draw_cold(axes: Axes, table: pd.DataFrame) -> None:
+    order = list(_methods(table, threads=1).index)
+    for _, row in table[table["part"] == "cold"].iterrows():
+        if row["method"] in order:
+            axes.plot([row["gigaflops"]], [order.index(row["method"])], "x", color="black")
+
+
+def _name(upper: Axes, lower: Axes, table: pd.DataFrame) -> None:
+    order = list(_methods(table, threads=1).index)
+    n = int(table.loc[table["part"] == "methods", "n"].iloc[0])
+    shared.log_axes(upper, x=shared.plain)
+    upper.set_yticks(range(len(order)), [f"{name} columns" if name.startswith("block") else name for name in order])
+    upper.set_ylim(len(order) - 0.5, -0.6)
+    upper.margins(x=0.12)
+    upper.set_xlabel("gigaflops (log scale)")
+    upper.set_title(f"The {n} × {n} product, piece by piece")
+    shared.log_axes(lower, x=shared.plain)
+    sizes = sorted(table.loc[table["part"] == "sizes", "n"].unique())
+    shared.ticks_at(lower.xaxis, [float(size) for size in sizes], [str(size) for size in sizes])
+    lower.set_ylim(bottom=0)
+    lower.set_xlabel("rows and columns n (log scale)")
+    lower.set_ylabel("gigaflops")
+    lower.set_title("The whole product, by size")

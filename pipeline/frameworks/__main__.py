@@ -1,0 +1,150 @@
+"""``python -m pipeline.frameworks COMMAND``: the chapter's runs in other frameworks, step by step.
+
+prepare      write the common problem
+environment  make a framework's environment
+run          measure a framework in it
+collect      make the tables
+draw         draw the figure
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UserError, exit_on_user_error
+from pipeline.files import written_whole
+from pipeline.frameworks import FRAMEWORKS
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Write the common problem."""
+    from pipeline.frameworks.prepare import prepare
+    from pipeline.frameworks.problem import save_problem
+
+    save_problem(prepare(options.data, options.overrides), options.out)
+
+
+def environment(options: argparse.Namespace) -> None:
+    """Make an environment; write where its Python is, or why there is none."""
+    from pipeline.frameworks.environment import make_environment
+
+    try:
+        made = {"python": str(make_environment(options.framework, options.folder)), "message": ""}
+    except UserError as error:
+        made = {"python": "", "message": str(error)}
+        print(f"error: {error}")
+    _write(made, options.out)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure a framework; what fails is a row."""
+    from pipeline.frameworks.launch import failed, measure
+
+    made = _read(options.environment)
+    if made["python"]:
+        rows = measure(options.framework, Path(made["python"]), options.problem, ["--repeats", str(options.repeats)])
+    else:
+        rows = [failed(options.framework, "environment", made["message"])]
+    _write(rows, options.out)
+
+
+def collect(options: argparse.Namespace) -> None:
+    """Make the tables."""
+    from pipeline.frameworks.problem import load_problem
+    from pipeline.frameworks.table import CURVES, FRAMEWORKS, aggregate
+    from pipeline.tables import write_table
+
+    measured = [row for path in options.measured for row in _read(path)]
+    frameworks, curves = aggregate(measured, load_problem(options.problem))
+    write_table(frameworks, FRAMEWORKS, options.out)
+    write_table(curves, CURVES, options.curves)
+    for row in frameworks[frameworks["status"] != "ok"].itertuples():
+        print(f"{row.framework} {row.name}: {row.status}: {row.message}")
+
+
+def draw(options: argparse.Namespace) -> None:
+    """Draw the figure, and write its caption beside it."""
+    from pipeline.figures import frameworks, style
+    from pipeline.frameworks.table import FRAMEWORKS
+    from pipeline.tables import read_table
+
+    table = read_table(options.table, FRAMEWORKS)
+    with style.context():
+        figure = frameworks.frameworks(table)
+    style.save(figure, options.out / "frameworks")
+    with written_whole(options.out / "frameworks.txt") as temporary:
+        temporary.write_text(frameworks.caption(table) + "\n", encoding="utf-8")
+
+
+def _write(content: Any, path: Path) -> None:
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read: {error}") from None
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.frameworks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(function: Any) -> argparse.ArgumentParser:
+        added = commands.add_parser(function.__name__, description=function.__doc__)
+        added.set_defaults(function=function)
+        return added
+
+    add = command(prepare).add_argument
+    add("--data", type=Path, required=True, metavar="FILE.parquet", help="the whitened table")
+    add("--out", type=Path, required=True, metavar="FILE.npz", help="where the problem goes")
+    add("overrides", nargs="*", help="Hydra overrides, epochs=4 say")
+    add = command(environment).add_argument
+    add("framework", choices=FRAMEWORKS)
+    add("--folder", type=Path, required=True, metavar="DIR", help="where the environment is made, or found")
+    add("--out", type=Path, required=True, metavar="FILE.json", help="says where its Python is")
+    add = command(run).add_argument
+    add("framework", choices=FRAMEWORKS)
+    add("--environment", type=Path, required=True, metavar="FILE.json", help="what the command environment wrote")
+    add("--problem", type=Path, required=True, metavar="FILE.npz", help="what the command prepare wrote")
+    add("--out", type=Path, required=True, metavar="FILE.json", help="where the measurements go")
+    add("--repeats", type=int, default=5, metavar="N", help="how often each run is trained")
+    add = command(collect).add_argument
+    add("measured", type=Path, nargs="+", metavar="FILE.json", help="what the command run wrote")
+    add("--problem", type=Path, required=True, metavar="FILE.npz", help="what the command prepare wrote")
+    add("--out", type=Path, required=True, metavar="FILE.parquet", help="where the table goes")
+    add("--curves", type=Path, required=True, metavar="FILE.parquet", help="where the readings go")
+    add = command(draw).add_argument
+    add("table", type=Path, metavar="FILE.parquet", help="what the command collect wrote")
+    add("--out", type=Path, required=True, metavar="DIR", help="where the figure goes")
+    return parser
+
+
+@exit_on_user_error()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The command line; that of the process by default.
+
+    Raises
+    ------
+    SystemExit
+        With status 2 after a mistake of the user's.
+    """
+    options = _parser().parse_args(arguments)
+    options.function(options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""The examples in the docstrings are true."""
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import pipeline
+
+MODULES = sorted(
+    module.name for module in pkgutil.walk_packages(pipeline.__path__, "pipeline.") if "__main__" not in module.name
+)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_of_a_module_are_true(name):
+    results = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)
+    assert results.failed == 0
+
+
+def test_there_are_examples():
+    found = [
+        test
+        for name in ("pipeline.config.cell", "pipeline.train.intervals")
+        for test in doctest.DocTestFinder().find(importlib.import_module(name))
+        if test.examples
+    ]
+    assert len(found) >= 3

@@ -31,6 +31,7 @@ _STAGE_CODE = {
     "fetch": ("fetch/*.py",),
     "whiten": ("whiten/*.py",),
     "digits": ("digits.py",),
+    "many_devices": ("measure/many_devices.py",),
     "train": ("train/*.py", "dataset.py", "tables.py", "models/__init__.py", "optimizers/__init__.py"),
     "collect": ("collect/*.py", "tables.py"),
     "track": ("track/*.py", "tables.py", "config/cell.py"),

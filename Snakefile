@@ -1,4 +1,4 @@
-# fetch -> whiten -> {train (jobs) -> collect -> track, measure} -> figures -> report
+# fetch -> whiten -> {train (jobs) -> collect, measure} -> {track, figures, claims} -> report
 #
 #   snakemake --cores 8                # everything: tables, MLflow, figures, report
 #   snakemake --cores 8 textbook       # the tables of one study
@@ -36,6 +36,7 @@ include: "pipeline/rules/extend.smk"
 include: "pipeline/rules/track.smk"
 include: "pipeline/rules/measure.smk"
 include: "pipeline/rules/figures.smk"
+include: "pipeline/rules/claims.smk"
 include: "pipeline/rules/report.smk"
 include: "pipeline/rules/frameworks.smk"
 

@@ -47,6 +47,7 @@ _STAGE_CODE = {
         "dataset.py",
         "tables.py",
     ),
+    "claims": ("claims/*.py", "analysis/*.py", "figures/formats.py", "measure/schemas.py", "dataset.py", "tables.py"),
     "report": ("report/*.py", "report/templates/*", "figures/*.py", "analysis/*.py", "tables.py"),
     "framework_problem": ("frameworks/problem.py", "frameworks/prepare.py", "train/order.py", "train/intervals.py"),
     "framework_environment": ("frameworks/environment.py",),

@@ -1,6 +1,7 @@
 rule report:
     input:
         figures=rules.figures.output[0],
+        claims=rules.claims.output[0],
         tables=rules.figures.input.tables,
         data=rules.figures.input.data,
         step_cost=lab.measured("step_cost"),
@@ -17,4 +18,4 @@ rule report:
         studies=lab.folders(lab.default_studies),
     shell:
         "python -m pipeline.report --out {output:q} --figures {params.figures:q} --data {input.data:q}"
-        " --step-cost {input.step_cost:q} {params.studies:q} > {log:q} 2>&1"
+        " --claims {input.claims:q} --step-cost {input.step_cost:q} {params.studies:q} > {log:q} 2>&1"

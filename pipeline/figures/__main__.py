@@ -105,7 +105,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     if not options.studies and not options.measured:
         parser.error("nothing to draw: name a study's folder or a measurement's table")
-    studies = read_studies(options.studies, options.data, options.step_cost)
+    studies = read_studies(options.studies, options.data, options.step_cost) if options.studies else {}
     for figure in draw_all(studies, options.out, [read_measured(path) for path in options.measured]):
         print(options.out / figure["svg"])
 

@@ -25,6 +25,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from pipeline.digits import ImageDataset, write_digits
 from pipeline.measure.inputs import Inputs
+from pipeline.measure.schemas import SCHEMAS
 from pipeline.measure.timing import quartiles
 from pipeline.train.clock import no_garbage_collection, one_thread
 
@@ -145,10 +146,21 @@ def load(batches: Batches) -> int:
     return sum(len(batch[0]) for batch in batches)
 
 
-def train(batches: Batches, lr: float = 1e-3) -> int:
-    """Fetch every minibatch and take an SGD step of linear regression on it."""
-    net, seen = None, 0
-    for X, y in batches:
+@dataclass(frozen=True)
+class Epoch:
+    """An epoch of training: examples seen, seconds in all, and those spent waiting for minibatches."""
+
+    examples: int
+    seconds: float
+    waiting: float
+
+
+def train(epoch: Callable[[], Batches], lr: float = 1e-3) -> Epoch:
+    """Take an SGD step of linear regression on every minibatch of an epoch, and time the waiting for them apart."""
+    start = resumed = time.perf_counter()
+    net, seen, waiting = None, 0, 0.0
+    for X, y in epoch():
+        waiting += time.perf_counter() - resumed
         if net is None:
             net = torch.nn.Linear(X[0].numel(), 1)
         F.mse_loss(net(X.flatten(1)).squeeze(1), y.float()).backward()
@@ -157,7 +169,9 @@ def train(batches: Batches, lr: float = 1e-3) -> int:
                 p.sub_(lr * p.grad)  # type: ignore[operator]
                 p.grad = None
         seen += len(X)
-    return seen
+        resumed = time.perf_counter()
+    end = time.perf_counter()
+    return Epoch(seen, end - start, waiting + end - resumed)
 
 
 def measure_loaders(
@@ -187,7 +201,7 @@ def measure_loaders(
     """
     epochs, first, examples = {}, {}, {}
     times: dict[Loader, list[float]] = {loader: [] for loader in loaders}
-    training: dict[Loader, list[float]] = {loader: [] for loader in trained}
+    training: dict[Loader, list[Epoch]] = {loader: [] for loader in trained}
     with one_thread(), no_garbage_collection(), _any_number_of_workers():
         for loader in loaders:
             start = time.perf_counter()
@@ -196,18 +210,21 @@ def measure_loaders(
             first[loader] = time.perf_counter() - start
         for _ in range(repeats):
             for loader, epoch in epochs.items():
-                times[loader].append(_seconds(load, epoch))
+                start = time.perf_counter()
+                load(epoch())
+                times[loader].append(time.perf_counter() - start)
                 if loader in training:
-                    training[loader].append(_seconds(train, epoch))
+                    training[loader].append(train(epoch))
     epochs.clear()  # ends the workers that live on
     plain = quartiles(times[PLAIN])[1] if PLAIN in times else None
     rows = []
     for loader in loaders:
         row = _row(source, batch_size, loader, times[loader])
-        both = quartiles(training[loader])[1] if loader in training else None
-        row |= {"examples": examples[loader], "first_seconds": first[loader], "training_seconds": both}
+        row |= {"examples": examples[loader], "first_seconds": first[loader]}
         row["to_plain"] = None if plain is None else row["seconds"] / plain
-        row["load_share"] = None if both is None else row["seconds"] / both
+        if loader in training:
+            row["training_seconds"] = quartiles([epoch.seconds for epoch in training[loader]])[1]
+            row["load_share"] = quartiles([epoch.waiting / epoch.seconds for epoch in training[loader]])[1]
         rows.append(row)
     return rows
 
@@ -218,12 +235,6 @@ def _any_number_of_workers() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="This DataLoader will create", category=UserWarning)
         yield
-
-
-def _seconds(use: Callable[[Batches], int], epoch: Callable[[], Batches]) -> float:
-    start = time.perf_counter()
-    use(epoch())
-    return time.perf_counter() - start
 
 
 def _row(source: Source, batch_size: int, loader: Loader, times: Sequence[float]) -> dict[str, Any]:
@@ -270,7 +281,7 @@ def measure(inputs: Inputs) -> pd.DataFrame:
     table = table_source(data.name, torch.from_numpy(data.X), torch.from_numpy(data.y))
     images = image_source(write_digits(inputs.needed_images()))
     here = (SLICES, PLAIN)
-    loaders, repeats = (FULL, 7) if inputs.full else (SHORT, 3)
+    loaders, repeats = (FULL, 7) if inputs.full else (SHORT, 2)
     rows = []
     for b in dict.fromkeys(min(b, len(data.X)) for b in BATCH_SIZES):
         rows += measure_loaders(table, b, loaders if b in WORKER_BATCH_SIZES else here, repeats, trained=here)
@@ -279,5 +290,6 @@ def measure(inputs: Inputs) -> pd.DataFrame:
 
 
 def table_of(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Gather rows; only workers fetch ahead."""
-    return pd.DataFrame(rows).astype({"prefetch": "Int64"} | dict.fromkeys(("training_seconds", "load_share"), float))
+    """Gather rows; what a row does not say is missing."""
+    table = pd.DataFrame(rows).reindex(columns=SCHEMAS["loading"].names)
+    return table.astype({"prefetch": "Int64"} | dict.fromkeys(("training_seconds", "load_share"), float))

@@ -11,7 +11,7 @@ operations a second: the roofline.
 References
 ----------
 McCalpin (1995), Memory bandwidth and machine balance in current high performance computers, IEEE TCCA Newsletter.
-Williams, Waterman, Patterson (2009), Roofline: an insightful visual performance model, Commun. ACM 52(4).
+Williams, Waterman, Patterson (2009), Roofline: an insightful visual performance model, Communications of the ACM 52(4).
 """
 
 from collections.abc import Callable, Sequence

@@ -129,6 +129,6 @@ SCHEMAS = {
         first_seconds="real",  # the first epoch, workers' start included
         to_plain="real?",
         training_seconds="real?",  # the same epoch with an SGD step a minibatch
-        load_share="real?",
+        load_share="real?",  # of its seconds, those spent waiting for minibatches
     ),
 }

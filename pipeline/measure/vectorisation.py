@@ -195,9 +195,9 @@ def measure(inputs: Inputs) -> pd.DataFrame:
     DataFrame
         See :data:`pipeline.measure.schemas.SCHEMAS`.
     """
-    rounds = 10 if inputs.full else 3
     rows = measure_cold(N)  # before anything else has multiplied
     for threads in thread_counts():
+        rounds = 10 if inputs.full else 3 if threads == 1 else 1
         rows += measure_methods(N, threads, rounds, budget=0.03, blocks=BLOCKS)
-        rows += measure_sizes(SIZES, threads, rounds=rounds if inputs.full else 2, budget=0.03)
+        rows += measure_sizes(SIZES, threads, rounds=10 if inputs.full else 2, budget=0.03)
     return table_of(rows)

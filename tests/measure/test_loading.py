@@ -57,12 +57,14 @@ def test_the_table_compares_with_no_workers_and_with_training(source):
     assert (table.examples == 50).all()
     plain = table[table.loader == "DataLoader"].iloc[0]
     assert plain.to_plain == 1
-    assert plain.load_share == pytest.approx(plain.seconds / plain.training_seconds)
+    assert 0 < plain.load_share < 1
     assert table.loc[table.loader == "slices", "load_share"].isna().all()
 
 
 def test_training_sees_every_example_too(source):
-    assert train(epochs_of(source, SLICES, 8)()) == 50
+    epoch = train(epochs_of(source, SLICES, 8))
+    assert epoch.examples == 50
+    assert 0 < epoch.waiting < epoch.seconds
 
 
 def test_images_load_through_workers(digits):

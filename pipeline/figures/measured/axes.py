@@ -1,5 +1,6 @@
 """What the figures of measurements share: series that differ in grey, and axes with units."""
 
+import math
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -58,8 +59,16 @@ def ticks_at(axis: Axis, values: list[float], labels: list[str]) -> None:
 
 
 def plain(value: float) -> str:
-    """Write a tick as a plain number: ``0.1``, ``1,000``."""
-    return f"{value:,.10g}" if 1e-3 <= abs(value) < 1e5 else formats.power_of_ten(value)
+    """Write a tick as a plain number, or as a power of ten where that would be long.
+
+    Examples
+    --------
+    >>> plain(0.1), plain(1000.0), plain(0.0001)
+    ('0.1', '1,000', '10⁻⁴')
+    """
+    if 1e-3 <= abs(value) < 1e5 or not math.log10(value).is_integer():
+        return f"{value:,.10g}"
+    return formats.power_of_ten(value)
 
 
 def size(value: float) -> str:

@@ -4,6 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
 
 from pipeline.figures import formats, style
 from pipeline.figures.measured import axes as shared
@@ -67,6 +68,7 @@ def _draw_scales(axes: Axes, table: pd.DataFrame) -> list[Line2D]:
     kind = {"color": "black", "marker": "*", "markersize": 11, "linewidth": 1}
     axes.errorbar(critical["excess"], critical["value"], yerr=error, **kind)
     handles.append(Line2D([], [], **kind, label="critical batch size"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.invert_xaxis()
     axes.set_xlabel("excess loss L − L*, training goes to the right (log scale)")
     axes.set_ylabel("examples (log scale)")

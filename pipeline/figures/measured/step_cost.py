@@ -24,11 +24,11 @@ def caption(measured: Measured) -> str:
     share = (100 * wide["update"] / wide["step"]).groupby("implementation").median()
     steps = wide["step"].xs("scratch", level="implementation").groupby("batch_size").median()
     costs = [f"{formats.number(value)} µs at b = {b}" for b, value in steps.items()]
-    updates = [f"{formats.number(value, 2)} % with {kind}" for kind, value in share.items()]
+    updates = [f"{formats.number(value, 2)} % ({kind})" for kind, value in share.items()]
     each = {part: float(rows["microseconds"].median()) / 1e6 for part, rows in table.groupby("part")}
     return (
-        f"Medians. From scratch, a step of the median optimizer takes {formats.listed(costs)}; the update is "
-        f"{formats.listed(updates)} of it. Beside the steps, Lightning takes {formats.seconds(each['lightning'])} an "
+        f"Medians. From scratch, a step of the median optimizer takes {formats.listed(costs)}. Of a step, the "
+        f"update is {formats.listed(updates)}. Beside the steps, Lightning takes {formats.seconds(each['lightning'])} an "
         f"evaluation interval and {formats.seconds(each['setup'])} to start and end a fit, which weighs more in the "
         f"short fits measured here than in others; writing the tables takes {formats.seconds(each['logging'])} a run. "
         f"The parts add up to {formats.number(sums.median())} % of the whole in the median "

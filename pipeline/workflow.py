@@ -31,6 +31,7 @@ _STAGE_CODE = {
     "fetch": ("fetch/*.py",),
     "whiten": ("whiten/*.py",),
     "digits": ("digits.py",),
+    "many_devices": ("measure/many_devices.py",),
     "train": ("train/*.py", "dataset.py", "tables.py", "models/__init__.py", "optimizers/__init__.py"),
     "collect": ("collect/*.py", "tables.py"),
     "track": ("track/*.py", "tables.py", "config/cell.py"),
@@ -200,7 +201,9 @@ class Lab:
 
     def job_threads(self, wildcards: Any, cores: int) -> int:
         """A job that is timed holds the whole machine, so that nothing runs beside it."""
-        return cores if self.study(wildcards.study).config.engine == "solo" else 1
+        if self.study(wildcards.study).config.engine == "solo":
+            return cores
+        return min(cores, max(cell.config.trainer.devices for cell in self.job(wildcards)))
 
     def job_gpus(self, wildcards: Any) -> int:
         """GPU tokens that a job takes."""

@@ -85,7 +85,10 @@ def connect(uri: str) -> "MlflowClient":
     path = sqlite_path(uri)
     if path is None:
         return _client(uri)
-    _check_is_sqlite(path)
+    if uri not in _files:
+        # Only before this process has a connection: closing a file drops every POSIX lock that the process
+        # holds on it, SQLite's own among them, and another process would then delete the log in use.
+        _check_is_sqlite(path)
     for wait in (*_WAITS, None):
         try:
             with _quiet_migrations():

@@ -2,7 +2,7 @@
 
 import gc
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
@@ -10,6 +10,7 @@ from pipeline.config.cell import Cell
 from pipeline.dataset import Dataset
 from pipeline.train.clock import no_garbage_collection, one_thread
 from pipeline.train.fit import quiet_lightning
+from pipeline.train.many_devices import train_on_many
 from pipeline.train.plan import Stack, plan
 from pipeline.train.readings import Progress, Trajectories
 from pipeline.train.rows import Tables
@@ -45,18 +46,29 @@ def train_cells(
         One row a reading; see :data:`pipeline.tables.CURVES`.
     """
     tables = Tables(cells, datasets)
-    solo, stacks = plan(cells)
+    alone, stacks = plan(cells)
+    solo = [cell for cell in alone if cell.config.trainer.devices == 1]
     with quiet_lightning(), one_thread(), no_garbage_collection():
         _warm_up(solo, datasets)
-        for seed in range(max((cell.config.seeds for cell in solo), default=0)):
-            for cell in solo:
-                if seed < cell.config.seeds:
-                    tables.add([cell], [seed], _train_solo(cell, seed, datasets, progress), engine="solo")
-                    gc.collect()  # between the runs, where no clock is running
+        for cell, seed in _interleaved(solo):
+            tables.add([cell], [seed], _train_solo(cell, seed, datasets, progress), engine="solo")
+            gc.collect()  # between the runs, where no clock is running
+        for devices in sorted({cell.config.trainer.devices for cell in alone} - {1}):
+            runs = _interleaved([cell for cell in alone if cell.config.trainer.devices == devices])
+            for cell, seed, trained in train_on_many(list(runs), datasets, progress):
+                tables.add([cell], [seed], trained, engine="solo")
         for stack in stacks:
             tables.add(stack.cells, stack.seeds, _train_stacked(stack, datasets, progress), engine="stacked")
             gc.collect()
     return tables.runs(), tables.curves()
+
+
+def _interleaved(cells: Sequence[Cell]) -> Iterator[tuple[Cell, int]]:
+    """Every run, seed by seed over the cells."""
+    for seed in range(max((cell.config.seeds for cell in cells), default=0)):
+        for cell in cells:
+            if seed < cell.config.seeds:
+                yield cell, seed
 
 
 def _train_solo(

@@ -6,10 +6,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytorch_lightning as pl
+from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from pytorch_lightning.strategies import DDPStrategy, Strategy
 
 from pipeline.config.schema import TrainerConfig
 from pipeline.train.intervals import Intervals
 from pipeline.train.readings import Progress, Readings, Trajectories
+
+
+class BareDDPStrategy(DDPStrategy):
+    """Lightning's process group, ranks and devices, without its wrapper around the module.
+
+    Gloo on CPUs, NCCL on GPUs. Gradients are averaged by :class:`pipeline.train.many_devices.SharedRun`.
+    """
+
+    def configure_ddp(self) -> None:
+        """Leave the module as it is."""
+
+
+def _strategy(devices: int) -> str | Strategy:
+    # Named, because otherwise the variables of a cluster's scheduler would choose another environment.
+    return "auto" if devices == 1 else BareDDPStrategy(cluster_environment=LightningEnvironment())
 
 
 def fit(
@@ -37,6 +54,8 @@ def fit(
     trainer = pl.Trainer(
         accelerator=config.accelerator,
         devices=config.devices,
+        strategy=_strategy(config.devices),
+        use_distributed_sampler=False,
         max_epochs=1,  # one pass over the intervals, which hold all the epochs
         callbacks=[readings],
         logger=False,
@@ -51,13 +70,15 @@ def fit(
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
     """Silence what Lightning says to people who train one large model, once per run."""
-    lightning = logging.getLogger("pytorch_lightning")
-    level = lightning.level
-    lightning.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ("pytorch_lightning", "lightning_fabric")]
+    levels = [one.level for one in loggers]
+    for one in loggers:
+        one.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             for module in ("pytorch_lightning", "lightning_fabric"):
                 warnings.filterwarnings("ignore", module=module)
             yield
     finally:
-        lightning.setLevel(level)
+        for one, level in zip(loggers, levels, strict=True):
+            one.setLevel(level)

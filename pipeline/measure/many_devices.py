@@ -1,0 +1,178 @@
+"""What a step costs on one process and on two, and what an all-reduce costs by itself.
+
+``python -m pipeline.measure.many_devices --out FILE`` writes the table that ``docs/many-devices.md`` quotes. It needs
+no data: the examples are random numbers, and a step's cost does not depend on them. Not one of the measurements that
+a plain run makes: starting processes takes most of its minute.
+"""
+
+import argparse
+import math
+import pickle
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import torch
+import torch.distributed as dist
+from torch.multiprocessing.spawn import spawn
+
+from pipeline.config import Cell, compose_cell
+from pipeline.config.schema import TrainerConfig
+from pipeline.config.target import resolve
+from pipeline.dataset import Dataset
+from pipeline.errors import exit_on_user_error
+from pipeline.tables import VERSION, write_table
+from pipeline.train.cells import train_cells
+from pipeline.train.clock import one_thread
+from pipeline.train.order import generator
+
+#: ``kind``: ``step`` of a model at a global batch size, or ``all_reduce`` of so many bytes. Seconds of one.
+SCHEMA = pa.schema(
+    [
+        pa.field("kind", pa.string(), nullable=False),
+        pa.field("processes", pa.int64(), nullable=False),
+        pa.field("model", pa.string()),
+        pa.field("batch_size", pa.int64()),
+        pa.field("bytes", pa.int64(), nullable=False),  # of the gradient, float32
+        pa.field("seconds", pa.float64(), nullable=False),
+        pa.field("seconds_q25", pa.float64(), nullable=False),
+        pa.field("seconds_q75", pa.float64(), nullable=False),
+        pa.field("repeats", pa.int64(), nullable=False),
+    ],
+    metadata={"table_version": VERSION},
+)
+
+#: Model and global batch sizes. 128 is the chapter's: one image on each of its 128 devices.
+STEPS: dict[str, tuple[int, ...]] = {"linear": (10, 100, 1500), "mlp": (100, 1500), "cnn": (32, 128)}
+#: Float32 numbers in an all-reduce, from a scalar to 16 MiB.
+ELEMENTS = (1, 2**6, 2**10, 2**14, 2**17, 2**20, 2**22)
+PROCESSES = (1, 2)
+#: Updates in one timed run, about.
+UPDATES = 150
+
+
+def measure_many_devices(repeats: int = 5) -> pd.DataFrame:
+    """Time steps at one process and at two, and all-reduces between two.
+
+    Parameters
+    ----------
+    repeats : int
+        Runs in each median of a step. All-reduces are repeated 30 times as often.
+
+    Returns
+    -------
+    DataFrame
+        Columns as in :data:`SCHEMA`.
+    """
+    cells = [_cell(model, b, repeats) for model, sizes in STEPS.items() for b in sizes]
+    rows = [row for processes in PROCESSES for row in _steps(cells, processes)]
+    rows += _all_reduces(processes=2, repeats=30 * repeats)
+    return pd.DataFrame(rows).reindex(columns=SCHEMA.names).astype({"batch_size": "Int64"})
+
+
+def _cell(model: str, batch_size: int, repeats: int) -> Cell:
+    overrides = ["data=digits", "model=cnn"] if model == "cnn" else ["data=airfoil_twin", f"model={model}"]
+    config = compose_cell([*overrides, f"batch_size={batch_size}", "lr=0.001", f"seeds={repeats}"])
+    epochs = math.ceil(UPDATES / math.ceil(config.data.examples / batch_size))
+    # One reading, at the end: the readings are outside the clock, and take longer than the steps.
+    return Cell(replace(config, epochs=epochs, read_every=epochs * config.data.examples))
+
+
+def _random_dataset(cell: Cell) -> Dataset:
+    """As many random examples as the cell's data have, of the same shape."""
+    data, random = cell.config.data, np.random.default_rng(0)
+    classes = data.task == "classification"
+    shape = (data.examples, 1, 8, 8) if classes else (data.examples, 5)
+    y = random.integers(10, size=data.examples) if classes else random.normal(size=data.examples).astype(np.float32)
+    return Dataset(data.name, random.normal(size=shape).astype(np.float32), y, (), {}, offline_twin=False)
+
+
+def _steps(cells: Sequence[Cell], processes: int) -> list[dict[str, Any]]:
+    shared = [replace(cell, config=replace(cell.config, trainer=TrainerConfig("cpu", processes))) for cell in cells]
+    runs, _ = train_cells(shared, {cell.config.data.name: _random_dataset(cell) for cell in cells})
+    rows = []
+    for cell in cells:
+        own = runs[runs.cell_id == cell.id]
+        net = resolve(cell.config.model._target_)(cell.config.model, _inputs(cell), generator(0, "init"))
+        rows.append(
+            {
+                "kind": "step",
+                "processes": processes,
+                "model": cell.config.model.name,
+                "batch_size": cell.config.batch_size,
+                "bytes": sum(p.numel() * p.element_size() for p in net.parameters()),
+                **_quartiles((own.train_seconds / own.steps).to_numpy()),
+            }
+        )
+    return rows
+
+
+def _inputs(cell: Cell) -> int:
+    return 1 if cell.config.data.task == "classification" else 5
+
+
+def _all_reduces(processes: int, repeats: int) -> list[dict[str, Any]]:
+    with tempfile.TemporaryDirectory() as folder:
+        spawn(_time_all_reduces, (processes, repeats, Path(folder)), nprocs=processes)
+        times: dict[int, list[float]] = pickle.loads((Path(folder) / "times").read_bytes())
+    return [
+        {"kind": "all_reduce", "processes": processes, "model": None, "batch_size": None, "bytes": 4 * n}
+        | _quartiles(np.array(seconds))
+        for n, seconds in times.items()
+    ]
+
+
+def _time_all_reduces(rank: int, processes: int, repeats: int, folder: Path) -> None:
+    """What each process does; the first one writes down the times."""
+    dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=processes)
+    times: dict[int, list[float]] = {n: [] for n in ELEMENTS}
+    with one_thread():
+        for round_number in range(repeats + 2):
+            for n, seconds in times.items():
+                tensor = torch.zeros(n)
+                dist.barrier()
+                start = time.perf_counter()
+                dist.all_reduce(tensor)
+                if round_number >= 2:  # the first two are warm-up
+                    seconds.append(time.perf_counter() - start)
+    if rank == 0:
+        (folder / "times").write_bytes(pickle.dumps(times))
+    dist.destroy_process_group()
+
+
+def _quartiles(seconds: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
+    low, middle, high = np.quantile(seconds, [0.25, 0.5, 0.75])
+    return {"seconds": middle, "seconds_q25": low, "seconds_q75": high, "repeats": len(seconds)}
+
+
+@exit_on_user_error()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, write the table, print it.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The command line; that of the process by default.
+
+    Raises
+    ------
+    SystemExit
+        With status 2 after a mistake of the user's.
+    """
+    parser = argparse.ArgumentParser(prog="python -m pipeline.measure.many_devices", description="Measure processes.")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet", help="where the table goes")
+    parser.add_argument("--repeats", type=int, default=5, help="runs in each median (5)")
+    options = parser.parse_args(arguments)
+    table = measure_many_devices(options.repeats)
+    write_table(table, SCHEMA, options.out)
+    print(table.to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

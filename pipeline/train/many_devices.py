@@ -1,0 +1,196 @@
+"""One run on several devices: a process each, and each takes its share of every minibatch.
+
+The chapter's picture: ``p`` devices hold a copy of the parameters; each computes the gradient of its share of the
+minibatch, the gradients are averaged, and all take the same step. With the same permutation everywhere the minibatches
+are those of one device, and so are the losses, to rounding.
+"""
+
+import gc
+import logging
+import os
+import pickle
+import socket
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+
+import torch
+import torch.distributed as dist
+from torch.multiprocessing.spawn import spawn
+
+from pipeline.config.cell import Cell
+from pipeline.dataset import Dataset
+from pipeline.errors import UserError
+from pipeline.files import written_whole
+from pipeline.train.clock import no_garbage_collection, one_thread
+from pipeline.train.fit import fit, quiet_lightning
+from pipeline.train.intervals import Intervals, intervals_of
+from pipeline.train.order import draw_epoch
+from pipeline.train.readings import Progress, Trajectories
+from pipeline.train.solo import SoloRun
+
+logger = logging.getLogger(__name__)
+
+#: A run of a cell: the cell and the seed.
+Run = tuple[Cell, int]
+
+
+class SharedRun(SoloRun):
+    """A run of which this process computes its share.
+
+    Lightning's DDP wrapper averages gradients itself, and does not fit here: it gives every device the same weight,
+    though shares differ by one example where the devices do not divide a minibatch, and it expects one backward pass
+    for each call of the module, while one Lightning batch is many. Here the gradients of all parameters are one flat
+    tensor, and one all-reduce a step sums it.
+    """
+
+    def on_fit_start(self) -> None:
+        """Start the streams, and lay out the flat gradient."""
+        super().on_fit_start()
+        self.params = list(self.net.parameters())
+        sizes = [p.numel() for p in self.params]
+        self.flat = torch.zeros(sum(sizes), device=self.device)
+        self.grads = [g.view_as(p) for g, p in zip(self.flat.split(sizes), self.params, strict=True)]
+        self.shares = self._shares()
+
+    def _shares(self) -> Iterator[tuple[torch.Tensor, torch.Tensor, float]]:
+        """Yield this process's rows of each minibatch, and their part of it, without end."""
+        config, rank, devices = self.cell.config, dist.get_rank(), dist.get_world_size()
+        while True:
+            order = draw_epoch(len(self.X), config.sampling.name, self.source)
+            minibatches = order.split(config.batch_size)
+            own = [rows.tensor_split(devices)[rank] for rows in minibatches]
+            sizes = [len(rows) for rows in own]
+            parts = [size / len(rows) for size, rows in zip(sizes, minibatches, strict=True)]
+            rows = torch.cat(own).to(self.device)
+            X, y = self.X.index_select(0, rows), self.y.index_select(0, rows)
+            yield from zip(X.split(sizes), y.split(sizes), parts, strict=True)
+
+    def training_step(self, steps: int, batch_idx: int) -> None:
+        """Walk through the minibatches of one evaluation interval, together with the other processes.
+
+        Parameters
+        ----------
+        steps : int
+            Updates until the next reading.
+        batch_idx : int
+            The interval's number.
+        """
+        net, update, criterion, params, flat = self.net, self.update, self.task.criterion, self.params, self.flat
+        with self.clock:
+            for (X, y, part), lr in zip(islice(self.shares, steps), self.lrs):  # noqa: B905 -- lrs may be endless
+                if part:
+                    # The mean over the share, times the share's part: summed, they are the minibatch's mean.
+                    grads = torch.autograd.grad(criterion(net(X), y), params, self.scale * part)
+                    torch.cat([g.reshape(-1) for g in grads], out=flat)
+                else:  # fewer examples than devices
+                    flat.zero_()
+                dist.all_reduce(flat)
+                for p, g in zip(params, self.grads, strict=True):
+                    p.grad = g
+                update(lr)
+
+    @torch.no_grad()
+    def read_loss(self) -> torch.Tensor:
+        """The loss over all training examples, shape (1,), as the first process computes it.
+
+        All must agree on when a run has diverged: a process that stops alone leaves the others waiting.
+        """
+        loss = super().read_loss()
+        dist.broadcast(loss, src=0)
+        return loss
+
+
+def train_on_many(
+    runs: Sequence[Run], datasets: Mapping[str, Dataset], progress: Progress | None = None
+) -> Iterator[tuple[Cell, int, Trajectories | None]]:
+    """Train runs one after the other, each on several devices.
+
+    The processes are started once for all runs. A run that fails ends them, because the others may be waiting for the
+    one that failed; they are started again for the runs after it.
+
+    Parameters
+    ----------
+    runs : sequence of (Cell, int)
+        Alike in ``trainer.devices``.
+    datasets : mapping
+        Data name to data set.
+    progress : callable, optional
+        Told of every run that has ended.
+
+    Yields
+    ------
+    cell, seed, trajectories
+        In the order of ``runs``; None stands for an error.
+    """
+    rest = list(runs)
+    while rest:
+        with tempfile.TemporaryDirectory() as folder:
+            _launch(rest, datasets, Path(folder))
+            trained: list[Trajectories | None] = []
+            for number in range(len(rest)):
+                path = Path(folder) / str(number)
+                if not path.exists():
+                    trained.append(None)
+                    break
+                trained.append(pickle.loads(path.read_bytes()))
+        for (cell, seed), trajectories in zip(rest, trained, strict=False):
+            if progress is not None and trajectories is not None:
+                progress(int(trajectories.step[-1]), float(trajectories.loss[-1, 0]))
+            yield cell, seed, trajectories
+        rest = rest[len(trained) :]
+
+
+def _launch(runs: Sequence[Run], datasets: Mapping[str, Dataset], folder: Path) -> None:
+    """Start the processes and wait for them."""
+    trainer = runs[0][0].config.trainer
+    if trainer.accelerator == "gpu" and torch.cuda.device_count() < trainer.devices:
+        raise UserError(
+            f"trainer.devices={trainer.devices} is not allowed with trainer.accelerator=gpu: this machine has "
+            f"{torch.cuda.device_count()} CUDA devices"
+        )
+    # Spawned, not forked: a fork of a process that has used CUDA, or threads, is broken.
+    try:
+        spawn(_work, (_free_port(), list(runs), dict(datasets), folder), nprocs=trainer.devices)
+    except Exception:
+        logger.exception("a run on %d devices failed", trainer.devices)
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def _work(rank: int, port: int, runs: Sequence[Run], datasets: Mapping[str, Dataset], folder: Path) -> None:
+    """What each process does: train its share of every run; the first one writes down what came of it."""
+    # What Lightning's environment reads where processes are started by someone else.
+    os.environ |= {"LOCAL_RANK": str(rank), "NODE_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    warmed = set()
+    with quiet_lightning(), one_thread(), no_garbage_collection():
+        for number, (cell, seed) in enumerate(runs):
+            dataset = datasets[cell.config.data.name]
+            if cell.id not in warmed:
+                _fit(cell, 0, dataset, _a_moment(cell))
+                warmed.add(cell.id)
+            trained = _fit(cell, seed, dataset, intervals_of(cell))
+            if rank == 0:
+                with written_whole(folder / str(number)) as temporary:
+                    temporary.write_bytes(pickle.dumps(trained))
+            gc.collect()
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def _fit(cell: Cell, seed: int, dataset: Dataset, intervals: Intervals) -> Trajectories:
+    run = SharedRun(cell, seed, dataset)
+    return replace(fit(run, cell.config.trainer, intervals, None), accuracy=run.test())
+
+
+def _a_moment(cell: Cell) -> Intervals:
+    """The beginning of a run, untimed, so that no run pays for what torch does once."""
+    intervals = intervals_of(cell)
+    intervals.lengths = [min(30, cell.steps)]
+    return intervals

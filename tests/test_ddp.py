@@ -1,0 +1,88 @@
+"""Two processes that share every minibatch train as one process does."""
+
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from pipeline.config import Cell, compose_cell
+from pipeline.config.schema import TrainerConfig
+from pipeline.errors import UserError
+from pipeline.tables import CURVES, RUNS, read_table
+from pipeline.train.cells import train_cells
+from pipeline.train.plan import can_stack
+from pipeline.workflow import Lab
+
+
+def cell(*overrides, devices=1, **values):
+    config = replace(compose_cell(["data=airfoil_twin", *overrides]), **values)
+    return Cell(replace(config, trainer=TrainerConfig("cpu", devices)))
+
+
+def on_two(one):
+    return Cell(replace(one.config, trainer=TrainerConfig("cpu", 2)))
+
+
+@pytest.mark.slow
+def test_two_processes_give_the_losses_of_one_and_a_failing_run_spares_the_others(dataset):
+    cells = [
+        cell(batch_size=100, lr=0.4, seeds=2),
+        cell(batch_size=7, lr=0.02, epochs=1),  # shares of 4 and 3, and at the end of 1 and 1
+        cell(batch_size=1, lr=0.005, epochs=1),  # one process has nothing to do
+        cell(batch_size=1500, lr=0.8, epochs=10),
+        cell("optimizer=momentum", "sampling=with_replacement", batch_size=33, lr=0.01),
+        cell("optimizer=adam", "model=mlp", "schedule=cosine", batch_size=100, lr=0.003, implementation="torch"),
+    ]
+    broken = cell("model._target_=pipeline.models.linear.missing")
+    wild = cell(lr=1e6)
+    datasets = {"airfoil_twin": dataset}
+    _, expected = train_cells([*cells, wild], datasets)
+    together = [on_two(one) for one in (cells[0], broken, wild, *cells[1:])]
+    runs, curves = train_cells(together, datasets)
+    assert runs.set_index("cell_id").status.drop_duplicates().tolist() == ["ok", "error", "diverged"]
+    assert runs[runs.status == "error"].cell_id.tolist() == [broken.id]
+    for one in cells:
+        columns = ["seed", "step", "examples"]
+        own, same = (table[table.cell_id == one.id] for table in (curves, expected))
+        assert own[columns].to_numpy().tolist() == same[columns].to_numpy().tolist()
+        assert own.loss.to_numpy() == pytest.approx(same.loss.to_numpy(), rel=1e-6), one.id
+    assert np.isfinite(runs[runs.status == "ok"].train_seconds).all()
+
+
+@pytest.mark.slow
+def test_the_command_line_writes_its_tables_once(run, tmp_path):
+    done = run(
+        *(sys.executable, "-m", "pipeline.train", "trainer=ddp", "trainer.devices=2", "batch_size=100", "lr=0.4"),
+        *("data=airfoil_twin", "track=false", f"data_dir={tmp_path}/data", f"hydra.run.dir={tmp_path}/out"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith("loss: ")] == done.stdout.splitlines()[-1:]
+    runs = read_table(tmp_path / "out" / "runs.parquet", RUNS)
+    assert runs[["status", "steps", "engine"]].to_numpy().tolist() == [["ok", 30, "solo"]]
+    assert len(read_table(tmp_path / "out" / "curves.parquet", CURVES)) == 16
+    assert len(list(tmp_path.rglob("runs.parquet"))) == 1
+
+
+def test_the_number_of_devices_does_not_make_another_cell_and_forbids_a_stack():
+    one = cell(engine="stacked")
+    assert on_two(one).id == one.id
+    assert can_stack(one)
+    assert not can_stack(on_two(one))
+
+
+def test_files_are_decoded_one_by_one_on_one_device_only():
+    with pytest.raises(UserError, match=r"data.loading=per_item is not allowed with trainer.devices=2"):
+        compose_cell(["data=digits", "model=cnn", "data.loading=per_item", "trainer=ddp"])
+
+
+@pytest.mark.parametrize(("study", "threads"), [("textbook", 8), ("siblings", 2)])
+def test_a_job_takes_a_core_for_each_process(study, threads):
+    class Wildcards:
+        job = "all"
+
+    Wildcards.study = study
+    lab = Lab({"overrides": ["trainer=ddp"]})
+    assert lab.job_threads(Wildcards, 8) == threads
+    assert lab.job_gpus(Wildcards) == 0
+    assert Lab({"overrides": ["trainer=ddp", "trainer.accelerator=gpu"]}).job_gpus(Wildcards) == 2

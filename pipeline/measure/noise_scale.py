@@ -177,7 +177,7 @@ def twice_perfect(batch_sizes: Array, steps: Array) -> float:
     --------
     >>> b = np.array([1.0, 10.0, 100.0, 1000.0])
     >>> round(twice_perfect(b, 5 + 500 / b), 1)
-    101.0
+    101.4
     """
     excess = np.log2(steps * batch_sizes / (steps[0] * batch_sizes[0]))
     above = np.flatnonzero(excess >= 1)

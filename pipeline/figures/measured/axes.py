@@ -77,7 +77,7 @@ def size(value: float) -> str:
     Examples
     --------
     >>> print(size(49152), size(2**20), size(300))
-    48 KiB 1 MiB 300 B
+    48 KiB 1 MiB 300 B
     """
     for unit, scale in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
         if value >= scale:

@@ -28,8 +28,8 @@ def caption(measured: Measured) -> str:
     each = {part: float(rows["microseconds"].median()) / 1e6 for part, rows in table.groupby("part")}
     return (
         f"Medians. From scratch, a step of the median optimizer takes {formats.listed(costs)}. Of a step, the "
-        f"update is {formats.listed(updates)}. Beside the steps, Lightning takes {formats.seconds(each['lightning'])} an "
-        f"evaluation interval and {formats.seconds(each['setup'])} to start and end a fit, which weighs more in the "
+        f"update is {formats.listed(updates)}. Beside the steps, Lightning takes {formats.seconds(each['lightning'])} "
+        f"an evaluation interval and {formats.seconds(each['setup'])} to start and end a fit, which weighs more in the "
         f"short fits measured here than in others; writing the tables takes {formats.seconds(each['logging'])} a run. "
         f"The parts add up to {formats.number(sums.median())} % of the whole in the median "
         f"({formats.number(sums.min())} to {formats.number(sums.max())} %)."

@@ -1,0 +1,81 @@
+"""Every measurement has a figure: it draws small tables, names its units, and its caption has their numbers."""
+
+import json
+
+import pytest
+import torch
+
+from pipeline.figures.__main__ import main as draw
+from pipeline.figures.measured.registry import registered
+from pipeline.measure import MEASUREMENTS, gradient_noise, loading, memory, noise_scale, step_cost, vectorisation
+from pipeline.measure.epoch_metric import measure_epochs
+from pipeline.measure.table import Measured, write_measured
+
+
+def small_vectorisation(dataset):
+    rows = vectorisation.measure_cold(16) + vectorisation.measure_methods(16, 1, 1, 0.0, [4, 8])
+    return vectorisation.table_of(rows + vectorisation.measure_sizes([8, 16], 1, 1, 0.0))
+
+
+def small_memory(dataset):
+    peaks = memory.measure_peaks(32, 2**16, [1], 1)
+    rows = [*memory.measure_bandwidth([4096, 2**16], 1), *peaks, *memory.measure_products(16, 1)]
+    return memory.table_of([*rows, *memory.cache_rows(), *memory.arithmetic(peaks)])
+
+
+def small_gradient_noise(dataset):
+    return gradient_noise.measure_noise(gradient_noise.problem_of(dataset), [1, 100, 1500], epochs=5)
+
+
+def small_noise_scale(dataset):
+    problem = gradient_noise.problem_of(dataset)
+    runs = noise_scale.along_training(problem, noise_scale.RUNS, seeds=2)
+    paying = noise_scale.where_it_stops_paying(problem, [1, 16, 256], [0.03, 0.02])
+    return noise_scale.table_of([runs, paying], problem.minimum)
+
+
+def small_step_cost(dataset):
+    return step_cost.measure_steps(dataset, step_cost.subjects(dataset, ["sgd"], {100: 4, 1500: 2}), rounds=1)
+
+
+def small_epoch_metric(dataset):
+    return measure_epochs(dataset, repeats=1)
+
+
+def small_loading(dataset):
+    source = loading.table_source("numbers", torch.arange(50.0).unsqueeze(1), torch.zeros(50))
+    loaders = [loading.SLICES, loading.PLAIN, loading.Loader(workers=1, prefetch=2)]
+    return loading.table_of(loading.measure_loaders(source, 8, loaders, 1, trained=loaders[:2]))
+
+
+SMALL = {name: globals()[f"small_{name}"] for name in MEASUREMENTS}
+
+
+@pytest.fixture(scope="module", params=[entry.measurement for entry in registered()])
+def measured(request, dataset):
+    facts = {"data": {"name": dataset.name, "rows": 1500, "offline_twin": True}}
+    return Measured(request.param, SMALL[request.param](dataset), facts)
+
+
+def test_every_measurement_has_a_figure():
+    assert {entry.measurement for entry in registered()} == set(MEASUREMENTS)
+
+
+def test_it_is_drawn_with_its_units_and_says_that_the_twin_was_used(measured, tmp_path):
+    write_measured(measured, tmp_path / "table.parquet")
+    draw(["--out", str(tmp_path / "figures"), "--measured", str(tmp_path / "table.parquet")])
+    (entry,) = json.loads((tmp_path / "figures" / "captions.json").read_text())
+    assert entry["measurement"] == measured.name
+    assert entry["offline_twin"] and entry["caption"].startswith("Offline twin")
+    assert "nan" not in entry["caption"]
+    assert (tmp_path / "figures" / entry["svg"]).stat().st_size > 10_000
+    figure = next(one for one in registered() if one.measurement == measured.name).draw(measured)
+    assert all(axes.get_title(loc="left") for axes in figure.axes)
+    assert any(axes.get_xlabel() for axes in figure.axes)
+
+
+def test_nothing_to_draw_is_a_mistake(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        draw(["--out", str(tmp_path)])
+    assert ended.value.code == 2
+    assert "nothing to draw" in capsys.readouterr().err

@@ -53,8 +53,13 @@ _STAGE_CODE = {
     "framework_problem": ("frameworks/problem.py", "frameworks/prepare.py", "train/order.py", "train/intervals.py"),
     "framework_environment": ("frameworks/environment.py",),
     "framework_run": ("frameworks/problem.py", "frameworks/harness.py", "frameworks/launch.py"),
-    "collect_frameworks": ("frameworks/table.py", "frameworks/reference.py", "tables.py"),
-    "draw_frameworks": ("figures/frameworks.py", "figures/formats.py", "figures/style.py", "tables.py"),
+    "collect_frameworks": ("frameworks/table.py", "frameworks/reference.py", "measure/schemas.py", "measure/table.py"),
+    "draw_frameworks": (
+        "figures/measured/frameworks.py",
+        "figures/formats.py",
+        "figures/style.py",
+        "measure/schemas.py",
+    ),
 }
 #: What each measurement adds to the stage's code: its own file, and those that it measures.
 _MEASUREMENT_CODE = {
@@ -237,6 +242,16 @@ class Lab:
     def measured(self, name: str) -> str:
         """The table of a measurement."""
         return f"{self.results}/measure/{name}.parquet"
+
+    @property
+    def opted_in(self) -> list[str]:
+        """Tables of opt-in measurements that somebody made: they are drawn too, and nothing waits for them."""
+        return [table for table in (self.measured("frameworks"),) if Path(table).exists()]
+
+    @property
+    def opted_in_digest(self) -> str:
+        """Changes when one of those tables does."""
+        return hashlib.sha256(b"".join(Path(table).read_bytes() for table in self.opted_in)).hexdigest()[:16]
 
     @property
     @exit_on_user_error()

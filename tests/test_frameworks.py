@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.errors import UserError
 from pipeline.figures import style
-from pipeline.figures.frameworks import caption, frameworks
+from pipeline.figures.measured.frameworks import caption, frameworks
 from pipeline.frameworks import FRAMEWORKS
 from pipeline.frameworks.__main__ import main
 from pipeline.frameworks.environment import PINS, make_environment, pinned_version, read_pins, why_not
@@ -20,9 +20,10 @@ from pipeline.frameworks.prepare import chosen_cells, make_problem
 from pipeline.frameworks.problem import load_problem, save_problem
 from pipeline.frameworks.reference import reference_losses
 from pipeline.frameworks.table import CURVES, aggregate
-from pipeline.frameworks.table import FRAMEWORKS as SCHEMA
+from pipeline.measure.table import Measured, read_measured, write_measured
 from pipeline.tables import read_table, write_table
 from pipeline.train.cells import train_cells
+from pipeline.workflow import Lab
 
 
 @pytest.fixture(scope="module")
@@ -125,9 +126,10 @@ def test_tables_of_two_frameworks_and_a_failed_one(small, tmp_path):
     measured = rows_of(small, "pytorch") + rows_of(small, "jax")
     measured.append(failed("mxnet", "environment", "there is no wheel of mxnet==1.9.1"))
     table, curves = aggregate(measured, small)
-    write_table(table, SCHEMA, tmp_path / "frameworks.parquet")
+    write_measured(Measured("frameworks", table, {}), tmp_path / "frameworks.parquet")
     write_table(curves, CURVES, tmp_path / "curves.parquet")
-    table = read_table(tmp_path / "frameworks.parquet", SCHEMA)
+    measured_table = read_measured(tmp_path / "frameworks.parquet")
+    table = measured_table.table
     curves = read_table(tmp_path / "curves.parquet", CURVES)
     ok = table[table.status == "ok"]
     assert len(table) == len(measured)
@@ -141,9 +143,9 @@ def test_tables_of_two_frameworks_and_a_failed_one(small, tmp_path):
     # every reading of every run
     assert len(curves) == 2 * sum(len(run.intervals) + 1 for run in small.runs)
     assert curves[curves.name == "concise"].examples.max() == 6000
-    figure = frameworks(table)
+    figure = frameworks(measured_table)
     style.save(figure, tmp_path / "frameworks")
-    assert "MXNet: there is no wheel of mxnet==1.9.1." in caption(table)
+    assert "MXNet: there is no wheel of mxnet==1.9.1." in caption(measured_table)
     assert "(failed, see caption)" in "".join(text.get_text() for text in figure.legends[0].get_texts())
 
 
@@ -184,8 +186,9 @@ def test_a_diverging_run_is_no_error(problem):
 def test_nothing_measured_can_still_be_drawn(small, tmp_path):
     table, curves = aggregate([failed(name, "script", "it ended by SIGSEGV") for name in FRAMEWORKS], small)
     write_table(curves, CURVES, tmp_path / "curves.parquet")
-    style.save(frameworks(table), tmp_path / "frameworks")
-    assert "JAX: it ended by SIGSEGV." in caption(table)
+    nothing = Measured("frameworks", table, {})
+    style.save(frameworks(nothing), tmp_path / "frameworks")
+    assert "JAX: it ended by SIGSEGV." in caption(nothing)
 
 
 def test_a_failed_environment_is_a_row_and_not_a_failed_command(small, tmp_path, capsys):
@@ -229,6 +232,17 @@ def test_an_environment_is_made_once(tmp_path, monkeypatch):
     pins.write_text("no-such-distribution-of-this-lab==0.0.1\n")
     with pytest.raises(UserError, match="there is no wheel of no-such-distribution-of-this-lab==0.0.1 for Python"):
         make_environment("jax", tmp_path / "env", pins)
+
+
+def test_the_default_figures_take_the_table_where_it_is(tmp_path):
+    lab = Lab({"results": str(tmp_path)})
+    assert lab.opted_in == []
+    before = lab.opted_in_digest
+    table = Path(lab.measured("frameworks"))
+    table.parent.mkdir()
+    table.write_bytes(b"anything")
+    assert lab.opted_in == [table.as_posix()]
+    assert lab.opted_in_digest != before
 
 
 @pytest.mark.slow

@@ -53,12 +53,21 @@ def run(options: argparse.Namespace) -> None:
 def collect(options: argparse.Namespace) -> None:
     """Make the tables."""
     from pipeline.frameworks.problem import load_problem
-    from pipeline.frameworks.table import CURVES, FRAMEWORKS, aggregate
+    from pipeline.frameworks.table import CURVES, aggregate
+    from pipeline.machine import machine_facts
+    from pipeline.measure.table import Measured, write_measured
     from pipeline.tables import write_table
 
-    measured = [row for path in options.measured for row in _read(path)]
-    frameworks, curves = aggregate(measured, load_problem(options.problem))
-    write_table(frameworks, FRAMEWORKS, options.out)
+    problem = load_problem(options.problem)
+    frameworks, curves = aggregate([row for path in options.measured for row in _read(path)], problem)
+    facts = {
+        "machine": machine_facts(),
+        "versions": dict(zip(frameworks["framework"], frameworks["version"], strict=True)),
+        "threads": 1,
+        "data": {"name": problem.data, "rows": len(problem.X), "offline_twin": problem.offline_twin},
+        "seconds": float((frameworks["seconds"].astype(float) * frameworks["repeats"]).sum()),
+    }
+    write_measured(Measured("frameworks", frameworks, facts), options.out)
     write_table(curves, CURVES, options.curves)
     for row in frameworks[frameworks["status"] != "ok"].itertuples():
         print(f"{row.framework} {row.name}: {row.status}: {row.message}")
@@ -66,16 +75,15 @@ def collect(options: argparse.Namespace) -> None:
 
 def draw(options: argparse.Namespace) -> None:
     """Draw the figure, and write its caption beside it."""
-    from pipeline.figures import frameworks, style
-    from pipeline.frameworks.table import FRAMEWORKS
-    from pipeline.tables import read_table
+    from pipeline.figures import style
+    from pipeline.figures.measured.registry import registered
+    from pipeline.measure.table import read_measured
 
-    table = read_table(options.table, FRAMEWORKS)
-    with style.context():
-        figure = frameworks.frameworks(table)
-    style.save(figure, options.out / "frameworks")
-    with written_whole(options.out / "frameworks.txt") as temporary:
-        temporary.write_text(frameworks.caption(table) + "\n", encoding="utf-8")
+    measured = read_measured(options.table)
+    (entry,) = (entry for entry in registered() if entry.measurement == "frameworks")
+    style.save(entry.draw(measured), options.out / entry.name)
+    with written_whole(options.out / f"{entry.name}.txt") as temporary:
+        temporary.write_text(entry.caption(measured) + "\n", encoding="utf-8")
 
 
 def _write(content: Any, path: Path) -> None:

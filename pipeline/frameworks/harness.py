@@ -8,6 +8,7 @@ import argparse
 import contextlib
 import gc
 import json
+import os
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -304,8 +305,16 @@ def run_script(
             _write(file, framework, version, row)
 
 
+def _load() -> float | None:
+    """How many programs ran or waited to run, the last minute's mean: 1 where nothing but this runs."""
+    try:
+        return os.getloadavg()[0]
+    except (OSError, AttributeError):  # not every system tells
+        return None
+
+
 def _write(file: TextIO, framework: str, version: str, row: Row) -> None:
-    whole = {"framework": framework, "version": version, **row}
+    whole = {"framework": framework, "version": version, "load": _load(), **row}
     file.write(json.dumps(whole) + "\n")
     file.flush()  # a framework that crashes takes what is not on disk with it
     seconds = sorted(row["seconds"])

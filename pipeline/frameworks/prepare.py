@@ -94,6 +94,7 @@ def make_problem(cells: Sequence[Cell], dataset: Dataset) -> Problem:
         C=C,
         runs=[_run(cell) for cell in cells],
         data=dataset.name,
+        offline_twin=dataset.offline_twin,
     )
 
 

@@ -71,6 +71,8 @@ class Problem:
         What to train.
     data : str
         The data set's name.
+    offline_twin : bool
+        Whether it is the generated stand-in.
     """
 
     X: NDArray[np.float32]
@@ -82,6 +84,7 @@ class Problem:
     C: NDArray[np.float32]
     runs: list[Run]
     data: str
+    offline_twin: bool
 
 
 def save_problem(problem: Problem, path: Path) -> None:
@@ -92,7 +95,11 @@ def save_problem(problem: Problem, path: Path) -> None:
     UserError
         If the file cannot be written.
     """
-    spec = {"runs": [dataclasses.asdict(run) for run in problem.runs], "data": problem.data}
+    spec = {
+        "runs": [dataclasses.asdict(run) for run in problem.runs],
+        "data": problem.data,
+        "offline_twin": problem.offline_twin,
+    }
     arrays: dict[str, Any] = {name: getattr(problem, name) for name in _ARRAYS}
     with written_whole(path) as temporary, temporary.open("wb") as file:
         np.savez(file, spec=np.array(json.dumps(spec)), **arrays)
@@ -110,6 +117,7 @@ def load_problem(path: Path) -> Problem:
         with np.load(path) as file:
             spec = json.loads(str(file["spec"]))
             arrays = {name: file[name] for name in _ARRAYS}
-        return Problem(**arrays, runs=[Run(**run) for run in spec["runs"]], data=str(spec["data"]))
+        runs = [Run(**run) for run in spec["runs"]]
+        return Problem(**arrays, runs=runs, data=spec["data"], offline_twin=spec["offline_twin"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is not a problem for frameworks ({error}): prepare it again") from None

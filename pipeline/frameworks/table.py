@@ -10,31 +10,10 @@ from numpy.typing import NDArray
 
 from pipeline.frameworks.problem import Problem, Run
 from pipeline.frameworks.reference import reference_losses
+from pipeline.measure.schemas import SCHEMAS
 from pipeline.tables import VERSION
 
-_METADATA = {"table_version": VERSION}
 _text, _whole, _real = pa.string(), pa.int64(), pa.float64()
-
-#: One row a product or run, framework and mode; and one for each environment or script that failed. Seconds are the
-#: median and the quartiles of a whole product or run; gigaflops are 2 n^3 / t / 1e9. ``loss_difference`` is the
-#: largest one to float64 arithmetic over all readings.
-FRAMEWORKS = pa.schema(
-    [
-        *(pa.field(name, _text, nullable=False) for name in ("framework", "version", "kind", "name", "mode", "data")),
-        pa.field("batch_size", _whole),
-        pa.field("lr", _real),
-        pa.field("epochs", _whole),
-        pa.field("final_loss", _real),
-        pa.field("loss_difference", _real),
-        pa.field("repeats", _whole, nullable=False),
-        *(pa.field(name, _real) for name in ("seconds", "seconds_q25", "seconds_q75")),
-        pa.field("seconds_per_epoch", _real),
-        pa.field("gigaflops", _real),
-        pa.field("status", _text, nullable=False),
-        pa.field("message", _text, nullable=False),
-    ],
-    metadata=_METADATA,
-)
 
 #: One row a reading of the loss; ``reference`` is float64 arithmetic in numpy.
 CURVES = pa.schema(
@@ -46,8 +25,11 @@ CURVES = pa.schema(
         pa.field("loss", _real, nullable=False),
         pa.field("reference", _real, nullable=False),
     ],
-    metadata=_METADATA,
+    metadata={"table_version": VERSION},
 )
+
+#: Of the table ``frameworks``.
+COLUMNS: list[str] = SCHEMAS["frameworks"].names
 
 #: Two frameworks that are each within this of the reference are within 1e-4 of each other.
 TOLERANCE = 5e-5
@@ -71,8 +53,8 @@ def aggregate(measured: Sequence[Measured], problem: Problem) -> tuple[pd.DataFr
     Returns
     -------
     frameworks, curves : DataFrame
-        See :data:`FRAMEWORKS` and :data:`CURVES`. A run whose losses are not those of the reference has
-        status ``error``.
+        See :data:`pipeline.measure.schemas.SCHEMAS` and :data:`CURVES`. A run whose losses are not those of
+        the reference has status ``error``.
     """
     runs = {run.name: run for run in problem.runs}
     references = {name: reference_losses(problem, run) for name, run in runs.items()}
@@ -83,12 +65,12 @@ def aggregate(measured: Sequence[Measured], problem: Problem) -> tuple[pd.DataFr
         if entry.get("losses")
     ]
     empty = pd.DataFrame(columns=CURVES.names)
-    return pd.DataFrame(rows, columns=FRAMEWORKS.names), pd.concat(curves, ignore_index=True) if curves else empty
+    return pd.DataFrame(rows, columns=COLUMNS), pd.concat(curves, ignore_index=True) if curves else empty
 
 
 def _row(entry: Measured, problem: Problem, references: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
-    row = {name: entry.get(name) for name in FRAMEWORKS.names}
-    row.update(seconds=None, data=problem.data, message=entry.get("message") or "", repeats=len(entry["seconds"]))
+    row = {name: entry.get(name) for name in COLUMNS}
+    row.update(seconds=None, message=entry.get("message") or "", repeats=len(entry["seconds"]))
     if entry["seconds"]:
         low, middle, high = np.quantile(entry["seconds"], [0.25, 0.5, 0.75])
         row.update(seconds=middle, seconds_q25=low, seconds_q75=high)

@@ -131,4 +131,27 @@ SCHEMAS = {
         training_seconds="real?",  # the same epoch with an SGD step a minibatch
         load_share="real?",  # of its seconds, those spent waiting for minibatches
     ),
+    # Opt-in, made by pipeline.frameworks. One row a product or run, framework and mode; and one for each environment or
+    # script that failed. Seconds are those of a whole product or run; gigaflops are 2 n^3 / t / 1e9.
+    "frameworks": _schema(
+        framework="text",
+        version="text",
+        kind="text",  # product, scratch, concise; environment, script: what failed
+        name="text",
+        mode="text",  # eager, compiled
+        batch_size="whole?",
+        lr="real?",
+        epochs="whole?",
+        final_loss="real?",
+        loss_difference="real?",  # the largest one to float64 arithmetic, over all readings
+        repeats="whole",
+        seconds="real?",
+        seconds_q25="real?",
+        seconds_q75="real?",
+        seconds_per_epoch="real?",
+        gigaflops="real?",
+        load="real?",  # programs that ran or waited to run, the last minute's mean
+        status="text",
+        message="text",
+    ),
 }

@@ -16,8 +16,9 @@ rule figures:
         out=subpath(output[0], parent=True),
         studies=lab.folders(lab.default_studies),
         measured=lambda wildcards, input: [
-            f"--measured={table}" for table in input.measured
+            f"--measured={table}" for table in [*input.measured, *lab.opted_in]
         ],
+        opted_in=lab.opted_in_digest,
     shell:
         "python -m pipeline.figures --out {params.out:q} --data {input.data:q} --step-cost {input.step_cost:q}"
         " {params.measured:q}"

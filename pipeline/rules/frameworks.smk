@@ -71,7 +71,7 @@ rule collect_frameworks:
         measured=expand(rules.framework_run.output, framework=lab.frameworks),
         code=lab.code("collect_frameworks"),
     output:
-        table=f"{results}/measure/frameworks.parquet",
+        table=lab.measured("frameworks"),
         curves=f"{results}/measure/frameworks_curves.parquet",
     log:
         f"{results}/logs/frameworks/collect.log",
@@ -88,7 +88,7 @@ rule draw_frameworks:
         table=rules.collect_frameworks.output.table,
         code=lab.code("draw_frameworks"),
     output:
-        multiext(f"{results}/figures/frameworks", ".svg", ".png", ".txt"),
+        multiext(f"{results}/figures/measure_frameworks", ".svg", ".png", ".txt"),
     log:
         f"{results}/logs/frameworks/draw.log",
     localrule: True

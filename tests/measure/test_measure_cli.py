@@ -23,7 +23,7 @@ def twin(tmp_path_factory):
 
 
 def test_every_measurement_has_a_module_a_schema_and_its_code():
-    assert set(MEASUREMENTS) == set(SCHEMAS) == set(_MEASUREMENT_CODE)
+    assert set(MEASUREMENTS) == set(SCHEMAS) - {"frameworks"} == set(_MEASUREMENT_CODE)  # opt-in, made elsewhere
     for name in MEASUREMENTS:
         assert callable(import_module(f"pipeline.measure.{name}").measure)
         assert f"pipeline/measure/{name}.py" in Lab({}).measure_code(name)

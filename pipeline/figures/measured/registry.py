@@ -92,4 +92,5 @@ def registered() -> list[MeasuredFigure]:
     package = importlib.import_module("pipeline.figures.measured")
     for module in pkgutil.iter_modules(package.__path__):
         importlib.import_module(f"pipeline.figures.measured.{module.name}")
-    return [_REGISTRY[name] for name in MEASUREMENTS if name in _REGISTRY]
+    order = list(MEASUREMENTS) + sorted(set(_REGISTRY) - set(MEASUREMENTS))  # last what is opt-in
+    return [_REGISTRY[name] for name in order if name in _REGISTRY]

@@ -9,6 +9,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from pipeline.figures import formats, style
+from pipeline.figures.measured.registry import register
+from pipeline.measure.table import Measured
+
+#: From this load average on the machine has more to do than one measurement.
+BUSY = 1.8
 
 #: Colour and marker say the framework; both differ in grey too.
 _LOOKS: dict[str, dict[str, Any]] = {
@@ -21,29 +26,28 @@ _NAMES = {"mxnet": "MXNet", "tensorflow": "TensorFlow", "pytorch": "PyTorch", "j
 _OTHER = {"color": "#555555", "marker": "X"}
 
 
-def caption(table: pd.DataFrame) -> str:
+def caption(measured: Measured) -> str:
     """Say what to see, with numbers from the table.
 
     Parameters
     ----------
-    table : DataFrame
-        See :data:`pipeline.frameworks.table.FRAMEWORKS`.
+    measured : Measured
+        The measurement.
 
     Returns
     -------
     str
         Plain text.
     """
-    parts = ["Offline twin: generated data."] if _offline_twin(table) else []
-    parts.append(
+    table = measured.table
+    text = (
         "The same products and runs in four frameworks, from the same weights and in the same order of examples, on "
-        "one computing thread. Filled: op by op, as the chapter's code runs. Hollow: compiled (jax.jit, tf.function, "
-        "hybridize)."
+        "one computing thread; medians, lines from quartile to quartile. Filled: op by op, as the chapter's code runs. "
+        "Hollow: compiled (jax.jit, tf.function, hybridize)."
     )
     ok = table[table["status"] == "ok"]
-    parts += [_agreement(ok), _products(ok), _runs(ok)]
-    failures = [_failure(row) for _, row in _failures(table).iterrows()]
-    return " ".join([part for part in parts if part] + failures)
+    parts = [text, _agreement(ok), _products(ok), _runs(ok), _load(ok)]
+    return " ".join([part for part in parts if part] + [_failure(row) for _, row in _failures(table).iterrows()])
 
 
 def _agreement(ok: pd.DataFrame) -> str:
@@ -60,6 +64,18 @@ def _products(ok: pd.DataFrame) -> str:
 
 def _runs(ok: pd.DataFrame) -> str:
     return _extremes(ok[ok["name"] == "sgd"], "an epoch of SGD at b = 1 takes", "seconds_per_epoch")
+
+
+def _load(ok: pd.DataFrame) -> str:
+    """Warn of a machine that did something else beside."""
+    loads = ok["load"].dropna().astype(float)
+    if loads.empty or loads.median() < BUSY:
+        return ""
+    low, high = (formats.number(value, 2) for value in (loads.min(), loads.max()))
+    return (
+        f"The machine had other work beside (load average {low} to {high}): the seconds are too long, and only large "
+        "ratios mean something."
+    )
 
 
 def _extremes(rows: pd.DataFrame, what: str, column: str = "seconds") -> str:
@@ -88,22 +104,20 @@ def _named(framework: str) -> str:
     return _NAMES.get(framework, framework)
 
 
-def _offline_twin(table: pd.DataFrame) -> bool:
-    return bool(table["data"].str.endswith("_twin").any())
-
-
-def frameworks(table: pd.DataFrame) -> Figure:
-    """Draw the figure.
+@register(title="Frameworks", caption=caption)
+def frameworks(measured: Measured) -> Figure:
+    """Draw gigaflops of the products above, seconds per epoch of the runs below.
 
     Parameters
     ----------
-    table : DataFrame
-        See :data:`pipeline.frameworks.table.FRAMEWORKS`.
+    measured : Measured
+        The measurement.
 
     Returns
     -------
     Figure
     """
+    table = measured.table
     figure = style.new_figure(height=6.6)
     above, below = figure.subplots(2, 1, height_ratios=[4, 5])
     products = table[table["kind"] == "product"]
@@ -111,12 +125,10 @@ def frameworks(table: pd.DataFrame) -> Figure:
     _panel(above, products, "gigaflops", "Product of two 256 × 256 matrices")
     above.set_xlabel("gigaflops, 2n³/t (log scale; further right is faster)")
     style.log_axis(above.xaxis, lambda value: f"{value:g}")
-    _panel(below, runs, "seconds_per_epoch", "Training, 1,500 examples an epoch")
+    _panel(below, runs, "seconds_per_epoch", "Training, seconds per epoch")
     below.set_xlabel("training time per epoch (log scale; further left is faster)")
     style.log_axis(below.xaxis, formats.tick_seconds)
     _legend(figure, table)
-    if _offline_twin(table):
-        style.add_twin_notice(figure)
     return figure
 
 
@@ -129,11 +141,15 @@ def _panel(axes: Axes, rows: pd.DataFrame, column: str, title: str) -> None:
     axes.set_xscale("log")
     order = list(dict.fromkeys(rows["name"]))
     present = list(dict.fromkeys(rows["framework"]))
+    power = -1 if column == "gigaflops" else 1
     for _, row in drawn.iterrows():
         look = _LOOKS.get(row["framework"], _OTHER)
         face = look["color"] if row["mode"] == "eager" else "white"
         # one line a framework within a row, so that equal times do not hide each other
         height = order.index(row["name"]) + 0.6 * ((present.index(row["framework"]) + 0.5) / len(present) - 0.5)
+        # the rate's or the epoch's quartiles: seconds over the same constant
+        low, high = (row[column] * (row[q] / row["seconds"]) ** power for q in ("seconds_q25", "seconds_q75"))
+        axes.plot([low, high], [height, height], color=look["color"], linewidth=1.2)
         axes.plot([row[column]], [height], linestyle="none", markerfacecolor=face, markeredgewidth=1.3, **look)
     _name_rows(axes, order, rows)
 

@@ -1,7 +1,8 @@
-# fetch -> whiten -> train (jobs) -> collect -> {track, figures} -> report
+# fetch -> whiten -> {train (jobs) -> collect, measure} -> {track, figures, claims} -> report
 #
 #   snakemake --cores 8                # everything: tables, MLflow, figures, report
 #   snakemake --cores 8 textbook       # the tables of one study
+#   snakemake --cores 8 measure        # the measurements of this machine
 #   snakemake --cores 8 extend         # train beyond the ranges whose best learning rate lies on the border
 #   snakemake --cores 8 --config 'overrides=[epochs=4]'
 from snakemake.utils import min_version
@@ -33,7 +34,9 @@ include: "pipeline/rules/train.smk"
 include: "pipeline/rules/collect.smk"
 include: "pipeline/rules/extend.smk"
 include: "pipeline/rules/track.smk"
+include: "pipeline/rules/measure.smk"
 include: "pipeline/rules/figures.smk"
+include: "pipeline/rules/claims.smk"
 include: "pipeline/rules/report.smk"
 include: "pipeline/rules/frameworks.smk"
 

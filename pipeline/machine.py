@@ -21,6 +21,10 @@ PACKAGES = (
 )
 
 
+#: Where Linux describes the caches of the first core.
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+
+
 def machine_facts() -> dict[str, str]:
     """Describe the machine.
 
@@ -92,7 +96,7 @@ def caches() -> dict[str, int]:
         ``L1``, ``L2``, ``L3`` to bytes, as far as the operating system or the processor tells.
     """
     found: dict[str, int] = {}
-    for index in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+    for index in sorted(CACHES.glob("index*")):
         try:
             kind, level, size = ((index / name).read_text().strip() for name in ("type", "level", "size"))
             if kind != "Instruction":

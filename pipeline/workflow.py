@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from pipeline.config.extension import Widening, read_rounds
 from pipeline.config.study import study_names
 from pipeline.errors import UserError, exit_on_user_error
 from pipeline.frameworks import FRAMEWORKS
+from pipeline.measure import MEASUREMENTS, Measurement
 
 #: The code behind each stage. An edit reruns the stages that list the file, and what hangs on them.
 #: ``pipeline/config`` is in none: what it decides reaches a job through the cells in its parameters.
@@ -34,13 +35,35 @@ _STAGE_CODE = {
     "collect": ("collect/*.py", "tables.py"),
     "track": ("track/*.py", "tables.py", "config/cell.py"),
     "extend": ("analysis/*.py", "tables.py"),
-    "figures": ("figures/*.py", "analysis/*.py", "theory/*.py", "dataset.py", "tables.py"),
+    "measure": ("measure/__*.py", "measure/table.py", "measure/schemas.py", "measure/inputs.py", "measure/timing.py"),
+    "figures": (
+        "figures/*.py",
+        "figures/measured/*.py",
+        "measure/__init__.py",
+        "measure/schemas.py",
+        "measure/table.py",
+        "analysis/*.py",
+        "theory/*.py",
+        "dataset.py",
+        "tables.py",
+    ),
+    "claims": ("claims/*.py", "analysis/*.py", "figures/formats.py", "measure/schemas.py", "dataset.py", "tables.py"),
     "report": ("report/*.py", "report/templates/*", "figures/*.py", "analysis/*.py", "tables.py"),
     "framework_problem": ("frameworks/problem.py", "frameworks/prepare.py", "train/order.py", "train/intervals.py"),
     "framework_environment": ("frameworks/environment.py",),
     "framework_run": ("frameworks/problem.py", "frameworks/harness.py", "frameworks/launch.py"),
     "collect_frameworks": ("frameworks/table.py", "frameworks/reference.py", "tables.py"),
     "draw_frameworks": ("figures/frameworks.py", "figures/formats.py", "figures/style.py", "tables.py"),
+}
+#: What each measurement adds to the stage's code: its own file, and those that it measures.
+_MEASUREMENT_CODE = {
+    "vectorisation": ("train/clock.py",),
+    "memory": ("measure/vectorisation.py", "machine.py", "train/clock.py"),
+    "gradient_noise": ("theory/*.py", "dataset.py"),
+    "noise_scale": ("measure/gradient_noise.py", "theory/*.py", "dataset.py"),
+    "step_cost": ("train/*.py", "optimizers/*.py", "models/linear.py", "dataset.py", "tables.py"),
+    "epoch_metric": ("measure/chapter.py", "dataset.py"),
+    "loading": ("digits.py", "train/clock.py", "dataset.py"),
 }
 _PACKAGE = Path("pipeline")
 
@@ -195,8 +218,44 @@ class Lab:
 
     def code(self, stage: str) -> list[str]:
         """The code of a stage."""
-        patterns = (*_STAGE_CODE[stage], *_SHARED)
-        return sorted({path.as_posix() for pattern in patterns for path in _PACKAGE.glob(pattern)})
+        return _files((*_STAGE_CODE[stage], *_SHARED))
+
+    # -- measurements
+
+    @property
+    def measurements(self) -> dict[str, Measurement]:
+        """Every measurement, by name."""
+        return MEASUREMENTS
+
+    def measure_code(self, name: str) -> list[str]:
+        """The code of a measurement."""
+        return _files((*_STAGE_CODE["measure"], *_SHARED, f"measure/{name}.py", *_MEASUREMENT_CODE[name]))
+
+    def measured(self, name: str) -> str:
+        """The table of a measurement."""
+        return f"{self.results}/measure/{name}.parquet"
+
+    @property
+    @exit_on_user_error()
+    def _measured_cell(self) -> Cell:
+        """The configuration's own cell; measurements read a table, so it is the default's where that has images."""
+        config = compose_cell(self.overrides)
+        return Cell(compose_cell() if isinstance(config.data, DigitsConfig) else config)
+
+    def measure_inputs(self, name: str) -> dict[str, str]:
+        """What a measurement reads."""
+        entry = MEASUREMENTS[name]
+        data = {"data": self.whitened(self._measured_cell)} if entry.data else {}
+        return data | ({"images": f"{self.results}/data/digits"} if entry.images else {})
+
+    def measure_options(self, wildcards: Any, input: Any) -> list[str]:
+        """The command line of a measurement that says what it reads."""
+        given = dict(input.items())
+        rows = str(self._measured_cell.config.data.rows)
+        data = ["--data", given["data"], "--rows", rows] if "data" in given else []
+        return [*data, *(["--images", given["images"]] if "images" in given else [])]
+
+    # -- data
 
     def whitened(self, cell: Cell) -> str:
         """The whitened table, or the folder of images, that a cell trains on."""
@@ -207,12 +266,6 @@ class Lab:
     def default_data(self) -> str:
         """The whitened table of the configuration's own data set: its minimum stands in the figures."""
         return self.whitened(Cell(compose_cell(self.overrides)))
-
-    @property
-    def step_cost(self) -> list[str]:
-        """The measured time of a step, if it was measured; without it seconds come from the timed studies."""
-        path = Path(self.results, "measure", "step_cost.parquet")
-        return [path.as_posix()] if path.exists() else []
 
     def data_conf(self, wildcards: Any) -> list[str]:
         """The configuration files of a data set."""
@@ -245,3 +298,8 @@ class Lab:
                     "run snakemake --forcerun fetch once to take the copy that AIRFOIL_DATA names",
                     file=sys.stderr,
                 )
+
+
+def _files(patterns: Iterable[str]) -> list[str]:
+    """The files of the package that match."""
+    return sorted({path.as_posix() for pattern in patterns for path in _PACKAGE.glob(pattern)})

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 import re
 
 import pytest
@@ -284,7 +285,8 @@ def another(value):
     "choice", ["model=linear", *(f"{group}={name}" for group in ("model", "schedule") for name in choices(group))]
 )
 def test_every_field_makes_another_cell_except_those_that_change_no_number(choice, implementation):
-    config = compose_cell([choice, f"implementation={implementation}"])
+    fitting = ["data=digits"] if choice == "model=cnn" else []
+    config = compose_cell([choice, *fitting, f"implementation={implementation}"])
     before = Cell(config).id
     same = set()
     for path, _, _ in leaves(config):
@@ -293,7 +295,8 @@ def test_every_field_makes_another_cell_except_those_that_change_no_number(choic
         setattr(owner, name, another(getattr(owner, name)))
         if Cell(changed).id == before:
             same.add(path)
-    assert same == SAME_CELL | {READ_BY_THE_OTHER[implementation]}
+    expected = SAME_CELL | {READ_BY_THE_OTHER[implementation]}
+    assert same == expected & {path for path, _, _ in leaves(config)}  # images have no columns, say
 
 
 def test_label_and_study_do_not_change_the_id():
@@ -343,3 +346,28 @@ def test_what_is_written_as_overrides_is_read_back_as_it_was(values):
 
 def test_a_later_override_wins():
     assert parse_overrides(["lr=0.1", "epochs=4", "lr=0.2"]) == {"lr": 0.2, "epochs": 4}
+
+
+# -- the taxonomy of batch sizes
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "rows", "name"),
+    [(1500, 1500, "full-batch"), (1, 1500, "stochastic"), (2, 1500, "mini-batch"), (1499, 1500, "mini-batch")]
+    + [(1, 1, "full-batch"), (1, 2, "stochastic"), (2, 2, "full-batch")],
+)
+def test_batch_sizes_have_the_textbooks_names(batch_size, rows, name):
+    cell = Cell(compose_cell([f"batch_size={batch_size}", f"data.rows={rows}", "epochs=3"]))
+    assert cell.taxonomy == name
+    assert cell.steps == 3 * math.ceil(rows / batch_size)
+
+
+def test_rows_that_are_there_twice_are_twice_as_many_examples():
+    assert Cell(compose_cell(["batch_size=1500", "data.copies=2"])).taxonomy == "mini-batch"
+    assert Cell(compose_cell(["batch_size=3000", "data.copies=2"])).taxonomy == "full-batch"
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 1501])
+def test_a_batch_size_outside_the_data_is_refused(batch_size):
+    with pytest.raises(UserError, match=f"batch_size={batch_size} is not allowed"):
+        compose_cell([f"batch_size={batch_size}"])

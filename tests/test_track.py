@@ -17,7 +17,7 @@ from pipeline.errors import UserError
 from pipeline.tables import CURVES, RUNS, write_table
 from pipeline.track.__main__ import main
 from pipeline.track.log import Summary, log_study
-from pipeline.track.record import MAX_BATCH, fingerprints, records, taxonomy
+from pipeline.track.record import MAX_BATCH, fingerprints, records
 from pipeline.track.store import absolute_uri, connect, ensure_store, masked
 
 ROOT = Path(__file__).parents[1]
@@ -125,6 +125,7 @@ def test_a_cell_is_one_finished_run_with_its_seeds_inside(uri):
     assert run.data.params["data.rows"] == "1500"
     assert (run.data.params["seeds"], run.data.params["batch_size"]) == ("3", "10")
     assert run.data.tags["taxonomy"] == "mini-batch"
+    assert run.data.tags["updates"] == "300"
     assert (run.data.tags["status"], run.data.tags["status.ok"], run.data.tags["status.error"]) == ("ok", "3", "0")
     assert run.data.tags["folder"] == "results/s"
     assert run.data.metrics["final_loss"] == pytest.approx(0.3)
@@ -148,14 +149,6 @@ def test_torch_runs_show_the_half_of_the_optimizer_that_torch_read():
     params = record_of(*one_cell("s", implementation="torch")).params
     assert params["optimizer.class"] == "torch.optim.SGD"
     assert (params["optimizer.momentum"], params["optimizer.nesterov"]) == ("0.8", "true")
-
-
-@pytest.mark.parametrize(
-    ("batch_size", "rows", "name"),
-    [(1500, 1500, "full-batch"), (1, 1500, "stochastic"), (10, 1500, "mini-batch"), (1, None, "stochastic")],
-)
-def test_batch_sizes_have_the_textbooks_names(batch_size, rows, name):
-    assert taxonomy(batch_size, rows) == name
 
 
 def test_the_offline_twin_is_named_and_its_hash_is_not_the_real_datas():

@@ -2,6 +2,7 @@
 
     grid  ->  {best, edge, lr_scaling, tuning}
     grid + readings  ->  target  ->  {scaling, profile, seconds}
+    readings + theory  ->  {agreement, expected}
 
 :mod:`~pipeline.analysis.bootstrap` and :mod:`~pipeline.analysis.compare` say how far a handful of seeds can
 be trusted, :mod:`~pipeline.analysis.sweep` puts all of it together for figures and report, and

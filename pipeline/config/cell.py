@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -68,7 +69,7 @@ class Cell:
     @property
     def steps_per_epoch(self) -> int:
         """Updates in one pass over the data, ``ceil(N / b)``."""
-        return math.ceil(self.config.data.examples / self.config.batch_size)
+        return updates(self.config.data.examples, self.config.batch_size, epochs=1)
 
     @property
     def steps(self) -> int:
@@ -76,9 +77,65 @@ class Cell:
         return self.config.epochs * self.steps_per_epoch
 
     @property
+    def taxonomy(self) -> str:
+        """``full-batch``, ``stochastic`` or ``mini-batch``; see :func:`taxonomy`."""
+        return taxonomy(self.config.batch_size, self.config.data.examples)
+
+    @property
     def name(self) -> str:
         """The label, or the id of a cell that has none."""
         return self.label or self.id
+
+
+def taxonomy(batch_size: int, examples: int) -> str:
+    """The textbooks' name for a batch size.
+
+    Parameters
+    ----------
+    batch_size : int
+        Examples in a minibatch, from 1 to ``examples``.
+    examples : int
+        Training examples, ``N``.
+
+    Returns
+    -------
+    str
+        ``full-batch`` where a minibatch is all examples, ``stochastic`` where it is one, else ``mini-batch``.
+        One of one is full-batch: its gradient is exact, and nothing about it is random.
+
+    Examples
+    --------
+    >>> taxonomy(1500, 1500), taxonomy(1, 1500), taxonomy(10, 1500), taxonomy(1, 1)
+    ('full-batch', 'stochastic', 'mini-batch', 'full-batch')
+    """
+    if batch_size >= examples:
+        return "full-batch"
+    return "stochastic" if batch_size == 1 else "mini-batch"
+
+
+def updates(examples: int, batch_size: int, epochs: int) -> int:
+    """Updates in a run, ``epochs * ceil(N / b)``.
+
+    Examples
+    --------
+    >>> updates(1500, 100, epochs=2), updates(1500, 7, epochs=1)
+    (30, 215)
+    """
+    return epochs * math.ceil(examples / batch_size)
+
+
+def examples_in(config: Mapping[str, Any]) -> int | None:
+    """Training examples, ``N``, of a configuration that was read back from :attr:`Cell.config_json`.
+
+    Returns
+    -------
+    int or None
+        None where the configuration does not say.
+    """
+    data = config.get("data")
+    if not isinstance(data, Mapping) or "rows" not in data:
+        return None
+    return int(data["rows"]) * int(data.get("copies", 1))
 
 
 def canonical_json(value: Any) -> str:

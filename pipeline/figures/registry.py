@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from pipeline.analysis.expected import Expected, expected_of_sweep
 from pipeline.analysis.seconds import StepCosts
 from pipeline.analysis.sweep import Sweep
 from pipeline.figures.cells import CellSummary, cells_of
@@ -50,6 +51,13 @@ class Tables:
     def sweep(self) -> Sweep:
         """The study read as a grid of optimizers, batch sizes and learning rates."""
         return Sweep(self.runs, self.curves, self.costs)
+
+    @functools.cached_property
+    def expected(self) -> Expected | None:
+        """What theory expects of the sweep's plain SGD; None where it has nothing to say."""
+        if self.problem is None:
+            return None
+        return expected_of_sweep(self.problem, self.sweep.grid, self.runs, self.sweep.target.loss)
 
     @property
     def offline_twin(self) -> bool:

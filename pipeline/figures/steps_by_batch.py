@@ -1,6 +1,7 @@
 """Steps to the target against the batch size: how far doubling the batch halves the steps."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -9,12 +10,14 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from pipeline.analysis.expected import OPTIMIZER
 from pipeline.figures import formats
 from pipeline.figures.cost_to_target import target_briefly
 from pipeline.figures.panels import legend_below, optimizer_panels
 from pipeline.figures.registry import Tables, register
 
-_INK = "#0072B2"
+_INK, _THEORY = "#0072B2", "#000000"
+_DOTTED: Any = (0, (1, 1.2))
 #: Perfect scaling still holds where the examples are at most this factor above the fewest.
 _PERFECT = 1.5
 
@@ -33,11 +36,10 @@ def caption(tables: Tables) -> str:
     table = tables.sweep.scaling
     text = (
         f"{target_briefly(tables)} Median steps over seeds, each batch size at the learning rate that gets there "
-        f"first; bars "
-        "are 95 % intervals (order statistics). On the dashed line doubling the batch halves the steps, so the "
-        "examples "
-        "stay the same."
+        "first; bars are 95 % intervals (order statistics). On the dashed line doubling the batch halves the steps, "
+        "so the examples stay the same."
     )
+    text += _theory_words(tables)
     reach: dict[int, list[str]] = {}
     for name, own in table.groupby("optimizer", sort=False):
         if not math.isnan(limit := perfect_to(own)):
@@ -48,10 +50,32 @@ def caption(tables: Tables) -> str:
     missed = int(np.isinf(table["steps"]).sum())
     if missed:
         text += (
-            f" In {missed} of {len(table)} combinations half of the seeds or more miss the target: every run has "
-            f"the same "
-            "number of epochs, and so large batches have few steps. Comparing batch sizes at fixed epochs shows the "
-            "perfect-scaling regime and its end, not what large batches could do with more epochs."
+            f" In {missed} of {len(table)} combinations half of the seeds or more miss the target: every run has the "
+            "same number of epochs, and so large batches have few steps. Comparing batch sizes at fixed epochs shows "
+            "the perfect-scaling regime and its end, not what large batches could do with more epochs."
+        )
+    return text
+
+
+def _theory_words(tables: Tables) -> str:
+    """How the measured steps of plain SGD compare with the expected ones."""
+    expected, table = tables.expected, tables.sweep.scaling
+    if expected is None:
+        return ""
+    measured = table[table["optimizer"] == OPTIMIZER].set_index("batch_size")["steps"].astype(float)
+    text = (
+        " On sgd's panel the dotted line is theory's: the steps at which the expected loss is at the target, at the "
+        "best constant rate, for minibatches drawn anew at each step and as many epochs as it takes."
+    )
+    ratios = [
+        f"{formats.number(float(measured[b]) / steps, 2)} at b = {b}"
+        for b, steps in zip(expected.batch_sizes, expected.steps, strict=True)
+        if np.isfinite(measured[b]) and np.isfinite(steps)
+    ]
+    if ratios:
+        text += (
+            f" Measured over expected: {formats.listed(ratios)}. Below 1 is no contradiction: a run is at the target "
+            "when its own loss first dips there, sooner than the mean of all runs, and a permutation is less noisy."
         )
     return text
 
@@ -71,12 +95,15 @@ def sweep_steps_by_batch(tables: Tables) -> Figure:
     """
     grid, table = tables.sweep.grid, tables.sweep.scaling
     figure, panels = optimizer_panels(
-        grid.optimizers, "batch size (log scale)", "steps to the target (log scale)", height=1.3, legend_lines=1
+        grid.optimizers, "batch size (log scale)", "steps to the target (log scale)", height=1.3, legend_lines=2
     )
     finite = table["steps"][np.isfinite(table["steps"])]
     bottom, top = (float(finite.min()) / 2, float(finite.max()) * 4) if len(finite) else (1.0, 1024.0)
     for name, axes in zip(grid.optimizers, panels, strict=True):
         _draw_panel(axes, table[table["optimizer"] == name].sort_values("batch_size"), top)
+        if name == OPTIMIZER and tables.expected is not None:
+            sizes, steps = tables.expected.batch_sizes, tables.expected.steps
+            axes.plot(sizes, steps, color=_THEORY, linestyle=_DOTTED, linewidth=2.2, zorder=4)
     axes = panels[0]
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
@@ -93,7 +120,11 @@ def sweep_steps_by_batch(tables: Tables) -> Figure:
         Line2D([], [], color="#555555", linestyle=(0, (4, 2)), linewidth=1.2),
         Line2D([], [], color="#a30000", marker="^", linestyle="none", markersize=6),
     ]
-    legend_below(figure, handles, ["median", "perfect scaling", "missed by half of the seeds or more"])
+    labels = ["median", "perfect scaling", "missed by half of the seeds or more"]
+    if tables.expected is not None:
+        handles.append(Line2D([], [], color=_THEORY, linestyle=_DOTTED, linewidth=2.2))
+        labels.append("theory (sgd)")
+    legend_below(figure, handles, labels, columns=2)
     return figure
 
 

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from pipeline.analysis.best import best_row
+from pipeline.analysis.expected import OPTIMIZER, Expected
 from pipeline.analysis.grid import Array, Grid
 from pipeline.figures import formats
 from pipeline.figures.panels import legend_below, optimizer_panels
@@ -20,6 +21,8 @@ from pipeline.figures.registry import Tables, register
 _COLOURS = "cividis"
 _NO_MEDIAN = "#f0f0f0"
 _SMALLEST = 1e-5
+_DASHED: Any = (0, (2.5, 1.5))
+_DOTTED: Any = (0, (1, 1))
 _MARKS: dict[str, dict[str, Any]] = {
     "half or more diverged": {"marker": "x", "color": "#000000", "markersize": 5, "markeredgewidth": 1.3},
     "some diverged": {"marker": "+", "color": "#000000", "markersize": 6, "markeredgewidth": 1.3},
@@ -60,26 +63,38 @@ def caption(tables: Tables) -> str:
     text = f"Median final loss over {formats.count(len(sweep.grid.seeds), 'seed')}, darker is better."
     if np.isfinite(first["median"]):
         text += (
-            f" The lowest, {formats.loss(float(first['median']))}, is {first['optimizer']} at b = "
-            f"{first['batch_size']}, "
-            f"lr {first['lr']:g}."
+            f" The lowest, {formats.loss(float(first['median']))}, is {first['optimizer']} at "
+            f"b = {first['batch_size']}, lr {first['lr']:g}."
         )
     status = tables.runs["status"]
     bad = [f"{(status == name).sum():,} {words}" for name, words in (("diverged", "diverged"), ("error", "failed"))]
     text += f" Of {len(status):,} runs, {formats.listed(bad)}."
-    if "sgd" in sweep.grid.optimizers and tables.problem is not None:
-        limit = tables.problem.max_stable_lr_full_batch
-        text += (
-            f" On sgd's panel the dashed line is the limit of full-batch gradient descent, 2/λ_max = {limit:.3f}, "
-            f"and the "
-            "solid one the limit in mean square at each batch size; they hold for plain sgd only, and for runs that "
-            "are "
-            "long enough to show it."
-        )
+    text += _theory_words(tables)
     flagged = len(sweep.edges)
     if flagged:
         return text + f" {formats.count(flagged, 'best learning rate')} on the border of a range: see the list below."
     return text + " No best learning rate lies on the border of its range."
+
+
+def _theory_words(tables: Tables) -> str:
+    """Explain the lines of theory on sgd's panel, and compare the best measured rates with the best expected ones."""
+    expected, sweep = tables.expected, tables.sweep
+    if expected is None or tables.problem is None:
+        return ""
+    text = (
+        " On sgd's panel the dashed line is the limit of full-batch gradient descent, 2/λ_max = "
+        f"{tables.problem.max_stable_lr_full_batch:.3f}, and the solid one the limit in mean square at each batch "
+        "size: exact for minibatches drawn anew at each step, and seen only in runs that are long enough. The dotted "
+        "line is the rate that theory expects to be best after as many steps; the best measured one is "
+    )
+    best = sweep.best_by_batch_size
+    rates = best[best["optimizer"] == OPTIMIZER].set_index("batch_size")["lr"]
+    ratios = [
+        f"{formats.number(float(rates[b]) / lr, 2)} times it at b = {b}"
+        for b, lr in zip(expected.batch_sizes, expected.best_lr, strict=True)
+        if np.isfinite(rates[b])
+    ]
+    return text + (f"{formats.listed(ratios)}." if ratios else "not known, because all diverged.")
 
 
 @register(title="Final loss over batch size and learning rate", study="sweep", caption=caption, place=1)
@@ -103,8 +118,8 @@ def sweep_heatmap(tables: Tables) -> Figure:
     used = set()
     for name, axes in zip(grid.optimizers, panels, strict=True):
         used |= _draw_panel(axes, name, tables, norm)
-        if name == "sgd" and tables.problem is not None:
-            _draw_limits(axes, tables)
+        if name == OPTIMIZER and tables.expected is not None:
+            _draw_theory(axes, tables, tables.expected)
     sizes = grid.batch_sizes
     panels[0].set_yticks(range(len(sizes)), [f"{b}" for b in sizes])
     panels[0].set_ylim(-0.5, len(sizes) - 0.5)
@@ -162,7 +177,7 @@ def _draw_panel(axes: Axes, name: str, tables: Tables, norm: LogNorm) -> set[str
             for look in (_MARKS[mark] | rim, _MARKS[mark]):
                 axes.plot([lr], [i], linestyle="none", zorder=4, clip_on=False, **look)
             used.add(mark)
-    axes.set_xlim(float(_borders(lrs)[0]), float(_borders(lrs)[-1]))
+    axes.set_xlim(*map(float, _borders(lrs)[[0, -1]]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
     return used
@@ -199,19 +214,17 @@ def _mark_statuses(axes: Axes, cells: Any, y: Any) -> set[str]:
     return used
 
 
-def _draw_limits(axes: Axes, tables: Tables) -> None:
-    """Draw the stability limits of plain SGD: of the full batch, and in mean square at each batch size."""
-    from pipeline.theory import max_stable_lr
-
-    problem, sizes = tables.problem, tables.sweep.grid.batch_sizes
-    assert problem is not None
-    limits = [max_stable_lr(problem, b, sampling="fresh_subset") for b in sizes if b <= problem.n]
-    ends = np.repeat(limits, 2), np.repeat(np.arange(len(limits) + 1) - 0.5, 2)[1:-1]
+def _draw_theory(axes: Axes, tables: Tables, expected: Expected) -> None:
+    """Draw what theory says of plain SGD: its limits of stability, and the best rate at each batch size."""
+    assert tables.problem is not None
+    # Batch sizes beyond the data, where theory is silent, are the uppermost rows.
+    rows = np.repeat(np.arange(len(expected.batch_sizes) + 1) - 0.5, 2)[1:-1]
     for colour, width in (("#ffffff", 3.2), ("#d00000", 1.6)):
-        axes.plot(*ends, color=colour, linewidth=width, zorder=3.5)
-        axes.axvline(
-            problem.max_stable_lr_full_batch, color=colour, linewidth=width, linestyle=(0, (2.5, 1.5)), zorder=3.4
-        )
+        axes.plot(np.repeat(expected.stable_lr, 2), rows, color=colour, linewidth=width, zorder=3.5)
+        limit = tables.problem.max_stable_lr_full_batch
+        axes.axvline(limit, color=colour, linewidth=width, linestyle=_DASHED, zorder=3.4)
+    for colour, width, dash in (("#000000", 3.2, "-"), ("#ffffff", 1.8, _DOTTED)):
+        axes.plot(np.repeat(expected.best_lr, 2), rows, color=colour, linewidth=width, linestyle=dash, zorder=3.6)
 
 
 def _explain(figure: Figure, norm: LogNorm, used: set[str], tables: Tables) -> None:
@@ -225,7 +238,12 @@ def _explain(figure: Figure, norm: LogNorm, used: set[str], tables: Tables) -> N
     figure.text(0.02, 1.07 / height, f"colour: {words}, median", va="center", fontsize=9)
     handles = [Line2D([], [], linestyle="none", **look) for name, look in _MARKS.items() if name in used]
     labels = [name for name in _MARKS if name in used]
-    if "sgd" in tables.sweep.grid.optimizers and tables.problem is not None:
-        handles += [Line2D([], [], color="#d00000", linewidth=1.6, linestyle=dash) for dash in ("-", (0, (2.5, 1.5)))]
-        labels += ["sgd is stable in mean square left of this", "full-batch limit 2/λ_max (sgd)"]
+    if tables.expected is not None:
+        handles += [Line2D([], [], color="#d00000", linewidth=1.6, linestyle=dash) for dash in ("-", _DASHED)]
+        handles.append(Line2D([], [], color="#000000", linewidth=3.2, gapcolor="#ffffff", linestyle=_DOTTED))
+        labels += [
+            "sgd is stable in mean square left of this",
+            "full-batch limit 2/λ_max (sgd)",
+            "best lr expected by theory (sgd)",
+        ]
     legend_below(figure, handles, labels, columns=2)

@@ -86,7 +86,7 @@ def make_problem(cells: Sequence[Cell], dataset: Dataset) -> Problem:
     weight, bias = (p.detach().numpy() for p in net.parameters())
     return Problem(
         X=dataset.X,
-        y=dataset.y[:, None],
+        y=dataset.y[:, None].astype(np.float32),
         w=np.ascontiguousarray(weight.T),
         b=bias,
         orders=np.stack(orders),

@@ -88,7 +88,7 @@ def aggregate(measured: Sequence[Measured], problem: Problem) -> tuple[pd.DataFr
 
 def _row(entry: Measured, problem: Problem, references: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
     row = {name: entry.get(name) for name in FRAMEWORKS.names}
-    row.update(data=problem.data, message=entry.get("message") or "", repeats=len(entry["seconds"]))
+    row.update(seconds=None, data=problem.data, message=entry.get("message") or "", repeats=len(entry["seconds"]))
     if entry["seconds"]:
         low, middle, high = np.quantile(entry["seconds"], [0.25, 0.5, 0.75])
         row.update(seconds=middle, seconds_q25=low, seconds_q75=high)

@@ -75,6 +75,7 @@ class Collections:
         self._started = 0.0
 
     def __call__(self, phase: str, info: dict[str, int]) -> None:
+        """Be told of the start or the end of a collection."""
         if phase == "start":
             self._started = time.perf_counter()
         elif self.timer.running:
@@ -124,7 +125,7 @@ def train(run: ChapterRun, X: torch.Tensor, y: torch.Tensor, *, through_loader: 
             if seen % EVALUATE_EVERY == 0:
                 timer.stop()
                 parts = loader if through_loader else [(X, y)]
-                evaluated.append(sum(float(losses(*part).sum()) for part in parts) / len(X))
+                evaluated.append(sum(float(losses(*part).detach().sum()) for part in parts) / len(X))
                 timer.start()
     gc.callbacks.remove(collections)
     return {

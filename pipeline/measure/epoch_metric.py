@@ -1,4 +1,4 @@
-"""What the chapter prints as seconds per epoch, what an epoch really takes, and what one garbage collection does to both.
+"""What the chapter prints as seconds per epoch, what an epoch takes, and what one garbage collection does to both.
 
 The chapter stops its timer at every evaluation and prints the mean of what the timer kept: the time *between
 evaluations*. Gradient descent evaluates every second epoch, the others 7.5 times an epoch, so the printed numbers are

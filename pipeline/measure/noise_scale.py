@@ -1,7 +1,7 @@
 r"""The gradient noise scale along training, and the batch size from which on larger ones stop paying.
 
-The noise scale :math:`\mathrm{tr}\,\Sigma / |G|^2`, in examples, is the batch size at which a minibatch gradient's noise
-is as large as the gradient. Steps :math:`S` and examples :math:`E = b S` to a target, each batch size at its best
+The noise scale :math:`\mathrm{tr}\,\Sigma / |G|^2`, in examples, is the batch size at which a minibatch gradient's
+noise is as large as the gradient. Steps :math:`S` and examples :math:`E = b S` to a target, each batch size at its best
 learning rate, follow about
 
 .. math:: \Big(\frac{S}{S_{\min}} - 1\Big) \Big(\frac{E}{E_{\min}} - 1\Big) = 1
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from pipeline.measure.gradient_noise import problem_of
 from pipeline.measure.inputs import Inputs
+from pipeline.measure.schemas import SCHEMAS
 from pipeline.theory import Initial, Problem, noise_scale, scaling_curve
 
 Array = NDArray[np.float64]
@@ -256,5 +257,5 @@ def measure(inputs: Inputs) -> pd.DataFrame:
 
 def table_of(tables: Sequence[pd.DataFrame], minimum: float) -> pd.DataFrame:
     """Gather tables; what a row does not say is missing."""
-    table = pd.concat(tables, ignore_index=True)
+    table = pd.concat(tables, ignore_index=True).reindex(columns=SCHEMAS["noise_scale"].names)
     return table.assign(excess=table["loss"] - minimum).astype({"batch_size": "Int64", "examples": "Int64"})

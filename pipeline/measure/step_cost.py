@@ -34,7 +34,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch.nn import functional as F
 
 from pipeline import optimizers
 from pipeline.config.cell import Cell
@@ -97,13 +96,13 @@ class StampedRun(SoloRun):
     def training_step(self, steps: int, batch_idx: int) -> None:
         """Walk through the minibatches of one interval as the solo engine does, with a stamp after each part."""
         self.stamp("lightning" if batch_idx else "setup")
-        net, update, half, now = self.net, self.update, self.one_half, self.now
+        net, update, criterion, scale, now = self.net, self.update, self.task.criterion, self.scale, self.now
         data = forward_backward = updating = 0.0
         end = self.last
         with self.clock:
             for (X, y), lr in zip(islice(self.minibatches, steps), self.lrs):  # noqa: B905 -- lrs may be endless
                 drawn = now()
-                F.mse_loss(net(X), y).backward(half)
+                criterion(net(X), y).backward(scale)
                 differentiated = now()
                 update(lr)
                 data += drawn - end

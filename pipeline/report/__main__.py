@@ -1,4 +1,4 @@
-"""``python -m pipeline.report --out FILE --figures DIR [--data TABLE] STUDY...``: write the report."""
+"""``python -m pipeline.report --out FILE --figures DIR [--claims FILE] [...] STUDY...``: write the report."""
 
 import argparse
 from collections.abc import Sequence
@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--data", type=Path, metavar="FILE.parquet", help="the whitened table: names credit and licence"
     )
     parser.add_argument("--step-cost", type=Path, metavar="FILE.parquet", help="the measured time of a step")
+    parser.add_argument("--claims", type=Path, metavar="FILE.json", help="the verdicts, as of pipeline.claims")
     parser.add_argument("studies", type=Path, nargs="+", metavar="STUDY", help="folders such as results/textbook")
     options = parser.parse_args(arguments)
     # Here, so that --help answers at once.
@@ -35,10 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from pipeline.figures.studies import read_studies
     from pipeline.files import written_whole
     from pipeline.report.page import read_figures, render
+    from pipeline.report.verdicts import read_verdicts
 
     provenance = load_dataset(options.data, rows=1).provenance if options.data else None
     studies = read_studies(options.studies, options.data, options.step_cost)
-    page = render(studies, read_figures(options.figures), provenance)
+    verdicts = read_verdicts(options.claims) if options.claims else None
+    page = render(studies, read_figures(options.figures), provenance, verdicts)
     with written_whole(options.out) as temporary:
         temporary.write_text(page, encoding="utf-8")
     print(options.out)

@@ -20,6 +20,7 @@ from pipeline.report.published import SOURCES
 from pipeline.report.rows import Row, table_rows
 from pipeline.report.summary import summarise
 from pipeline.report.sweep_section import is_sweep, sweep_section
+from pipeline.report.verdicts import Verdicts
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,18 @@ class InlinedFigure:
     title, caption : str
         Plain text.
     study : str
-        The study it was drawn from.
+        The study it was drawn from; empty if it is of a measurement.
     source : str
         A ``data:`` URI.
+    measurement : str
+        The measurement it was drawn from; empty if it is of a study.
     """
 
     title: str
     caption: str
     study: str
     source: str
+    measurement: str = ""
 
 
 def read_figures(folder: Path) -> list[InlinedFigure]:
@@ -67,6 +71,7 @@ def read_figures(folder: Path) -> list[InlinedFigure]:
                 caption=str(entry["caption"]),
                 study=str(entry["study"]),
                 source=_data_uri(folder / Path(entry["svg"]).name),
+                measurement=str(entry.get("measurement", "")),
             )
             for entry in json.loads(path.read_text(encoding="utf-8"))
         ]
@@ -81,7 +86,10 @@ def _data_uri(svg: Path) -> str:
 
 
 def render(
-    studies: Mapping[str, Tables], figures: Sequence[InlinedFigure], provenance: Mapping[str, Any] | None = None
+    studies: Mapping[str, Tables],
+    figures: Sequence[InlinedFigure],
+    provenance: Mapping[str, Any] | None = None,
+    verdicts: Verdicts | None = None,
 ) -> str:
     """Write the report.
 
@@ -94,6 +102,8 @@ def render(
     provenance : mapping, optional
         Where the data come from: ``title``, ``credit``, ``licence``, ``source``, ``sha1``,
         ``offline_twin``. Without it, what the cells' configuration says.
+    verdicts : Verdicts, optional
+        Those of the claims; without them the page has no table of claims.
 
     Returns
     -------
@@ -109,13 +119,16 @@ def render(
     )
     data = _data_facts(studies, provenance)
     twin = any(tables.offline_twin for tables in studies.values()) or bool((provenance or {}).get("offline_twin"))
+    twin = twin or any(line.offline_twin for line in (verdicts.lines if verdicts else ()))
     return environment.get_template("report.html.j2").render(
         studies=[_study(name, tables, figures, data["Data"]) for name, tables in studies.items()],
+        measurements=[figure for figure in figures if figure.measurement],
         data=data,
         offline_twin=twin,
         machine=machine_facts(),
         versions=package_versions(),
         sources=SOURCES,
+        verdicts=verdicts,
     )
 
 
@@ -129,6 +142,7 @@ def _study(name: str, tables: Tables, figures: Sequence[InlinedFigure], data_tit
         "figures": [figure for figure in figures if figure.study == name],
         "rows": rows,
         "columns": _published_columns(rows),
+        "accuracies": any(row.accuracy for row in rows),
         "clock": _clock(tables),
         "statuses": _statuses(tables, notes=sweep is None),
     }

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.config.cell import examples_in, taxonomy, updates
 from pipeline.figures import formats
 from pipeline.figures.cells import CellSummary, quantiles
 from pipeline.report.published import published_for
@@ -39,6 +40,7 @@ class Row:
     optimizer: str
     implementation: str
     batch_size: str
+    taxonomy: str
     lr: str
     epochs: str
     updates: str
@@ -46,6 +48,7 @@ class Row:
     statuses: dict[str, int]
     median: str
     mean: str
+    accuracy: str
     seconds: str
     published: Published | None
     comparison: Comparison
@@ -69,6 +72,7 @@ def table_rows(cells: list[CellSummary]) -> list[Row]:
 
 def _row(cell: CellSummary) -> Row:
     first = cell.runs.iloc[0]
+    examples = examples_in(cell.config)
     seconds = cell.seconds_per_epoch
     published = published_for(cell.config)
     return Row(
@@ -76,14 +80,16 @@ def _row(cell: CellSummary) -> Row:
         optimizer=cell.optimizer,
         implementation=cell.implementation,
         batch_size=f"{cell.batch_size:,}",
+        taxonomy=taxonomy(cell.batch_size, examples) if examples else "–",
         lr=f"{first['lr']:g}",
         epochs=f"{first['epochs']:,}",
-        # Runs that diverged or failed made fewer.
-        updates=f"{cell.runs['steps'].max():,}",
+        # Of a whole run: those that diverged or failed made fewer.
+        updates=f"{updates(examples, cell.batch_size, int(first['epochs'])):,}" if examples else "–",
         seeds=str(len(cell.runs)),
         statuses=cell.statuses,
         median=median_text(cell.losses),
         mean=mean_text(cell.losses),
+        accuracy=accuracy_text(cell.runs["accuracy"].to_numpy(dtype=float, na_value=np.nan)),
         seconds=formats.seconds(float(np.median(seconds))) if seconds.size else "no clock",
         published=published,
         comparison=compare(cell, published),
@@ -110,6 +116,15 @@ def mean_text(losses: NDArray[np.float64]) -> str:
         if losses.size == 1
         else f"{mean}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{formats.loss(float(losses.std(ddof=1)))}"
     )
+
+
+def accuracy_text(accuracies: NDArray[np.float64]) -> str:
+    """Write the median and the range of accuracies on held-out examples; empty where there are none."""
+    known = accuracies[~np.isnan(accuracies)]
+    if not known.size:
+        return ""
+    low, middle, high = (f"{value:.1%}" for value in (known.min(), np.median(known), known.max()))
+    return middle if known.size == 1 else f"{middle} [{low},\N{NO-BREAK SPACE}{high}]"
 
 
 def compare(cell: CellSummary, published: Published | None) -> Comparison:

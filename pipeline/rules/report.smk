@@ -1,9 +1,10 @@
 rule report:
     input:
         figures=rules.figures.output[0],
+        claims=rules.claims.output[0],
         tables=rules.figures.input.tables,
         data=rules.figures.input.data,
-        step_cost=lab.step_cost,
+        step_cost=lab.measured("step_cost"),
         code=lab.code("report"),
     output:
         f"{results}/report.html",
@@ -15,9 +16,6 @@ rule report:
     params:
         figures=subpath(input.figures, parent=True),
         studies=lab.folders(lab.default_studies),
-        step_cost=lambda wildcards, input: (
-            ["--step-cost", *input.step_cost] if input.step_cost else []
-        ),
     shell:
         "python -m pipeline.report --out {output:q} --figures {params.figures:q} --data {input.data:q}"
-        " {params.step_cost:q} {params.studies:q} > {log:q} 2>&1"
+        " --claims {input.claims:q} --step-cost {input.step_cost:q} {params.studies:q} > {log:q} 2>&1"

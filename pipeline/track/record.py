@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.config.cell import NOT_IDENTITY_OF_DATA, canonical_json
+from pipeline.config.cell import NOT_IDENTITY_OF_DATA, canonical_json, examples_in, taxonomy, updates
 from pipeline.errors import UserError
 
 #: What a run holds, as a number: another one makes every cell be logged anew.
-LAYOUT = "1"
+LAYOUT = "2"
 #: MLflow's limits for one batch and for the texts in it.
 MAX_BATCH = 1000
 MAX_PARAMS = 100
@@ -192,33 +192,6 @@ def records(
         )
 
 
-def taxonomy(batch_size: int, rows: int | None) -> str | None:
-    """The textbook's name for a batch size: full-batch, stochastic or mini-batch.
-
-    Parameters
-    ----------
-    batch_size : int
-        Examples in a minibatch.
-    rows : int or None
-        Training examples, if known.
-
-    Returns
-    -------
-    str or None
-        None where it cannot be told.
-
-    Examples
-    --------
-    >>> taxonomy(1500, 1500), taxonomy(1, 1500), taxonomy(10, 1500)
-    ('full-batch', 'stochastic', 'mini-batch')
-    """
-    if rows is not None and batch_size >= rows:
-        return "full-batch"
-    if batch_size == 1:
-        return "stochastic"
-    return "mini-batch" if rows is not None else None
-
-
 def _by_cell(table: pd.DataFrame, order: list[str]) -> Iterator[tuple[str, Columns]]:
     """The columns of each cell, sorted; far faster than a DataFrame for each."""
     table = table.sort_values(order, kind="stable")
@@ -287,9 +260,11 @@ def _tags(cell: Columns, config: Mapping[str, Any]) -> dict[str, str]:
     tags |= {f"status.{status}": str(count) for status, count in counts.items()}
     if tags["data"].endswith("_twin"):
         tags["offline_twin"] = "true"
-    data = config.get("data")
-    name = taxonomy(int(cell["batch_size"][0]), data.get("rows") if isinstance(data, Mapping) else None)
-    return tags | ({"taxonomy": name} if name else {})
+    examples, batch_size = examples_in(config), int(cell["batch_size"][0])
+    if examples is not None:
+        tags["taxonomy"] = taxonomy(batch_size, examples)
+        tags["updates"] = str(updates(examples, batch_size, int(cell["epochs"][0])))
+    return tags
 
 
 @np.errstate(over="ignore")  # to infinity, which is left out
@@ -307,6 +282,7 @@ def _finals(cell: Columns) -> dict[str, float]:
         finals["final_loss_mean"] = float(losses.mean())
         finals["final_loss_sd"] = float(losses.std(ddof=1)) if len(losses) > 1 else np.nan
     finals["best_loss"] = _median(cell["best_loss"])
+    finals["accuracy"] = _median(cell["accuracy"][ok])
     # A diverged run stopped early: its seconds are not a run's.
     finals |= {name: _median(cell[name][ok]) for name in ("train_seconds", "seconds_per_epoch")}
     finals["diverged_step"] = _median(cell["diverged_step"][diverged])

@@ -9,7 +9,10 @@ from pipeline.figures.measured import axes as shared
 from pipeline.figures.measured.registry import register
 from pipeline.measure.table import Measured
 
-_METRICS = {"printed_seconds": "printed: mean time between evaluations", "seconds_per_epoch": "true: seconds per epoch"}
+_METRICS = {
+    "printed_seconds": "Printed: mean time between evaluations",
+    "seconds_per_epoch": "True: seconds per epoch",
+}
 
 
 def caption(measured: Measured) -> str:
@@ -20,8 +23,8 @@ def caption(measured: Measured) -> str:
     collected = table[table["garbage_collection"] & (table["collections"] > 0)]
     printed, true, quiet = on["printed_seconds"], on["seconds_per_epoch"], off["seconds_per_epoch"]
     text = (
-        f"The four runs as the chapter runs them, in fresh processes. Fastest to slowest as printed: {_ranked(printed)}. "
-        f"Truly: {_ranked(true)}. Without garbage collection: {_ranked(quiet)}."
+        f"The four runs as the chapter runs them, in fresh processes. Fastest to slowest as printed: "
+        f"{_ranked(printed)}. Truly: {_ranked(true)}. Without garbage collection: {_ranked(quiet)}."
     )
     if len(collected):
         pause = float(collected["collecting_seconds"].median())
@@ -74,7 +77,7 @@ def epoch_metric(measured: Measured) -> Figure:
         shared.log_axes(axes, x=formats.tick_seconds)
         axes.set_yticks(range(len(runs)), runs)
         axes.set_ylim(len(runs) - 0.5, -0.5)
-        axes.set_title(title[0].upper() + title[1:])
+        axes.set_title(title)
     panels[1].set_xlabel("time (log scale)")
     handles = [
         Line2D([], [], **{**shared.look(1), "linestyle": "none"}),

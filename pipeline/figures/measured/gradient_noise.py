@@ -1,5 +1,7 @@
 """The minibatch gradient's spread against the batch size, and the two laws for it."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,23 +12,28 @@ from pipeline.figures.measured import axes as shared
 from pipeline.figures.measured.registry import register
 from pipeline.measure.table import Measured
 
+_LAWS: tuple[tuple[str, Any, str], ...] = (
+    ("independent", "solid", "σ₁/√b"),
+    ("finite", (0, (4, 1.6)), "σ₁/√b · √((n−b)/(n−1))"),
+)
 _PLACES = {"start": "at the start", "minimum": "at the minimum"}
 
 
 def caption(measured: Measured) -> str:
     """Say how well each law holds, and what the correction does at the full batch."""
     table = measured.table
-    off = {sampling: 100 * float((rows["ratio"] - 1).abs().max()) for sampling, rows in table.groupby("sampling")}
-    own = table[table["sampling"] == "without_replacement"]
-    start = own[own["at"] == "start"].set_index("batch_size")
-    full, half = int(start.index.max()), int(start.index[(start.index >= start.index.max() / 2)].min())
+    error = (table["ratio"] - 1).abs().groupby(table["sampling"]).max()
+    independent, finite = (formats.number(100 * float(error[f"with{out}_replacement"]), 2) for out in ("", "out"))
+    own = table[(table["sampling"] == "without_replacement") & (table["at"] == "start")]
+    promised = own.set_index("batch_size")["ratio_to_independent"].astype(float)
+    full = int(promised.index.max())
+    half = int(promised.index[promised.index >= full / 2].min())
     return (
         f"Standard deviation of the minibatch gradient, √E|g − G|². With independent draws it is within "
-        f"{formats.number(off['with_replacement'], 2)} % of σ₁/√b at every b. Without replacement, as epochs are drawn, "
-        f"it is within {formats.number(off['without_replacement'], 2)} % of σ₁/√b · √((n−b)/(n−1)): at b = {half} only "
-        f"{formats.number(100 * float(start['ratio_to_independent'][half]), 2)} % of what 1/√b promises, and at the "
-        f"full batch, b = {full}, {formats.number(float(start['ratio_to_independent'][full]), 2)} of it, which is "
-        f"rounding. The bend below the straight line is no error of the measurement."
+        f"{independent} % of σ₁/√b at every b. Without replacement, as epochs are drawn, it is within {finite} % of "
+        f"σ₁/√b · √((n−b)/(n−1)): at b = {half} only {formats.number(100 * promised[half], 2)} % of what 1/√b "
+        f"promises, and at the full batch, b = {full}, {formats.number(promised[full], 2)} of it, which is rounding. "
+        f"The bend below the straight line is no error of the measurement."
     )
 
 
@@ -57,7 +64,7 @@ def gradient_noise(measured: Measured) -> Figure:
             _draw(upper, lower, rows, kind)
             handles.append(Line2D([], [], **kind))
             labels.append(f"{words}, {_PLACES[place]}")
-    for law, dashes, words in (("independent", "solid", "σ₁/√b"), ("finite", (0, (4, 1.6)), "σ₁/√b · √((n−b)/(n−1))")):
+    for law, dashes, words in _LAWS:
         for place in _PLACES:
             rows = table[(table["sampling"] == "without_replacement") & (table["at"] == place)]
             rows = rows[rows[law] > 0]
@@ -76,12 +83,12 @@ def gradient_noise(measured: Measured) -> Figure:
     return figure
 
 
-def _draw(upper: Axes, lower: Axes, rows: pd.DataFrame, kind: dict[str, object]) -> None:
+def _draw(upper: Axes, lower: Axes, rows: pd.DataFrame, kind: dict[str, Any]) -> None:
     shown = rows[rows["ratio"].notna()]
-    upper.plot(shown["batch_size"], shown["measured"], **{**kind, "markersize": 5})  # type: ignore[arg-type]
+    upper.plot(shown["batch_size"], shown["measured"], **{**kind, "markersize": 5})
     lower.errorbar(
         shown["batch_size"],
         shown["ratio"],
         yerr=[shown["ratio"] - shown["low"], shown["high"] - shown["ratio"]],
-        **{**kind, "markersize": 4, "linewidth": 1},  # type: ignore[arg-type]
+        **{**kind, "markersize": 4, "linewidth": 1},
     )

@@ -14,30 +14,35 @@ from pipeline.measure.table import Measured
 def caption(measured: Measured) -> str:
     """Say what workers do to each table, and how much of an epoch loading is."""
     table = measured.table
-    sentences = ["Seconds to load one epoch; medians."]
-    for (data, b), rows in _worked(table).groupby(["data", "batch_size"], sort=False):
-        best = rows.loc[rows["seconds"].idxmin()]
-        ratio = float(best["to_plain"])
-        words = (
-            f"{formats.number(1 / ratio, 2)} times faster" if ratio < 1 else f"{formats.number(ratio, 2)} times slower"
-        )
+    sentences = ["Seconds to load one epoch; medians, bars from quartile to quartile. Anew: started every epoch."]
+    for data, b in _groups(table):
+        rows = _worked(table)[(_worked(table)["data"] == data) & (_worked(table)["batch_size"] == b)]
+        best = rows.sort_values("seconds").iloc[0]
+        seconds, ratio = float(best["seconds"]), float(best["to_plain"])
+        words = f"{formats.number(max(ratio, 1 / ratio), 2)} times {'faster' if ratio < 1 else 'slower'}"
         sentences.append(
             f"On {data} at b = {b}, the best number of workers ({best['workers']}) is {words} than none "
-            f"({formats.seconds(float(best['seconds']))} against {formats.seconds(float(best['seconds'] / ratio))})."
+            f"({formats.seconds(seconds)} against {formats.seconds(seconds / ratio)})."
         )
-    shares = table[table["load_share"].notna()]
-    for loader, words in (("DataLoader", "Through DataLoader"), ("slices", "as tensor slices")):
-        rows = shares[shares["loader"] == loader]
-        parts = [
-            f"{formats.number(100 * s, 2)} % at b = {b}"
-            for b, s in zip(rows["batch_size"], rows["load_share"], strict=True)
-        ]
+    return " ".join([*sentences, *_shares(table)])
+
+
+def _shares(table: pd.DataFrame) -> list[str]:
+    """What share of an epoch of training loading is, through a DataLoader and in slices."""
+    sentences = []
+    for loader, words in (("DataLoader", "a DataLoader without workers"), ("slices", "tensor slices")):
+        rows = table[table["load_share"].notna() & (table["loader"] == loader)]
+        shares = zip(rows["batch_size"], 100 * rows["load_share"], strict=True)
+        parts = [f"{formats.number(share, 2)} % at b = {b}" for b, share in shares]
         if parts:
-            start = "loading is " if loader == "DataLoader" else ""
-            sentences.append(
-                f"{words} {start}{formats.listed(parts)}" + (" of an epoch of training;" if start else ".")
-            )
-    return " ".join(sentences)
+            sentences.append(f"Of an epoch of training, loading by {words} is {formats.listed(parts)}.")
+    return sentences
+
+
+def _groups(table: pd.DataFrame) -> list[tuple[str, int]]:
+    """Data and batch size of what workers load, in the table's order."""
+    rows = _worked(table)
+    return list(dict.fromkeys(zip(rows["data"].astype(str), rows["batch_size"].astype(int), strict=True)))
 
 
 def _worked(table: pd.DataFrame) -> pd.DataFrame:
@@ -58,7 +63,7 @@ def loading(measured: Measured) -> Figure:
     Figure
     """
     table = measured.table
-    groups = list(_worked(table).groupby(["data", "batch_size"], sort=False).groups)
+    groups = _groups(table)
     loaders = _loaders(table)
     figure = style.new_figure(height=4.2 + 0.3 * len(loaders))
     upper, lower = figure.subplots(2, 1, height_ratios=[0.3 * len(loaders) + 0.8, 2.4])
@@ -74,8 +79,8 @@ def _loader(row: pd.Series) -> str:
         return "tensor slices"
     if not row["workers"]:
         return "no workers"
-    kept = "kept" if row["persistent"] else "started anew"
-    return f"{row['workers']} worker{'s' if row['workers'] > 1 else ''} {kept}, prefetch {row['prefetch']}"
+    anew = "" if row["persistent"] else " anew"
+    return f"{row['workers']} worker{'s' if row['workers'] > 1 else ''}{anew}, prefetch {row['prefetch']}"
 
 
 def _loaders(table: pd.DataFrame) -> list[str]:
@@ -96,12 +101,12 @@ def _draw_loaders(
         error = [middle - rows["seconds_q25"] / plain, rows["seconds_q75"] / plain - middle]
         axes.errorbar(middle, places, xerr=error, elinewidth=1, **kind)
         handles.append(Line2D([], [], **kind))
-        labels.append(f"{data}, b = {b} (no workers: {formats.seconds(float(plain))})")
+        labels.append(f"{data}, b = {b} (1 = {formats.seconds(float(plain))})")
     shared.log_axes(axes, x=shared.plain)
     axes.axvline(1, color="black", linewidth=1)
     axes.set_yticks(range(len(loaders)), loaders)
     axes.set_ylim(len(loaders) - 0.5, -0.5)
-    axes.set_xlabel("time of an epoch, no workers = 1 (log scale): left is faster")
+    axes.set_xlabel("time of an epoch over that without workers (log scale)")
     axes.set_title("Loading an epoch")
     return handles, labels
 

@@ -1,5 +1,7 @@
 """The memory hierarchy and the roofline it puts over the products."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -11,30 +13,35 @@ from pipeline.figures.measured import axes as shared
 from pipeline.figures.measured.registry import register
 from pipeline.measure.table import Measured
 
-_ROOFS = ("solid", (0, (6, 1.6)), (0, (3, 1.4)), (0, (1.2, 1.4)))
+_ROOFS: tuple[Any, ...] = ("solid", (0, (6, 1.6)), (0, (3, 1.4)), (0, (1.2, 1.4)))
 
 
 def caption(measured: Measured) -> str:
     """Say what the caches buy, what the products reach, and redo the source's arithmetic."""
     table = measured.table
-    read = _bandwidth(table, "read")
+    read, products = _bandwidth(table, "read") / 1e9, _products(table)
     first, last = read.index[0], read.index[-1]
-    number = table[table["kind"] == "arithmetic"].set_index("name")["value"].astype(float) / 1e9
-    products = _products(table)
-    counted = number.get("compute, clock", float("nan"))
-    clock = "" if np.isnan(counted) else f" ({formats.number(counted)} by its clock, as the source counts)"
-    times = number["compute, measured"] / number["memory, measured"]
+    rates, intensities = products["value"].astype(float) / 1e9, products["flops_per_byte"].astype(float)
     return (
-        f"One thread reads {formats.number(read.max() / 1e9)} GB/s at best and {formats.number(read[last] / 1e9)} GB/s "
-        f"from {shared.size(last)}; sets of {shared.size(first)} are held back by the start of each pass. Operations per "
-        f"byte rise from {formats.number(products['flops_per_byte'].min(), 2)} (element) to "
-        f"{formats.number(products['flops_per_byte'].max())} (whole), and the rate from "
-        f"{formats.number(products['value'].min() / 1e9)} to {formats.number(products['value'].max() / 1e9)} gigaflops; "
-        f"what is far below its roof is held back by Python and not by memory. The source sets "
-        f"{formats.number(number['compute, source'])} GB/s that a processor can take in against "
-        f"{formats.number(number['memory, source'])} GB/s of memory, {formats.number(number['compute, source'] / number['memory, source'])} "
-        f"times as much. Here: {formats.number(number['compute, measured'])} GB/s by its measured peak{clock} against "
-        f"{formats.number(number['memory, measured'])} GB/s, {formats.number(times)} times as much."
+        f"One thread reads {formats.number(read.max())} GB/s at best and {formats.number(read[last])} GB/s from "
+        f"{shared.size(last)}; sets of {shared.size(first)} are held back by the start of each pass. Operations per "
+        f"byte rise from {formats.number(intensities.min(), 2)} (element) to {formats.number(intensities.max())} "
+        f"(whole), and the rate from {formats.number(rates.min())} to {formats.number(rates.max())} gigaflops; what is "
+        f"far below its roof is held back by Python and not by memory. {_arithmetic(table)}"
+    )
+
+
+def _arithmetic(table: pd.DataFrame) -> str:
+    """The source's two numbers, and the same two here."""
+    rate = table[table["kind"] == "arithmetic"].set_index("name")["value"].astype(float) / 1e9
+    source, here = ((rate[f"compute, {which}"], rate[f"memory, {which}"]) for which in ("source", "measured"))
+    counted = float(rate.get("compute, clock", float("nan")))
+    clock = "" if np.isnan(counted) else f" ({formats.number(counted)} by its clock, as the source counts)"
+    return (
+        f"The source sets {formats.number(source[0])} GB/s that a processor can take in against "
+        f"{formats.number(source[1])} GB/s of memory, {formats.number(source[0] / source[1])} times as much. Here, "
+        f"with all threads: {formats.number(here[0])} GB/s by its measured peak{clock} against "
+        f"{formats.number(here[1])} GB/s, {formats.number(here[0] / here[1])} times as much."
     )
 
 
@@ -134,10 +141,9 @@ def _draw_roofline(axes: Axes, table: pd.DataFrame) -> None:
     for number, (name, rate) in enumerate(levels.items()):
         dashes = _ROOFS[number % len(_ROOFS)]
         axes.plot(intensity, np.minimum(top, rate / 1e9 * intensity), color="black", linewidth=1.2, linestyle=dashes)
-        handles.append(
-            Line2D([], [], color="black", linewidth=1.2, linestyle=dashes, label=f"{name}, {rate / 1e9:.0f} GB/s")
-        )
-    axes.text(190, top * 1.08, f"peak {formats.number(top)} gigaflops", ha="right", va="bottom", fontsize=8)
+        label = f"{name}, {rate / 1e9:.0f} GB/s"
+        handles.append(Line2D([], [], color="black", linewidth=1.2, linestyle=dashes, label=label))
+    axes.text(190, top * 1.25, f"peak {formats.number(top)} gigaflops", ha="right", va="bottom", fontsize=8)
     for number, (_, row) in enumerate(products.iterrows()):
         kind = {**shared.look(number), "linestyle": "none", "markersize": 8}
         axes.plot([row["flops_per_byte"]], [row["value"] / 1e9], **kind)

@@ -16,19 +16,20 @@ def caption(measured: Measured) -> str:
     table = measured.table
     training, critical = (table[table["kind"] == kind] for kind in ("training", "critical"))
     steps = table[table["kind"] == "steps"]
-    first, last = critical.iloc[0], critical.iloc[-1]
     misfit = 100 * float((steps["fitted"] / steps["value"] - 1).abs().max())
-    start = training.loc[training["examples"] == 0, "value"].min()
+    start = float(training.loc[training["examples"] == 0, "value"].min())
     return (
-        f"The gradient noise scale tr(Σ)/|G|² is {formats.number(float(start))} examples at the start and grows as the "
-        f"gradient vanishes (bands: 95 % bootstrap intervals of the median over seeds). The critical batch size, where "
-        f"steps are twice those of perfect scaling, grows with it: from {formats.number(round(first['value']))} "
-        f"[{formats.number(round(first['low']))}, {formats.number(round(first['high']))}] for a loss of "
-        f"{formats.loss(first['loss'])} to {formats.number(round(last['value']))} [{formats.number(round(last['low']))}, "
-        f"{formats.number(round(last['high']))}] for {formats.loss(last['loss'])}. So there is no batch size that is "
-        f"large enough as such: it depends on the target. Steps at the best learning rate follow S = Smin + Emin/b "
-        f"within {formats.number(misfit, 2)} %."
+        f"The gradient noise scale tr(Σ)/|G|² is {formats.number(start)} examples at the start and grows as the "
+        f"gradient vanishes (bars: 95 % bootstrap intervals of the median over seeds). The critical batch size, where "
+        f"steps are twice those of perfect scaling, grows with it: {_critical(critical.iloc[0])} and "
+        f"{_critical(critical.iloc[-1])}. So no batch size is large enough as such: it depends on the target. Steps at "
+        f"the best learning rate follow Smin + Emin/b within {formats.number(misfit, 2)} %."
     )
+
+
+def _critical(row: pd.Series) -> str:
+    value, low, high = (f"{row[name]:,.0f}" for name in ("value", "low", "high"))
+    return f"{value} [{low}, {high}] for a loss of {formats.loss(row['loss'])}"
 
 
 @register(title="Noise scale and critical batch size", caption=caption)
@@ -57,19 +58,15 @@ def _draw_scales(axes: Axes, table: pd.DataFrame) -> list[Line2D]:
     shared.log_axes(axes, x=shared.plain, y=shared.plain)
     handles = []
     for number, (run, rows) in enumerate(table[table["kind"] == "training"].groupby("run", sort=False)):
-        kind = {**shared.look(number, filled=number == 0), "markersize": 4}
-        axes.plot(rows["excess"], rows["value"], **{**kind, "linestyle": "none" if number == 0 else kind["linestyle"]})
-        ordered = rows.sort_values("excess")
-        axes.fill_between(
-            ordered["excess"], ordered["low"], ordered["high"], color=kind["color"], alpha=0.2, linewidth=0
-        )
+        kind = {**shared.look(number, filled=number == 0), "markersize": 4, "linestyle": "none"}
+        error = [rows["value"] - rows["low"], rows["high"] - rows["value"]]
+        axes.errorbar(rows["excess"], rows["value"], yerr=error, linewidth=1, **kind)
         handles.append(Line2D([], [], **kind, label=f"noise scale, {run}"))
     critical = table[table["kind"] == "critical"]
     error = [critical["value"] - critical["low"], critical["high"] - critical["value"]]
-    axes.errorbar(
-        critical["excess"], critical["value"], yerr=error, color="black", marker="*", markersize=11, linewidth=1
-    )
-    handles.append(Line2D([], [], color="black", marker="*", markersize=11, label="critical batch size"))
+    kind = {"color": "black", "marker": "*", "markersize": 11, "linewidth": 1}
+    axes.errorbar(critical["excess"], critical["value"], yerr=error, **kind)
+    handles.append(Line2D([], [], **kind, label="critical batch size"))
     axes.invert_xaxis()
     axes.set_xlabel("excess loss L − L*, training goes to the right (log scale)")
     axes.set_ylabel("examples (log scale)")

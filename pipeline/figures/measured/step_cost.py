@@ -20,22 +20,19 @@ def caption(measured: Measured) -> str:
     """Say what a step costs, what the update is of it, and how well the parts add up."""
     table = measured.table
     wide = _wide(table)
-    sums = wide[list(_WHOLE)].sum(axis=1) / wide["whole"]
-    share = 100 * wide["update"] / wide["step"]
-    own, torch = (share.xs(name, level="implementation") for name in ("scratch", "torch"))
-    steps = wide["step"].xs("scratch", level="implementation")
-    each = table[table["part"] == "lightning"]["microseconds"].median()
-    start = table[table["part"] == "setup"]["microseconds"].median()
-    logging = table[table["part"] == "logging"]["microseconds"].median()
+    sums = 100 * wide[list(_WHOLE)].sum(axis=1) / wide["whole"]
+    share = (100 * wide["update"] / wide["step"]).groupby("implementation").median()
+    steps = wide["step"].xs("scratch", level="implementation").groupby("batch_size").median()
+    costs = [f"{formats.number(value)} µs at b = {b}" for b, value in steps.items()]
+    updates = [f"{formats.number(value, 2)} % with {kind}" for kind, value in share.items()]
+    each = {part: float(rows["microseconds"].median()) / 1e6 for part, rows in table.groupby("part")}
     return (
-        f"Medians. A step from scratch takes {formats.number(steps.min())} to {formats.number(steps.max())} µs, "
-        f"{formats.listed([f'{formats.number(v)} µs at b = {b}' for b, v in steps.groupby('batch_size').median().items()])} "
-        f"in the median optimizer. The update is {formats.number(own.median(), 2)} % of it from scratch and "
-        f"{formats.number(torch.median(), 2)} % with torch.optim. Beside the steps, Lightning takes "
-        f"{formats.seconds(each / 1e6)} an evaluation interval and {formats.seconds(start / 1e6)} to start and end a fit, and "
-        f"writing the tables {formats.seconds(logging / 1e6)} a run. The parts add up to "
-        f"{formats.number(100 * sums.median())} % of the whole in the median ({formats.number(100 * sums.min())} to "
-        f"{formats.number(100 * sums.max())} %)."
+        f"Medians. From scratch, a step of the median optimizer takes {formats.listed(costs)}; the update is "
+        f"{formats.listed(updates)} of it. Beside the steps, Lightning takes {formats.seconds(each['lightning'])} an "
+        f"evaluation interval and {formats.seconds(each['setup'])} to start and end a fit, which weighs more in the "
+        f"short fits measured here than in others; writing the tables takes {formats.seconds(each['logging'])} a run. "
+        f"The parts add up to {formats.number(sums.median())} % of the whole in the median "
+        f"({formats.number(sums.min())} to {formats.number(sums.max())} %)."
     )
 
 
@@ -62,7 +59,7 @@ def step_cost(measured: Measured) -> Figure:
     wide = _wide(measured.table)
     sizes = list(dict.fromkeys(wide.index.get_level_values("batch_size")))
     middle = sizes[min(1, len(sizes) - 1)]
-    rows = wide.xs(middle, level="batch_size")
+    rows = pd.DataFrame(wide.xs(middle, level="batch_size"))
     figure = style.new_figure(height=3.6 + 0.25 * len(rows) + 0.3 * len(sizes))
     upper, lower = figure.subplots(2, 1, height_ratios=[0.25 * len(rows) + 0.6, 0.3 * 2 * len(sizes) + 0.6])
     _draw_bars(upper, rows, _STEP)

@@ -1,5 +1,7 @@
 """How much of the machine each way to multiply two matrices reaches."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -73,7 +75,7 @@ def vectorisation(measured: Measured) -> Figure:
     return figure
 
 
-def _draw_methods(axes: Axes, rows: pd.DataFrame, kind: dict[str, object], offset: float) -> None:
+def _draw_methods(axes: Axes, rows: pd.DataFrame, kind: dict[str, Any], offset: float) -> None:
     n = rows["n"].to_numpy()
     low, high = (2e-9 * n**3 / rows[name].to_numpy() for name in ("seconds_q75", "seconds_q25"))
     y = [place + offset for place in range(len(rows))]

@@ -1,0 +1,170 @@
+"""From effects and rules to verdicts, and to the sentences that tell them."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pipeline.claims.effect import Effect
+from pipeline.claims.evidence import Evidence, NoData
+from pipeline.claims.ledger import Claim, Ledger, Rule, Test
+from pipeline.figures import formats
+
+HOLDS, FAILS, OPEN = "holds", "does not hold", "inconclusive"
+VERDICTS = (HOLDS, FAILS, OPEN)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one test came to.
+
+    Parameters
+    ----------
+    test : Test
+        The test.
+    verdict : str
+        One of :data:`VERDICTS`.
+    effect : Effect or None
+        None where there were no data.
+    reason : str
+        Why there is no verdict; empty where there is one.
+    """
+
+    test: Test
+    verdict: str
+    effect: Effect | None
+    reason: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The numbers and the rule, in words."""
+        if self.effect is None:
+            return f"{_capital(self.test.name)}: {self.reason}."
+        number = f"{number_words(self.effect.value)} {interval_words(self.effect)}"
+        rule = f"the rule asks for {self.test.rule.words}"
+        close = {HOLDS: "it is", FAILS: "it is not", OPEN: self.reason or "the interval is on both sides"}[self.verdict]
+        return f"{_capital(self.test.name)}: {number}; {rule}, and {close}."
+
+
+def interval_words(effect: Effect) -> str:
+    """The interval and the size of the sample in brackets."""
+    size = f"n = {effect.n:,} {effect.of}"
+    if effect.low == effect.high == effect.value:
+        return f"({'exact' if effect.of in ('rows', 'runs') else 'no spread'}, {size})"
+    return f"[{number_words(effect.low)}, {number_words(effect.high)}] ({size})"
+
+
+def number_words(value: float) -> str:
+    """A number for people; near 1, where ratios are decided, with two more digits."""
+    return formats.number(value, 5 if 0.95 < abs(value) < 1.05 and value != 1 else 3)
+
+
+def judge(effect: Effect, rule: Rule) -> str:
+    """Hold an effect against a rule.
+
+    Parameters
+    ----------
+    effect : Effect
+        With its 95 % interval.
+    rule : Rule
+        ``above``: strictly, ``below``: strictly, ``within``: the limits belong to it.
+
+    Returns
+    -------
+    str
+        ``holds`` if the whole interval satisfies the rule, ``does not hold`` if no point of it does, else
+        ``inconclusive``; so too where a number is not defined.
+    """
+    low, high = effect.low, effect.high
+    if any(math.isnan(number) for number in (effect.value, low, high)):
+        return OPEN
+    first, last = rule.limits[0], rule.limits[-1]
+    if rule.kind == "above":
+        passes, fails = low > first, high <= first
+    elif rule.kind == "below":
+        passes, fails = high < first, low >= first
+    else:
+        passes, fails = first <= low and high <= last, high < first or low > last
+    return HOLDS if passes else FAILS if fails else OPEN
+
+
+def find(test: Test, evidence: Evidence) -> Finding:
+    """Compute a test's effect and judge it; without data it is inconclusive, and says what is missing."""
+    try:
+        effect = test.effect(evidence)
+    except NoData as error:
+        return Finding(test, OPEN, None, str(error))
+    verdict = judge(effect, test.rule)
+    undefined = verdict == OPEN and any(math.isnan(x) for x in (effect.value, effect.low, effect.high))
+    return Finding(test, verdict, effect, "too few runs arrive for an interval" if undefined else "")
+
+
+def decide(claim: Claim, evidence: Evidence) -> dict[str, Any]:
+    """Decide a claim.
+
+    Parameters
+    ----------
+    claim : Claim
+        As in the ledger.
+    evidence : Evidence
+        The tables.
+
+    Returns
+    -------
+    dict
+        ``id``, ``text``, ``source``, ``setting``, ``why``, ``verdict``, ``reason`` (why it is inconclusive),
+        ``sentence``, ``tables``, ``offline_twin``, ``tests`` (all of them), and ``effect``, ``interval``, ``n``,
+        ``threshold`` of the test that decided: the first that failed, else the first that is open, else the first.
+    """
+    evidence = evidence.recording()
+    findings = [find(test, evidence) for test in claim.tests]
+    verdict = next((v for v in (FAILS, OPEN) if any(f.verdict == v for f in findings)), HOLDS)
+    deciding = next(finding for finding in findings if finding.verdict == verdict)
+    facts = _facts(deciding)
+    return {
+        "id": claim.id,
+        "text": claim.text,
+        "source": claim.source,
+        "setting": claim.setting,
+        "why": claim.why,
+        "verdict": verdict,
+        "reason": (deciding.reason or "the interval is on both sides of the threshold") if verdict == OPEN else "",
+        **{name: facts[name] for name in ("effect", "interval", "n", "of", "threshold")},
+        "sentence": " ".join(finding.sentence for finding in findings),
+        "tables": sorted(evidence.used),
+        "offline_twin": any(evidence.used.values()),
+        "tests": [_facts(finding) for finding in findings],
+    }
+
+
+def decide_all(ledger: Ledger, evidence: Evidence) -> dict[str, Any]:
+    """Decide every claim: ``sources``, ``counts`` of the verdicts, ``claims`` in the order of the ledger."""
+    claims = [decide(claim, evidence) for claim in ledger.claims]
+    counts = {verdict: sum(claim["verdict"] == verdict for claim in claims) for verdict in VERDICTS}
+    return {"version": 1, "sources": dict(ledger.sources), "counts": counts, "claims": claims}
+
+
+def _facts(finding: Finding) -> dict[str, Any]:
+    effect = None if finding.effect is None else asdict(finding.effect)
+    numbers = {key: _json(effect[key]) if effect else None for key in ("value", "low", "high")}
+    return {
+        "name": finding.test.name,
+        "statistic": finding.test.statistic,
+        "verdict": finding.verdict,
+        "effect": numbers["value"],
+        "interval": None if effect is None else [numbers["low"], numbers["high"]],
+        "n": 0 if effect is None else effect["n"],
+        "of": "" if effect is None else effect["of"],
+        "threshold": finding.test.rule.words,
+        "sentence": finding.sentence,
+    }
+
+
+def _json(value: float) -> float | str | None:
+    """JSON has neither NaN nor infinity."""
+    if math.isnan(value):
+        return None
+    return value if math.isfinite(value) else ("infinite" if value > 0 else "-infinite")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,172 @@
+"""Statistics of measurements: pure functions from their tables to an effect."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.analysis.bootstrap import Array
+from pipeline.analysis.lr_scaling import fit_line
+from pipeline.claims.effect import Effect, geometric_mean, median_of_quartiles, quotient
+from pipeline.claims.evidence import Evidence, NoData
+
+Value = tuple[float, float, float]
+#: Reciprocal columns: their quartiles are those of the seconds, turned around.
+_RATES = ("gigaflops",)
+
+
+def measured_value(evidence: Evidence, measurement: str, row: dict[str, Any], column: str) -> Effect:
+    """One number of a measurement, with the interval that stands beside it, or else its quartiles'."""
+    line = one_row(evidence.measurement(measurement), measurement, row)
+    value, low, high = _value(line, column)
+    return Effect(value, low, high, *_size(line))
+
+
+def measured_ratio(
+    evidence: Evidence, measurement: str, row: dict[str, Any], over: dict[str, Any], column: str, times: float = 1.0
+) -> Effect:
+    """A column of one row of a measurement over that of another, times a factor that makes the units agree."""
+    table = evidence.measurement(measurement)
+    a, b = one_row(table, measurement, row), one_row(table, measurement, over)
+    n, of = min(_size(a), _size(b))
+    value, low, high = (times * number for number in _value(a, column))
+    return quotient((value, low, high), _value(b, column), n, of)
+
+
+def log_slope(evidence: Evidence, measurement: str, rows: dict[str, Any], x: str, y: str) -> Effect:
+    """Slope of log y against log x over some rows; the interval is 1.96 standard errors of the fit."""
+    found = _matching(evidence.measurement(measurement), rows)
+    if len(found) < 3:
+        raise NoData(f"no data: {measurement} has {len(found)} rows with {_words(rows)}; a slope takes three")
+    log_x, log_y = np.log(found[x].to_numpy(dtype=float)), np.log(found[y].to_numpy(dtype=float))
+    slope, intercept = (float(number) for number in fit_line(log_x, log_y))
+    left: Array = log_y - intercept - slope * log_x
+    spread = float(np.sum((log_x - log_x.mean()) ** 2))
+    error = 1.96 * float(np.sqrt(np.sum(left**2) / (len(found) - 2) / spread))
+    return Effect(slope, slope - error, slope + error, len(found), "batch sizes")
+
+
+def gain_ratio(evidence: Evidence, rows: dict[str, Any], batch_size: int, over: int) -> Effect:
+    """Spread saved by each further example when b is doubled, over what the first doubling named saves."""
+    table = _matching(evidence.measurement("gradient_noise"), rows)
+    n = int(table["minibatches"].min()) if len(table) else 0
+
+    def saved(b: int) -> Value:
+        small, large = (one_row(table, "gradient_noise", {"batch_size": size}) for size in (b, 2 * b))
+        ends = [[float(line["predicted"] * line[side]) for side in ("ratio", "low", "high")] for line in (small, large)]
+        (value, low, high), (less, less_low, less_high) = ends
+        return (value - less) / b, max(low - less_high, 0.0) / b, (high - less_low) / b
+
+    return quotient(saved(batch_size), saved(over), n, "minibatches")
+
+
+def epoch_metric_value(evidence: Evidence, run: str, column: str, garbage_collection: bool) -> Effect:
+    """A count of one of the chapter's runs: the median over processes and the whole range."""
+    values = _by_process(evidence, run, garbage_collection)[column].to_numpy(dtype=float)
+    return Effect(float(np.median(values)), float(values.min()), float(values.max()), len(values), "processes")
+
+
+def epoch_metric_ratio(
+    evidence: Evidence, run: str, over: str, column: str, over_column: str, garbage_collection: bool
+) -> Effect:
+    """A number of one of the chapter's runs over one of another, process by process: the geometric mean."""
+    own, other = (_by_process(evidence, name, garbage_collection) for name in (run, over))
+    return _mean_ratio(own[column] / other[over_column])
+
+
+def epoch_metric_distortion(evidence: Evidence, run: str, over: str, garbage_collection: bool) -> Effect:
+    """Printed over true seconds of one run, over the same of another, process by process: the geometric mean."""
+    runs = [_by_process(evidence, name, garbage_collection) for name in (run, over)]
+    own, other = (table["printed_seconds"] / table["seconds_per_epoch"] for table in runs)
+    return _mean_ratio(own / other)
+
+
+def _by_process(evidence: Evidence, run: str, garbage_collection: bool) -> pd.DataFrame:
+    where = {"run": run, "garbage_collection": garbage_collection}
+    found = _matching(evidence.measurement("epoch_metric"), where).set_index("process")
+    if found.empty:
+        raise NoData(f"no data: epoch_metric has no row with {_words(where)}")
+    return found
+
+
+def _mean_ratio(ratios: "pd.Series[float]") -> Effect:
+    shared: Array = np.asarray(ratios.dropna(), dtype=np.float64)
+    if not len(shared):
+        raise NoData("no data: epoch_metric has no process with both runs")
+    return geometric_mean(shared, "processes")
+
+
+def load_share(evidence: Evidence, row: dict[str, Any]) -> Effect:
+    """Seconds of loading an epoch over those of loading and training it."""
+    line = one_row(evidence.measurement("loading"), "loading", row)
+    whole = float(line["training_seconds"])
+    if np.isnan(whole):
+        raise NoData(f"no data: loading has no training seconds with {_words(row)}")
+    value, low, high = _value(line, "seconds")
+    return Effect(value / whole, low / whole, high / whole, *_size(line))
+
+
+def critical_over_noise_scale(evidence: Evidence, target: str, run: str) -> Effect:
+    """The critical batch size of a target over the noise scale of a run at the same excess loss."""
+    table = evidence.measurement("noise_scale")
+    critical = one_row(table, "noise_scale", {"kind": "critical", "run": target})
+    readings = _matching(table, {"kind": "training", "run": run}).sort_values("excess")
+    excess = readings["excess"].to_numpy(dtype=float)
+    at = float(critical["excess"])
+    if not len(excess) or not excess[0] <= at <= excess[-1]:
+        raise NoData(f"no data: run {run!r} has no reading around an excess loss of {at:.2g}")
+    columns = [readings[name].to_numpy(dtype=float) for name in ("value", "low", "high")]
+    value, low, high = (float(np.exp(np.interp(np.log(at), np.log(excess), np.log(y)))) for y in columns)
+    return quotient(_value(critical, "value"), (value, low, high), len(readings), "readings")
+
+
+def one_row(table: pd.DataFrame, measurement: str, where: dict[str, Any]) -> "pd.Series[Any]":
+    """The one row with some values.
+
+    Raises
+    ------
+    NoData
+        If there is none, or more than one.
+    """
+    found = _matching(table, where)
+    if len(found) != 1:
+        raise NoData(f"no data: {measurement} has {len(found)} rows with {_words(where)}, not one")
+    return found.iloc[0]
+
+
+def _matching(table: pd.DataFrame, where: dict[str, Any]) -> pd.DataFrame:
+    kept = pd.Series(True, index=table.index)
+    for name, value in where.items():
+        kept &= (table[name] == value).fillna(False).astype(bool)
+    return table[kept]
+
+
+def _words(where: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in where.items())
+
+
+def _value(row: "pd.Series[Any]", column: str) -> Value:
+    """A number with its interval: that of the table, or that of its quartiles, or none where it is exact."""
+    value = float(row[column])
+    if column in ("value", "ratio") and "low" in row.index and not pd.isna(row["low"]):
+        return value, float(row["low"]), float(row["high"])
+    if column == "value" and "q25" in row.index and not pd.isna(row["q25"]):
+        return value, *median_of_quartiles(value, float(row["q25"]), float(row["q75"]), int(row["repeats"]))
+    if column == "ratio_to_independent" and not pd.isna(row["ratio"]):
+        scale = value / float(row["ratio"])
+        return value, scale * float(row["low"]), scale * float(row["high"])
+    if column in _RATES or f"{column}_q25" in row.index:
+        seconds = float(row["seconds"])
+        quartiles = float(row["seconds_q25"]), float(row["seconds_q75"])
+        low, high = median_of_quartiles(seconds, *quartiles, int(row["repeats"]))
+        if column == "seconds":
+            return value, low, high
+        return value, value * seconds / high, value * seconds / low if low else float("inf")
+    return value, value, value
+
+
+def _size(row: "pd.Series[Any]") -> tuple[int, str]:
+    for name in ("repeats", "minibatches"):
+        if name in row.index and not pd.isna(row[name]):
+            return int(row[name]), name
+    return 1, "rows"

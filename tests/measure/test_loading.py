@@ -1,0 +1,71 @@
+"""Every loader yields every example exactly once an epoch; images come back as they were written."""
+
+import pytest
+import torch
+
+from pipeline.digits import ImageDataset, write_digits
+from pipeline.measure.loading import (
+    FULL,
+    PLAIN,
+    SHORT,
+    SLICES,
+    Loader,
+    epochs_of,
+    image_source,
+    measure_loaders,
+    table_of,
+    table_source,
+    train,
+)
+from pipeline.measure.schemas import SCHEMAS
+
+
+@pytest.fixture
+def source():
+    """Fifty rows whose only feature is their number."""
+    return table_source("numbers", torch.arange(50.0).unsqueeze(1), torch.zeros(50))
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    return write_digits(tmp_path_factory.mktemp("images") / "digits")
+
+
+@pytest.mark.parametrize(
+    "loader", [SLICES, PLAIN, Loader(workers=2, persistent=True, prefetch=2), Loader(workers=1, prefetch=4)], ids=str
+)
+def test_every_example_once_an_epoch_in_a_new_order(source, loader):
+    epoch = epochs_of(source, loader, batch_size=8)
+    orders = [torch.cat([X for X, _ in epoch()]).flatten().tolist() for _ in range(2)]
+    for order in orders:
+        assert sorted(order) == list(range(50))
+    assert orders[0] != orders[1]
+
+
+def test_the_grids_have_every_number_of_workers_and_both_baselines():
+    for grid in (SHORT, FULL):
+        assert {SLICES, PLAIN} <= set(grid)
+        assert {loader.workers for loader in grid} == {0, 1, 2, 4}
+        assert len(set(grid)) == len(grid)
+    assert set(SHORT) <= set(FULL)
+    assert len(FULL) == 2 + 3 * 2 * 2
+
+
+def test_the_table_compares_with_no_workers_and_with_training(source):
+    table = table_of(measure_loaders(source, 8, [SLICES, PLAIN], repeats=2, trained=[PLAIN]))
+    assert set(table.columns) == set(SCHEMAS["loading"].names)
+    assert (table.examples == 50).all()
+    plain = table[table.loader == "DataLoader"].iloc[0]
+    assert plain.to_plain == 1
+    assert plain.load_share == pytest.approx(plain.seconds / plain.training_seconds)
+    assert table.loc[table.loader == "slices", "load_share"].isna().all()
+
+
+def test_training_sees_every_example_too(source):
+    assert train(epochs_of(source, SLICES, 8)()) == 50
+
+
+def test_images_load_through_workers(digits):
+    epoch = epochs_of(image_source(digits), Loader(workers=1, prefetch=2), batch_size=256)
+    counts = torch.bincount(torch.cat([labels for _, labels in epoch()]))
+    assert counts.tolist() == torch.bincount(torch.tensor(ImageDataset(digits).labels)).tolist()

@@ -1,0 +1,90 @@
+"""The command line writes whole tables that say where they come from; every measurement is known everywhere."""
+
+import re
+from importlib import import_module
+
+import pytest
+
+from pipeline.config import compose_data
+from pipeline.dataset import prepared
+from pipeline.errors import UserError
+from pipeline.measure import MEASUREMENTS
+from pipeline.measure.__main__ import main
+from pipeline.measure.schemas import SCHEMAS
+from pipeline.measure.table import Measured, read_measured, write_measured
+from pipeline.workflow import _MEASUREMENT_CODE, Lab
+
+
+@pytest.fixture(scope="module")
+def twin(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    prepared(compose_data(["data=airfoil_twin"]), folder)
+    return folder / "airfoil_twin-standardize.parquet"
+
+
+def test_every_measurement_has_a_module_a_schema_and_its_code():
+    assert set(MEASUREMENTS) == set(SCHEMAS) == set(_MEASUREMENT_CODE)
+    for name in MEASUREMENTS:
+        assert callable(import_module(f"pipeline.measure.{name}").measure)
+        assert f"pipeline/measure/{name}.py" in Lab({}).measure_code(name)
+
+
+def test_a_measurement_says_which_machine_and_data_it_speaks_of(twin, tmp_path, capsys):
+    out = tmp_path / "new" / "noise_scale.parquet"
+    main(["noise_scale", "--data", str(twin), "--out", str(out)])
+    measured = read_measured(out)
+    assert measured.name == "noise_scale"
+    assert measured.offline_twin
+    assert measured.facts["data"]["rows"] == 1500
+    assert measured.facts["machine"]["CPU"]
+    assert measured.facts["versions"]["torch"]
+    assert measured.table.columns.tolist() == SCHEMAS["noise_scale"].names
+    assert [path.name for path in out.parent.iterdir()] == ["noise_scale.parquet"]
+    assert str(out) in capsys.readouterr().out
+
+
+def test_what_is_missing_is_told_in_one_line(tmp_path, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["gradient_noise", "--out", str(tmp_path / "table.parquet")])
+    assert ended.value.code == 2
+    assert "add --data" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_no_measurement_is_refused(tmp_path):
+    path = tmp_path / "x.parquet"
+    with pytest.raises(UserError, match="cannot be read"):
+        read_measured(path)
+    path.write_bytes(b"nothing")
+    with pytest.raises(UserError, match="no measurement"):
+        read_measured(path)
+
+
+def test_a_table_that_lacks_a_column_is_not_written(tmp_path):
+    path = tmp_path / "loading.parquet"
+    with pytest.raises(KeyError):
+        write_measured(Measured("loading", read_nothing(), {}), path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def read_nothing():
+    import pandas as pd
+
+    return pd.DataFrame({"data": ["airfoil"]})
+
+
+def test_the_index_page_has_every_claim_and_every_measurement():
+    from pipeline.config.compose import CONF
+
+    page = (CONF.parent / "docs" / "measurements.md").read_text(encoding="utf-8")
+    claims = [*(f"A{n}" for n in (*range(1, 7), *range(12, 18))), "B3", "B4", "B5"]
+    for claim in claims:
+        assert re.search(rf"^\| {claim} \|", page, flags=re.MULTILINE), claim
+    for name in MEASUREMENTS:
+        assert f"`{name}`" in page
+
+
+def test_the_workflow_knows_the_rules(run):
+    listed = run("snakemake", "--list-rules", "--quiet")
+    assert listed.returncode == 0, listed.stderr
+    assert {f"measure_{name}" for name in MEASUREMENTS} <= set(re.findall(r"\w+", listed.stdout))

@@ -1,0 +1,79 @@
+"""Kernels move what they say, products do the operations per byte they must; the arithmetic is the source's."""
+
+import numpy as np
+import pytest
+
+from pipeline import machine
+from pipeline.figures.measured.memory import roofs
+from pipeline.measure import memory
+from pipeline.measure.schemas import SCHEMAS
+
+
+@pytest.mark.parametrize("size", [4096, 2**20])
+@pytest.mark.parametrize("name", memory.KERNELS)
+def test_a_kernel_passes_over_its_working_set_and_says_how_many_bytes_that_is(name, size):
+    call, moved = memory.KERNELS[name](size)
+    passes = max(1, memory.SAMPLE_BYTES // size)
+    assert passes * size * 0.99 <= moved <= passes * size
+    call()
+
+
+def test_the_triad_adds(monkeypatch):
+    made = []
+    real = memory.as_strided
+    monkeypatch.setattr(memory, "as_strided", lambda *arguments: made.append(real(*arguments)) or made[-1])
+    call, _ = memory.triad_kernel(4096)
+    made[0][:] = 0
+    call()
+    np.testing.assert_array_equal(made[0], made[1] + made[2])
+
+
+def test_reading_by_columns_halves_what_is_read():
+    # per element of the result: a row and a column; by columns the column is read once for all of its elements
+    n = 256
+    element, column = memory.flops_per_byte(n, 0), memory.flops_per_byte(n, 1)
+    assert column / element == pytest.approx(2, rel=0.02)
+    assert memory.flops_per_byte(n, n) == pytest.approx(2 * n**3 / (4 * 3 * n * n))
+
+
+def test_the_sources_arithmetic():
+    peaks = memory.measure_peaks(32, 2**16, [1], rounds=1)
+    numbers = {row["name"]: row["value"] for row in memory.arithmetic(peaks)}
+    assert numbers["compute, source"] == pytest.approx(1.024e12)
+    assert numbers["memory, source"] / numbers["compute, source"] < 0.1
+    peak = next(row["value"] for row in peaks if row["unit"] == "flop/s")
+    assert numbers["compute, measured"] == pytest.approx(2 * peak)
+
+
+def small_table():
+    peaks = memory.measure_peaks(32, 2**16, [1], rounds=1)
+    rows = [*memory.measure_bandwidth([4096, 2**16], rounds=1), *peaks, *memory.measure_products(16, rounds=1)]
+    return memory.table_of([*rows, *memory.cache_rows(), *memory.arithmetic(peaks)])
+
+
+def test_the_table_has_all_kinds_of_rows():
+    table = small_table()
+    assert set(table.columns) == set(SCHEMAS["memory"].names)
+    assert {"bandwidth", "peak", "product", "arithmetic"} <= set(table.kind)
+    assert (table.loc[table.kind == "bandwidth", "value"] > 0).all()
+
+
+def test_a_machine_that_tells_neither_caches_nor_clock_still_has_a_roof(monkeypatch):
+    monkeypatch.setattr(memory, "caches", dict)
+    monkeypatch.setattr(memory, "clock_hertz", lambda: None)
+    table = small_table()
+    assert "cache" not in set(table.kind)
+    assert table.loc[table.name == "compute, clock", "value"].isna().all()
+    assert list(roofs(table)) == ["memory"]
+
+
+def test_sizes_of_caches_are_read(tmp_path, monkeypatch):
+    for index, (kind, level, size) in enumerate(
+        [("Data", "1", "48K"), ("Instruction", "1", "32K"), ("Unified", "2", "1M"), ("Unified", "x", "9K")]
+    ):
+        folder = tmp_path / "cache" / f"index{index}"
+        folder.mkdir(parents=True)
+        for name, text in (("type", kind), ("level", level), ("size", size)):
+            (folder / name).write_text(text + "\n")
+    monkeypatch.setattr(machine, "CACHES", tmp_path / "cache")
+    assert machine.caches() == {"L1": 48 * 1024, "L2": 2**20}

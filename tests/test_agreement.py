@@ -1,0 +1,98 @@
+"""Measured means are held against exact theory, and a wrong theory is caught."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+
+from pipeline.analysis.agreement import agreement, initial_of, not_predicted
+from pipeline.config import compose_cell
+from pipeline.config.cell import Cell
+from pipeline.figures import Tables, registered
+from pipeline.theory import Problem
+from pipeline.train.cells import train_cells
+
+
+@pytest.fixture(scope="module")
+def problem(dataset):
+    return Problem.from_data(dataset.X, dataset.y)
+
+
+def trained(dataset, *overrides, seeds=200, study="textbook"):
+    common = ["data=airfoil_twin", "engine=stacked", f"seeds={seeds}"]
+    cells = [Cell(compose_cell([*common, *own]), study, f"cell {i}") for i, own in enumerate(overrides)]
+    return train_cells(cells, {dataset.name: dataset})
+
+
+MINIBATCH = ["lr=0.05", "batch_size=10"]
+FULL = ["lr=0.88", "batch_size=1500", "epochs=60"]
+
+
+@pytest.mark.parametrize(
+    ("overrides", "exact"),
+    [
+        (MINIBATCH, False),
+        ([*MINIBATCH, "sampling=with_replacement"], True),
+        ([*MINIBATCH, "model.bias=uniform"], False),
+        (FULL, True),
+    ],
+    ids=["permutation", "independent draws", "uniform bias", "full batch"],
+)
+def test_the_mean_over_seeds_agrees_and_another_learning_rate_does_not(dataset, problem, overrides, exact):
+    runs, curves = trained(dataset, overrides)
+    config = json.loads(runs["config"].iloc[0])
+    found = agreement(problem, config, curves)
+    assert found.exact == exact and found.seeds == 200
+    assert found.agrees and found.largest_z < 4
+    assert not agreement(problem, config | {"lr": 1.5 * config["lr"]}, curves).agrees
+
+
+def test_an_approximation_gets_no_more_than_its_share(dataset, problem):
+    runs, curves = trained(dataset, MINIBATCH, seeds=20)
+    found = agreement(problem, json.loads(runs["config"].iloc[0]), curves)
+    edge = found.expected + 4 * found.error + found.allowance
+    assert dataclasses.replace(found, measured=edge - 1e-9).agrees
+    assert not dataclasses.replace(found, measured=edge + 1e-9).agrees
+
+
+def test_readings_end_where_the_first_seed_diverges(dataset, problem):
+    runs, curves = trained(dataset, MINIBATCH, seeds=3)
+    gone = curves[~((curves["seed"] == 1) & (curves["step"] > 100))]
+    assert agreement(problem, json.loads(runs["config"].iloc[0]), gone).steps.max() == 100
+
+
+def test_what_theory_does_not_know_is_named():
+    for overrides, reason in ((["optimizer=adam"], "optimizer adam"), (["schedule=cosine"], "schedule cosine")):
+        config = json.loads(Cell(compose_cell(overrides)).config_json)
+        assert not_predicted(config) == reason
+    assert not_predicted(json.loads(Cell(compose_cell([])).config_json)) is None
+
+
+def test_a_uniform_bias_has_its_variance():
+    start = initial_of({"model": {"weight_std": 0.01, "bias": "uniform"}}, 6)
+    assert start.covariance[-1, -1] == pytest.approx(1 / 15)
+    assert np.allclose(np.diag(start.covariance)[:-1], 1e-4)
+
+
+def test_the_figure_says_pass_and_fail(dataset, problem):
+    runs, curves = trained(dataset, MINIBATCH, FULL, ["optimizer=adam"], seeds=50)
+    entry = next(entry for entry in registered() if entry.name == "theory_curves")
+    caption = entry.caption(Tables(runs, curves, problem.minimum, problem))
+    assert "2 of 2 cells pass" in caption and "optimizer adam" in caption
+    wrong = curves.assign(loss=curves["loss"] + 0.01)
+    caption = entry.caption(Tables(runs, wrong, problem.minimum, problem))
+    assert "FAIL" in caption and "0 of 2 cells pass" in caption
+
+
+def test_theory_finds_the_best_rates_of_a_sweep(dataset, problem):
+    rates = [0.01, 0.025, 0.06, 0.15]
+    runs, curves = trained(dataset, *[[f"lr={lr}", "batch_size=10"] for lr in rates], seeds=10, study="sweep")
+    tables = Tables(runs, curves, problem.minimum, problem)
+    assert tables.expected.best_lr == pytest.approx([0.025], rel=0.05)
+    assert tables.sweep.best["lr"].iloc[0] == 0.025
+    entries = {entry.name: entry for entry in registered() if entry.study == "sweep"}
+    assert "0.98 times it at b = 10" in entries["sweep_heatmap"].caption(tables)
+    assert "Measured over expected" in entries["sweep_steps_by_batch"].caption(tables)
+    for name in ("sweep_heatmap", "sweep_steps_by_batch"):
+        entries[name].draw(tables)

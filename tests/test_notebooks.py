@@ -1,0 +1,82 @@
+"""The notebooks run, from either folder, and are kept without outputs."""
+
+import json
+import shutil
+from datetime import datetime
+
+import pytest
+from conftest import ROOT
+
+from pipeline.config import compose_data
+from pipeline.fetch.download import fetch
+from pipeline.whiten.table import whiten_file
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+#: A cell that takes longer trains too much.
+SECONDS = 20.0
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+
+
+def test_all_three_are_there():
+    assert [path.name for path in NOTEBOOKS] == [
+        "01-minibatch-sgd.ipynb",
+        "02-reading-a-sweep.ipynb",
+        "03-theory-against-experiment.ipynb",
+    ]
+
+
+@every_notebook
+def test_outputs_are_stripped(path):
+    for cell in code_cells(json.loads(path.read_text(encoding="utf-8"))):
+        assert not cell["outputs"] and cell["execution_count"] is None, f"{path.name}: clear all outputs, then commit"
+        assert not cell["metadata"], f"{path.name}: a cell keeps what an editor or an execution left in it"
+
+
+@pytest.fixture
+def lab(tmp_path):
+    """A copy of what a notebook reads, with the twin where the whitened data would be: no network is needed."""
+    for name in ("pipeline", "conf", "notebooks", "hydra_plugins"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    write_twin(tmp_path / "results" / "data" / "airfoil-standardize.parquet")
+    return tmp_path
+
+
+def write_twin(path):
+    path.parent.mkdir(parents=True)
+    config = compose_data(["data=airfoil_twin"])
+    whiten_file(fetch(config, path.parent), path, config)
+
+
+def seconds_of(cell):
+    """What training and drawing took, without the time in which the kernel was busy with something else."""
+    times = cell["metadata"]["execution"]
+    start, end = (
+        datetime.fromisoformat(times[name].replace("Z", "+00:00"))
+        for name in ("iopub.execute_input", "shell.execute_reply")
+    )
+    return (end - start).total_seconds()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", ["notebooks", "."], ids=["started in notebooks", "started in the root"])
+@every_notebook
+def test_the_notebook_runs(path, folder, lab):
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    if folder == "." and path != NOTEBOOKS[0]:
+        pytest.skip("all find the root in the same way")
+    notebook = nbformat.read(path, as_version=4)
+    resources = {"metadata": {"path": str(lab / folder)}}
+    done = nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources=resources).execute()
+    for cell in code_cells(done):
+        if "train_cells(" in cell["source"]:
+            assert seconds_of(cell) < SECONDS
+    outputs = [output for cell in code_cells(done) for output in cell["outputs"]]
+    assert any("image/png" in output.get("data", {}) for output in outputs)
+    assert "offline twin" in json.dumps(outputs)
+    printed = {output["name"] for output in outputs if output["output_type"] == "stream"}
+    assert printed == {"stdout"}, "nothing warns"

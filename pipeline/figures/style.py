@@ -224,5 +224,5 @@ def save(figure: Figure, stem: Path) -> tuple[Path, Path]:
         figure.set_layout_engine("none")  # the layout stands; working it out again takes half the time
         figure.dpi = _DPI  # an SVG leaves it at 72
         with written_whole(png) as temporary:
-            FigureCanvasAgg(figure).print_png(temporary, metadata={"Software": None})
+            FigureCanvasAgg(figure).print_png(temporary, metadata={"Software": None}, pil_kwargs={"compress_level": 3})
     return svg, png

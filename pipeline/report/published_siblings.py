@@ -32,7 +32,8 @@ def _call(
     renders: str = "",
     **hyperparams: float,
 ) -> Published:
-    where = base | {"optimizer.name": optimizer, "lr": lr}
+    # What tells the calls apart comes first: most cells are then dismissed at once.
+    where = {"lr": lr, "optimizer.name": optimizer} | base
     where |= {f"optimizer.hyperparams.{name}": value for name, value in hyperparams.items()}
     return Published(where, notebooks=notebooks, renders=renders, expected=Expected(mean, sd, rounding=5e-5))
 

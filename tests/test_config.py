@@ -8,10 +8,12 @@ import re
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 
 from pipeline.config import Cell, compose_cell, load_study
+from pipeline.config import compose as compose_module
 from pipeline.config.cell import slug
-from pipeline.config.compose import CONF, as_overrides, parse_overrides
+from pipeline.config.compose import CELL_FIELDS, CONF, as_overrides, parse_overrides
 from pipeline.config.study import study_names
 from pipeline.errors import UserError
 from pipeline.workflow import Lab
@@ -371,3 +373,17 @@ def test_rows_that_are_there_twice_are_twice_as_many_examples():
 def test_a_batch_size_outside_the_data_is_refused(batch_size):
     with pytest.raises(UserError, match=f"batch_size={batch_size} is not allowed"):
         compose_cell([f"batch_size={batch_size}"])
+
+
+CHOICES = [(folder.name, path.stem) for folder in CONF.iterdir() if folder.is_dir() for path in folder.glob("*.yaml")]
+
+
+@pytest.mark.parametrize(("group", "choice"), [one for one in CHOICES if one[0] != "study"])
+def test_a_choice_put_in_place_is_what_hydra_composes(group, choice):
+    override = (f"{group}={choice}",)
+    quick, slow = (
+        OmegaConf.masked_copy(config, list(CELL_FIELDS))
+        for config in (compose_module._compose_groups(override), compose_module.compose_by_hydra(override))
+    )
+    assert OmegaConf.to_container(quick, resolve=False) == OmegaConf.to_container(slow, resolve=False)
+    assert OmegaConf.get_type(quick[group]) is OmegaConf.get_type(slow[group])

@@ -304,4 +304,4 @@ def measure(inputs: Inputs) -> pd.DataFrame:
         See :data:`pipeline.measure.schemas.SCHEMAS`.
     """
     dataset = inputs.needed_dataset()
-    return measure_steps(dataset, subjects(dataset, optimizers.names(), STEPS), rounds=9 if inputs.full else 3)
+    return measure_steps(dataset, subjects(dataset, optimizers.names(), STEPS), rounds=9 if inputs.full else 2)

@@ -1,4 +1,5 @@
 # make          set up .venv and run everything: results/report.html, mlflow.db
+#               make ARGS="--config 'studies=[textbook]' 'measurements=[]'" runs the chapter's own runs only
 # make test     every test            make test-quick   the quick ones
 # make check    format, lint, types   make bench        timings against plain PyTorch
 # make ui       browse MLflow         make lock         pin the dependencies anew
@@ -14,7 +15,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 .DEFAULT_GOAL := all
 
 all: setup
-	snakemake --cores $(CORES)
+	snakemake --cores $(CORES) $(ARGS)
 	@echo "Open results/report.html; browse the runs with: make ui"
 
 # The lock that .venv was made from is kept in it: the same lock installs nothing, another one installs again.

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import Study, load_study
+from pipeline.config import Study, checks, load_study
 from pipeline.config.cell import Cell
 from pipeline.config.compose import compose_cell, parse_overrides
 from pipeline.config.data import DigitsConfig
@@ -97,17 +97,21 @@ class Lab:
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        unknown = sorted(set(config) - {"overrides", "results"})
+        unknown = sorted(set(config) - {"overrides", "results", "studies", "measurements"})
         if unknown:
             raise UserError(
-                f"--config {unknown[0]}={config[unknown[0]]} is not allowed: the keys are results and overrides, "
-                f"as in --config 'overrides=[{unknown[0]}={config[unknown[0]]}]'"
+                f"--config {unknown[0]}={config[unknown[0]]} is not allowed: the keys are results, studies, "
+                f"measurements and overrides, as in --config 'overrides=[{unknown[0]}={config[unknown[0]]}]'"
             )
         given = config.get("overrides") or []
         if not isinstance(given, str | list):
             raise UserError(
                 f"--config overrides={given} is not allowed: it must be a list, as in 'overrides=[epochs=4]'"
             )
+        self._chosen = {
+            key: _names(key, config.get(key), allowed)
+            for key, allowed in (("studies", study_names()), ("measurements", sorted(MEASUREMENTS)))
+        }
         self.overrides = [str(text) for text in ([given] if isinstance(given, str) else given)]
         parse_overrides(self.overrides)
         self.results = Path(str(config.get("results", "results"))).as_posix()
@@ -137,7 +141,9 @@ class Lab:
     @property
     @exit_on_user_error()
     def default_studies(self) -> list[str]:
-        """The studies that a plain ``snakemake`` runs."""
+        """The studies that a plain ``snakemake`` runs, or those that ``--config studies=[...]`` names."""
+        if self._chosen["studies"] is not None:
+            return self._chosen["studies"]
         chosen = [self.study(name).config for name in self.studies if not self.study(name).config.opt_in]
         return [config.name for config in sorted(chosen, key=lambda config: (config.order, config.name))]
 
@@ -242,6 +248,16 @@ class Lab:
         """Every measurement, by name."""
         return MEASUREMENTS
 
+    @property
+    def default_measurements(self) -> list[str]:
+        """The measurements that a plain ``snakemake`` makes, or those that ``--config measurements=[...]`` names."""
+        chosen = self._chosen["measurements"]
+        return list(MEASUREMENTS) if chosen is None else chosen
+
+    def step_cost(self, wildcards: Any) -> list[str]:
+        """The measured time of a step, where it is made: it turns the steps of stacked runs into seconds."""
+        return [self.measured("step_cost")] if "step_cost" in self.default_measurements else []
+
     def measure_code(self, name: str) -> list[str]:
         """The code of a measurement."""
         return _files((*_STAGE_CODE["measure"], *_SHARED, f"measure/{name}.py", *_MEASUREMENT_CODE[name]))
@@ -328,3 +344,13 @@ class Lab:
 def _files(patterns: Iterable[str]) -> list[str]:
     """The files of the package that match."""
     return sorted({path.as_posix() for pattern in patterns for path in _PACKAGE.glob(pattern)})
+
+
+def _names(key: str, given: Any, allowed: list[str]) -> list[str] | None:
+    """Read a list of names from Snakemake's ``config``; None where nothing was said."""
+    if given is None:
+        return None
+    names = [str(name) for name in ([given] if isinstance(given, str) else given)]
+    for name in names:
+        checks.one_of(f"--config {key}", name, allowed)
+    return names

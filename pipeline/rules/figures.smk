@@ -3,7 +3,7 @@ rule figures:
         tables=expand(rules.collect.output, study=lab.default_studies),
         measured=rules.measure.input,
         data=lab.default_data,
-        step_cost=lab.measured("step_cost"),
+        step_cost=lab.step_cost,
         code=lab.code("figures"),
     output:
         f"{results}/figures/captions.json",
@@ -15,11 +15,14 @@ rule figures:
     params:
         out=subpath(output[0], parent=True),
         studies=lab.folders(lab.default_studies),
+        step_cost=lambda wildcards, input: [
+            f"--step-cost={table}" for table in input.step_cost
+        ],
         measured=lambda wildcards, input: [
             f"--measured={table}" for table in [*input.measured, *lab.opted_in]
         ],
         opted_in=lab.opted_in_digest,
     shell:
-        "python -m pipeline.figures --out {params.out:q} --data {input.data:q} --step-cost {input.step_cost:q}"
+        "python -m pipeline.figures --out {params.out:q} --data {input.data:q} {params.step_cost:q}"
         " {params.measured:q}"
         " {params.studies:q} > {log:q} 2>&1"

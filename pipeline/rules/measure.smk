@@ -24,5 +24,5 @@ for name, measurement in lab.measurements.items():
 
 rule measure:
     input:
-        [lab.measured(name) for name in lab.measurements],
+        [lab.measured(name) for name in lab.default_measurements],
     localrule: True

@@ -4,7 +4,7 @@ rule report:
         claims=rules.claims.output[0],
         tables=rules.figures.input.tables,
         data=rules.figures.input.data,
-        step_cost=lab.measured("step_cost"),
+        step_cost=lab.step_cost,
         code=lab.code("report"),
     output:
         f"{results}/report.html",
@@ -16,6 +16,9 @@ rule report:
     params:
         figures=subpath(input.figures, parent=True),
         studies=lab.folders(lab.default_studies),
+        step_cost=lambda wildcards, input: [
+            f"--step-cost={table}" for table in input.step_cost
+        ],
     shell:
         "python -m pipeline.report --out {output:q} --figures {params.figures:q} --data {input.data:q}"
-        " --claims {input.claims:q} --step-cost {input.step_cost:q} {params.studies:q} > {log:q} 2>&1"
+        " --claims {input.claims:q} {params.step_cost:q} {params.studies:q} > {log:q} 2>&1"

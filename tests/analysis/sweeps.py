@@ -25,6 +25,7 @@ def sweep_tables(
     for optimizer, b, lr in losses.grid:
         cell_id = f"{optimizer}-b{b}-lr{lr:g}"
         config = {"label": "", "data": {"name": data, "rows": ROWS}, "optimizer": {"name": optimizer}}
+        config |= {"model": {"name": "linear", "weight_std": 0.01, "bias": "zeros"}, "schedule": {"name": "constant"}}
         for seed in range(seeds):
             ended = status(optimizer, b, lr, seed) if status else "ok"
             final = losses(optimizer, b, lr, seed)

@@ -51,14 +51,18 @@ def small_loading(dataset):
 SMALL = {name: globals()[f"small_{name}"] for name in MEASUREMENTS}
 
 
-@pytest.fixture(scope="module", params=[entry.measurement for entry in registered()])
+#: The comparison of frameworks is opt-in: it has its own tests, and environments of its own.
+OPT_IN = {"frameworks"}
+
+
+@pytest.fixture(scope="module", params=sorted(MEASUREMENTS))
 def measured(request, dataset):
     facts = {"data": {"name": dataset.name, "rows": 1500, "offline_twin": True}}
     return Measured(request.param, SMALL[request.param](dataset), facts)
 
 
 def test_every_measurement_has_a_figure():
-    assert {entry.measurement for entry in registered()} == set(MEASUREMENTS)
+    assert {entry.measurement for entry in registered()} == set(MEASUREMENTS) | OPT_IN
 
 
 def test_it_is_drawn_with_its_units_and_says_that_the_twin_was_used(measured, tmp_path):

@@ -80,7 +80,9 @@ def _draw_methods(axes: Axes, rows: pd.DataFrame, kind: dict[str, Any], offset: 
     low, high = (2e-9 * n**3 / rows[name].to_numpy() for name in ("seconds_q75", "seconds_q25"))
     y = [place + offset for place in range(len(rows))]
     rate = rows["gigaflops"].to_numpy()
-    axes.errorbar(rate, y, xerr=[rate - low, high - rate], **{**kind, "linestyle": "none"})
+    # A median of very few repeats may lie a rounding outside its quartiles.
+    spread = [(rate - low).clip(min=0), (high - rate).clip(min=0)]
+    axes.errorbar(rate, y, xerr=spread, **{**kind, "linestyle": "none"})
     for value, top, place in zip(rate, high, y, strict=True):
         if offset <= 0:
             axes.annotate(

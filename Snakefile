@@ -3,6 +3,7 @@
 #   snakemake --cores 8                # everything: tables, MLflow, figures, report
 #   snakemake --cores 8 textbook       # the tables of one study
 #   snakemake --cores 8 measure        # the measurements of this machine
+#   snakemake --cores 8 frameworks     # the chapter in MXNet, TensorFlow, PyTorch and JAX, and their environments
 #   snakemake --cores 8 extend         # train beyond the ranges whose best learning rate lies on the border
 #   snakemake --cores 8 --config 'overrides=[epochs=4]'
 from snakemake.utils import min_version

@@ -146,7 +146,7 @@ def test_tables_of_two_frameworks_and_a_failed_one(small, tmp_path):
     figure = frameworks(measured_table)
     style.save(figure, tmp_path / "frameworks")
     assert "MXNet: there is no wheel of mxnet==1.9.1." in caption(measured_table)
-    assert "(failed, see caption)" in "".join(text.get_text() for text in figure.legends[0].get_texts())
+    assert "MXNet 1.9.1: failed" in "".join(text.get_text() for text in figure.legends[0].get_texts())
 
 
 def test_wrong_losses_are_an_error(small):

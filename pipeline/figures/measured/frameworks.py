@@ -175,8 +175,7 @@ def _legend(figure: Figure, table: pd.DataFrame) -> None:
     failed = set(_failures(table)[_failures(table)["kind"].isin(["environment", "script"])]["framework"])
     versions = table.drop_duplicates("framework").set_index("framework")["version"]
     labels = [
-        f"{_named(name)} {versions[name].split('+')[0]}" + (": failed" if name in failed else "")
-        for name in present
+        f"{_named(name)} {versions[name].split('+')[0]}" + (": failed" if name in failed else "") for name in present
     ]
     for face, label in (("#555555", "op by op"), ("white", "compiled")):
         handles.append(

@@ -10,6 +10,9 @@ BIN    := .venv/bin
 COMPILE = .venv/lock/bin/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
+# A stage is a process of its own: without cached byte code each one compiles its imports again, which takes longer
+# than everything else that most of them do.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: all setup setup-dev test test-quick check format bench ui lock clean
 .DEFAULT_GOAL := all

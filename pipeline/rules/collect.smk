@@ -7,6 +7,7 @@ rule collect:
         curves=f"{results}/{{study}}/curves.parquet",
     log:
         f"{results}/logs/collect/{{study}}.log",
+    priority: 1
     localrule: True
     conda:
         "../../environment.yml"

@@ -8,6 +8,7 @@ rule store:
         f"{results}/track/store.json",
     log:
         f"{results}/logs/track/store.log",
+    priority: 1
     localrule: True
     conda:
         "../../environment.yml"
@@ -27,6 +28,7 @@ rule log_runs:
         f"{results}/track/{{study}}.json",
     log:
         f"{results}/logs/track/{{study}}.log",
+    priority: 1
     localrule: True
     conda:
         "../../environment.yml"

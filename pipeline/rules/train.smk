@@ -8,6 +8,7 @@ rule train:
         curves=f"{results}/{{study}}/jobs/{{job}}/curves.parquet",
     log:
         f"{results}/logs/train/{{study}}/{{job}}.log",
+    priority: 1
     conda:
         "../../environment.yml"
     threads: lambda wildcards: lab.job_threads(wildcards, workflow.cores)

@@ -8,6 +8,7 @@ rule whiten:
         f"{results}/data/{{data}}-{{whiten}}.parquet",
     log:
         f"{results}/logs/whiten/{{data}}-{{whiten}}.log",
+    priority: 1
     localrule: True
     conda:
         "../../environment.yml"

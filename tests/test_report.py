@@ -9,9 +9,9 @@ import pytest
 from tables_for_tests import cell, mixed, study
 from test_figures import write_study
 
+from pipeline.published import PUBLISHED, published_for
 from pipeline.report.__main__ import main
 from pipeline.report.page import InlinedFigure, public_source, read_figures, render
-from pipeline.report.published import PUBLISHED, published_for
 from pipeline.report.rows import table_rows
 from pipeline.report.summary import summarise
 

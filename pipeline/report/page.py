@@ -16,7 +16,7 @@ from pipeline.figures import formats
 from pipeline.figures.cells import CellSummary, unstable
 from pipeline.figures.registry import Tables
 from pipeline.machine import machine_facts, package_versions
-from pipeline.report.published import SOURCES
+from pipeline.published import SOURCES
 from pipeline.report.rows import Row, table_rows
 from pipeline.report.summary import summarise
 from pipeline.report.sweep_section import is_sweep, sweep_section

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from pipeline.config.cell import examples_in, taxonomy, updates
 from pipeline.figures import formats
 from pipeline.figures.cells import CellSummary, quantiles
-from pipeline.report.published import published_for
-from pipeline.report.published_values import Published
+from pipeline.published import published_for
+from pipeline.published.values import Published
 
 
 @dataclass(frozen=True)
@@ -149,12 +149,12 @@ def compare(cell: CellSummary, published: Published | None) -> Comparison:
     if set(cell.statuses) != {"ok"}:
         return Comparison(None, "not compared: not every run ended well")
     expected, losses = published.expected, cell.losses
-    width = expected.interval(len(losses))
+    width = expected.interval(losses)
     inside = bool(abs(losses.mean() - expected.mean) <= width)
     verdict, word = ("yes", "inside") if inside else ("no", "outside")
     return Comparison(
         inside,
         f"{verdict}: {formats.loss(float(losses.mean()))}, {word} "
         f"{formats.loss(expected.mean)}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{formats.loss(width)}",
-        f"{expected.z(float(losses.mean()), len(losses)):+.1f}".replace("-", "−"),
+        f"{expected.z(losses):+.1f}".replace("-", "−"),
     )

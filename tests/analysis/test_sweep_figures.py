@@ -110,12 +110,12 @@ def test_the_summary_says_what_the_seeds_can_tell():
 
 
 def test_sibling_calls_are_compared_in_standard_errors():
-    from pipeline.report.published import published_for
+    from pipeline.published import published_for
 
     config = {"data": {"name": "airfoil", "whiten": "standardize", "rows": 1500}, "model": {"name": "linear"}}
     config |= {"optimizer": {"name": "momentum", "hyperparams": {"momentum": 0.5}}, "batch_size": 10, "lr": 0.02}
     config |= {"epochs": 2, "schedule": {"name": "constant"}, "sampling": {"name": "without_replacement"}}
     found = published_for(config)
     assert found is not None and found.expected is not None
-    assert found.expected.z(0.2443 + 2 * 0.0019 / np.sqrt(200), 200) == pytest.approx(2)
+    assert found.expected.z(np.full(200, 0.2443 + 2 * 0.0019 / np.sqrt(200))) == pytest.approx(2)
     assert published_for(config | {"lr": 0.03}) is None

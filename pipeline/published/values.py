@@ -5,6 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 
 @dataclass(frozen=True)
 class Expected:
@@ -12,8 +15,10 @@ class Expected:
 
     Parameters
     ----------
-    mean, sd : float
-        Mean and standard deviation over the seeds.
+    mean : float
+        Mean over the seeds.
+    sd : float or None
+        Standard deviation over the seeds, where it is known.
     seeds : int
         How many.
     rounding : float
@@ -21,22 +26,29 @@ class Expected:
     """
 
     mean: float
-    sd: float
+    sd: float | None
     seeds: int = 1000
     rounding: float = 0.0
 
     @property
     def text(self) -> str:
         """Mean and standard deviation, on one line wherever they stand."""
+        if self.sd is None:
+            return f"{self.mean}"
         return f"{self.mean}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{self.sd}"
 
-    def interval(self, n: int) -> float:
-        """Three standard errors of a mean over ``n`` seeds, and the rounding."""
-        return 3 * self.sd / math.sqrt(n) + self.rounding
+    def interval(self, losses: NDArray[np.float64]) -> float:
+        """Three standard errors of the mean of these losses, one a seed, and the rounding."""
+        return 3 * self._standard_error(losses) + self.rounding
 
-    def z(self, mean: float, n: int) -> float:
-        """How many standard errors, sd / sqrt(n), a mean over ``n`` seeds lies above the expected one."""
-        return (mean - self.mean) / (self.sd / math.sqrt(n))
+    def z(self, losses: NDArray[np.float64]) -> float:
+        """How many standard errors the mean of these losses, one a seed, lies above the expected one."""
+        return float((losses.mean() - self.mean) / self._standard_error(losses))
+
+    def _standard_error(self, losses: NDArray[np.float64]) -> float:
+        """Of a mean over so many seeds; from their own spread where that of the many seeds is not known."""
+        sd = float(losses.std(ddof=1)) if self.sd is None and len(losses) > 1 else self.sd
+        return math.nan if sd is None else sd / math.sqrt(len(losses))
 
 
 @dataclass(frozen=True)

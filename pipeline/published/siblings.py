@@ -6,18 +6,10 @@ own rules, for two epochs, from a bias of zero. Means over 1000 seeds are known 
 
 from typing import Any
 
-from pipeline.report.published_values import Expected, Published
+from pipeline.published.textbook import CHAPTER
+from pipeline.published.values import Expected, Published
 
-_CALL: dict[str, Any] = {
-    "data.name": "airfoil",
-    "data.whiten": "standardize",
-    "data.rows": 1500,
-    "data.copies": 1,
-    "model.name": "linear",
-    "schedule.name": "constant",
-    "sampling.name": "without_replacement",
-    "batch_size": 10,
-}
+_CALL: dict[str, Any] = {key: value for key, value in CHAPTER.items() if key != "optimizer.name"} | {"batch_size": 10}
 _SCRATCH = _CALL | {"epochs": 2, "model.bias": "zeros"}
 _CONCISE = _CALL | {"epochs": 4, "model.bias": "uniform"}
 

@@ -1,0 +1,58 @@
+"""What others have published for these runs, and what many seeds gave.
+
+An entry is found by the configuration it was published for, never by a label: a cell that is
+trained for another number of epochs has nothing to be compared with.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.published.exercises import EXERCISES
+from pipeline.published.siblings import SIBLINGS
+from pipeline.published.textbook import TEXTBOOK
+from pipeline.published.values import Published
+
+PUBLISHED = (*TEXTBOOK, *SIBLINGS, *EXERCISES)
+
+#: What the columns of the report's table are, and where their values come from.
+SOURCES = {
+    "Book": "The book's page for PyTorch (Dive into Deep Learning 1.x, section Minibatch Stochastic Gradient Descent, "
+    "after its timer was mended): final loss and seconds per epoch. Read as others quote them.",
+    "Notebooks": "Readers' notebooks of the time of the 0.16 and 0.17 editions: final losses. Their seconds are left "
+    "out, because the timer of those editions gave the time between two evaluations.",
+    "Authors": "30 runs stored by the authors in the history of the book's second edition (8 PyTorch, 7 MXNet, "
+    "6 TensorFlow, 9 JAX): the mean final loss.",
+    "1000 seeds": "Mean and, where it is known, standard deviation of the final loss over 1000 seeds (4000 for "
+    "exercise 3) of the textbook's protocol in plain PyTorch, on the measured table.",
+}
+
+
+def published_for(config: Mapping[str, Any]) -> Published | None:
+    """Find what was published for a cell.
+
+    Parameters
+    ----------
+    config : mapping
+        The cell's effective configuration.
+
+    Returns
+    -------
+    Published or None
+        None where nothing was published for exactly this configuration. A key that the configuration
+        does not have is not held against it.
+    """
+    for entry in PUBLISHED:
+        if all(_agrees(config, key.split("."), value) for key, value in entry.where.items()):
+            return entry
+    return None
+
+
+def _agrees(config: Any, path: list[str], wanted: Any) -> bool:
+    for key in path:
+        if not isinstance(config, Mapping) or key not in config:
+            return True
+        config = config[key]
+    if isinstance(wanted, float) and isinstance(config, int | float):
+        return math.isclose(config, wanted, rel_tol=1e-9)
+    return bool(config == wanted)

@@ -3,18 +3,21 @@
 # make test     every test            make test-quick   the quick ones
 # make check    format, lint, types   make bench        timings against plain PyTorch
 # make ui       browse MLflow         make lock         pin the dependencies anew
+# make compare  which conclusions changed since baselines/reference.json, which `make baseline` stores
+# make coverage branches of pipeline/ that the tests reach
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES  ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 BIN    := .venv/bin
 COMPILE = .venv/lock/bin/pip-compile --quiet --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
+BASELINE ?= reference
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 # A stage is a process of its own: without cached byte code each one compiles its imports again, which takes longer
 # than everything else that most of them do.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: all setup setup-dev test test-quick check format bench ui lock clean
+.PHONY: all setup setup-dev test test-quick check format bench baseline compare coverage ui lock clean
 .DEFAULT_GOAL := all
 
 all: setup
@@ -56,6 +59,16 @@ format: setup-dev
 
 bench: setup-dev
 	python -m benchmarks.bench --out results/bench.json
+
+baseline: setup
+	python -m pipeline.baseline store --baseline baselines/$(BASELINE).json
+
+compare: setup
+	python -m pipeline.baseline compare --baseline baselines/$(BASELINE).json --out results/comparison.json
+
+# 90 % of the branches; what is left out, and why, is said in pyproject.toml.
+coverage: setup-dev
+	python -m pytest -n auto --cov --cov-fail-under=90
 
 ui: setup
 	mlflow ui --host 127.0.0.1 --port 5000

@@ -63,6 +63,7 @@ def measure(dataset: Dataset, repeats: int) -> list[Row]:
                     "ms_per_epoch": 1e3 * middle[name],
                     "ms_min": 1e3 * min(values),
                     "ms_max": 1e3 * max(values),
+                    "repeats": len(values),
                     "to_DataLoader": middle[name] / middle["DataLoader"],
                     "to_slicing": middle[name] / middle["slicing"],
                 }

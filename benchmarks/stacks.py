@@ -49,12 +49,15 @@ def measure(dataset: Dataset, repeats: int) -> list[Row]:
     for batch_size in LRS:
         times = interleave(contenders(dataset, batch_size), repeats)
         middle = {name: median(values) for name, values in times.items()}
-        for name in times:
+        for name, values in times.items():
             rows.append(
                 {
                     "batch_size": batch_size,
                     "contender": name,
                     "us_per_run_epoch": 1e6 * middle[name],
+                    "us_min": 1e6 * min(values),
+                    "us_max": 1e6 * max(values),
+                    "repeats": len(values),
                     "times_less_than_DataLoader": middle["DataLoader"] / middle[name],
                     "to_130_sgd": middle[name] / middle["130 sgd"],
                 }

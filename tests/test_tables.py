@@ -88,7 +88,7 @@ def test_a_failed_write_leaves_the_old_table_and_nothing_else(tmp_path, monkeypa
     write_table(runs(), RUNS, path)
     before = path.read_bytes()
 
-    def breaks_half_way(table, where):
+    def breaks_half_way(table, where, **_):
         where.write_bytes(b"half a tab")
         raise OSError(28, "No space left on device")
 

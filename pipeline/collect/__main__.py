@@ -4,15 +4,18 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipeline.errors import UserError, exit_on_user_error
-from pipeline.tables import CURVES, RUNS, read_table, write_table
+from pipeline.tables import CURVES, RUNS, join_tables, read_columns
+
+#: What tells two runs of a study apart.
+KEY = ["cell_id", "seed"]
 
 
 def collect(jobs: Sequence[Path], out: Path) -> None:
-    """Join the jobs' tables, in the order given.
+    """Join the jobs' tables, in the order given; memory does not grow with their number.
 
     Parameters
     ----------
@@ -26,17 +29,18 @@ def collect(jobs: Sequence[Path], out: Path) -> None:
     UserError
         If a table is missing or of another version, or a run is there twice.
     """
-    runs = _join(jobs, "runs.parquet", RUNS)
-    curves = _join(jobs, "curves.parquet", CURVES)
-    twice = runs.duplicated(["cell_id", "seed"])
-    if twice.any():
-        raise UserError(f"the run of {runs[twice].cell_id.iloc[0]} is in more than one job of {out.name}")
-    write_table(runs, RUNS, out / "runs.parquet")
-    write_table(curves, CURVES, out / "curves.parquet")
+    _refuse_repeats(jobs, out.name)
+    for name, schema in (("runs.parquet", RUNS), ("curves.parquet", CURVES)):
+        join_tables([job / name for job in jobs], schema, out / name)
 
 
-def _join(jobs: Sequence[Path], name: str, schema: pa.Schema) -> pd.DataFrame:
-    return pd.concat([read_table(job / name, schema) for job in jobs], ignore_index=True)
+def _refuse_repeats(jobs: Sequence[Path], study: str) -> None:
+    """Of all runs, only what tells them apart is held at once: some fifty bytes each."""
+    keys = pa.concat_tables([read_columns(job / "runs.parquet", RUNS, KEY) for job in jobs])
+    counts = keys.group_by(KEY).aggregate([([], "count_all")])
+    repeated = counts.filter(pc.greater(counts["count_all"], 1))
+    if len(repeated):
+        raise UserError(f"the run of {repeated['cell_id'][0]} is in more than one job of {study}")
 
 
 def main() -> None:

@@ -1,8 +1,6 @@
 rule train:
     input:
         data=lab.job_data,
-        code=lab.job_code,
-        conf=lab.job_conf,
     output:
         runs=f"{results}/{{study}}/jobs/{{job}}/runs.parquet",
         curves=f"{results}/{{study}}/jobs/{{job}}/curves.parquet",
@@ -20,6 +18,7 @@ rule train:
         overrides=lab.overrides,
         extension=lab.job_extension,
         cells=lab.job_cells,
+        files=lab.job_files,
     shell:
         "python -m pipeline.train study={wildcards.study} job={wildcards.job} {params.extension:q} {params.overrides:q}"
         " out={params.out:q} data_dir={params.data_dir:q} track=false"

@@ -1,0 +1,228 @@
+"""A baseline is made from results, keeps every number as a file, and refuses what is no baseline."""
+
+import json
+import math
+
+import pandas as pd
+import pytest
+from tables_for_tests import cell, study
+
+from pipeline.baseline.__main__ import main
+from pipeline.baseline.parts import Baseline, Loss, Number, Verdict
+from pipeline.baseline.summary import benchmarks_of, digest, losses_of, step_cost_ratios
+from pipeline.baseline.text import VERSION, from_text, to_text
+from pipeline.claims.decide import decide_all
+from pipeline.claims.evidence import Evidence, StudyTables
+from pipeline.claims.ledger import read_ledger
+from pipeline.config.compose import CONF
+from pipeline.errors import UserError
+from pipeline.tables import RUNS, write_table
+
+CLAIMS = CONF / "claims.yaml"
+NUMBER = Number("a over b", 2.5, -math.inf, math.inf, 3, "repeats", "inconclusive", "above 1")
+BASELINE = Baseline(
+    {"CPU": "a – b"},
+    {"torch": "2.13.0"},
+    (Verdict("A1", "holds", "“Quoted”.", (NUMBER, Number("nothing", None, None, None)), True),),
+    (NUMBER,),
+    (Loss("s", "c", "label", "airfoil", {"ok": 1, "diverged": 2}, math.inf, 0.25, math.inf, "ab"),),
+)
+
+
+def test_a_baseline_survives_the_disk():
+    assert from_text(to_text(BASELINE), "x") == BASELINE
+    assert from_text(to_text(Baseline({}, {})), "x") == Baseline({}, {})
+
+
+def test_each_claim_and_cell_has_a_line_of_its_own():
+    lines = to_text(BASELINE).splitlines()
+    assert sum('"study": "s"' in line for line in lines) == 1
+    assert sum('"id": "A1"' in line for line in lines) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"version": 1}', "nothing", json.dumps({"version": VERSION, "losses": [1]})]
+)
+def test_what_is_no_baseline_is_refused(text):
+    with pytest.raises(UserError, match=r"^old\.json is no baseline"):
+        from_text(text, "old.json")
+
+
+def test_a_baseline_of_another_version_is_refused():
+    text = to_text(BASELINE).replace(f'"version": {VERSION}', '"version": 99')
+    with pytest.raises(UserError, match=r"old\.json is a baseline of version 99"):
+        from_text(text, "old.json")
+
+
+def test_a_digest_changes_with_any_bit_of_a_loss_and_with_a_status_and_not_with_the_order():
+    runs = study(cell("gd", diverged=(1,))).runs
+    original = digest(runs)
+    assert digest(runs.iloc[::-1]) == original
+    nudged = runs.copy()
+    nudged.loc[0, "final_loss"] = math.nextafter(runs.loc[0, "final_loss"], 1)
+    assert digest(nudged) != original
+    assert digest(runs.assign(status="ok")) != original
+    assert digest(runs.iloc[:-1]) != original
+
+
+def test_the_losses_of_a_cell_are_its_median_and_range_those_that_diverged_infinite():
+    tables = study(cell("fine"), cell("edge", lr=1.0, diverged=(3,)), cell("gone", lr=2.0, error=range(4)))
+    fine, edge, gone = losses_of("textbook", tables.runs)
+    own = tables.runs[tables.runs.cell_id == fine.id].final_loss
+    assert (fine.label, fine.data, fine.statuses) == ("fine", "airfoil", {"ok": 4})
+    assert (fine.median, fine.low, fine.high) == pytest.approx((own.median(), own.min(), own.max()))
+    assert edge.statuses == {"ok": 3, "diverged": 1}
+    assert edge.high == math.inf
+    assert math.isfinite(edge.median)
+    assert (gone.median, gone.low, gone.high) == (None, None, None)
+
+
+def test_steps_are_compared_where_both_implementations_were_timed():
+    row = {"batch_size": 10, "part": "step", "us_per_step_q25": 9.0, "us_per_step_q75": 11.0, "repeats": 400}
+    steps = pd.DataFrame(
+        [
+            row | {"implementation": "scratch", "optimizer": "sgd", "us_per_step": 10.0},
+            row | {"implementation": "torch", "optimizer": "sgd", "us_per_step": 20.0},
+            row | {"implementation": "torch", "optimizer": "sgd", "us_per_step": 99.0, "part": "whole"},
+            row | {"implementation": "scratch", "optimizer": "lion", "us_per_step": 10.0},
+        ]
+    )
+    (ratio,) = step_cost_ratios(steps)
+    assert ratio.name == "seconds of a step with torch.optim over from scratch, sgd, b 10"
+    assert ratio.value == 2.0
+    assert 1.9 < ratio.low < 2.0 < ratio.high < 2.1
+    assert (ratio.n, ratio.of) == (400, "repeats")
+
+
+def test_benchmarks_are_ratios_to_the_plain_loops_as_wide_as_their_timings():
+    solo = [
+        {"batch_size": 10, "contender": name, "ms_per_epoch": middle, "ms_min": low, "ms_max": high, "repeats": 11}
+        for name, middle, low, high in (("DataLoader", 9, 8, 10), ("slicing", 4, 2, 5), ("scratch", 2, 1, 3))
+    ]
+    stacks = [
+        {
+            "batch_size": 10,
+            "contender": name,
+            "us_per_run_epoch": middle,
+            "us_min": middle,
+            "us_max": middle,
+            "repeats": 3,
+        }
+        for name, middle in (("DataLoader", 100), ("130 sgd", 5))
+    ]
+    ratios = benchmarks_of({"solo": solo, "stacks": stacks})
+    assert [(r.name, r.value, r.low, r.high, r.n) for r in ratios] == [
+        ("seconds of scratch over a plain loop (slicing), b 10", 0.5, 0.2, 1.5, 11),
+        ("seconds of 130 sgd over a plain loop (DataLoader), b 10", 0.05, 0.05, 0.05, 3),
+    ]
+    assert benchmarks_of({}) == ()
+
+
+# -- the command
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A folder of results with the textbook's runs and the verdicts on them."""
+    tables = study(
+        cell("gd", batch_size=1500, lr=1.0, epochs=10),
+        cell("sgd", batch_size=1, lr=0.005),
+        cell("minibatch 100", batch_size=100),
+    )
+    folder = tmp_path / "results"
+    write_table(tables.runs, RUNS, folder / "textbook" / "runs.parquet")
+    claims = decide_all(read_ledger(CLAIMS), Evidence({"textbook": StudyTables(tables.runs, tables.curves)}))
+    (folder / "claims.json").write_text(json.dumps(claims))
+    return folder
+
+
+@pytest.fixture
+def baseline(results, tmp_path, capsys):
+    """The baseline of those results."""
+    path = tmp_path / "baselines" / "mine.json"
+    main(["store", "--results", str(results), "--baseline", str(path)])
+    assert "40 verdicts, 3 cells, 0 ratios" in capsys.readouterr().out
+    return path
+
+
+def compared(results, baseline, *more):
+    """The exit status of a comparison."""
+    try:
+        main(["compare", "--results", str(results), "--baseline", str(baseline), *map(str, more)])
+    except SystemExit as end:
+        return end.code
+    return 0
+
+
+def test_results_are_as_their_own_baseline_says(results, baseline, capsys):
+    assert compared(results, baseline) == 0
+    said = capsys.readouterr().out
+    assert "no conclusion changed" in said
+    assert "final losses: 3 bit for bit" in said
+    assert "there are no data in the baseline" in said  # of the claims on measurements
+
+
+def test_a_changed_conclusion_is_told_with_status_1_and_written_down(results, baseline, tmp_path, capsys):
+    claims = json.loads((results / "claims.json").read_text())
+    turned = next(
+        claim for claim in claims["claims"] if claim["verdict"] == "holds" and all(t["n"] for t in claim["tests"])
+    )
+    turned["verdict"] = "does not hold"
+    (results / "claims.json").write_text(json.dumps(claims))
+    assert compared(results, baseline, "--out", tmp_path / "found.json") == 1
+    said = capsys.readouterr().out
+    assert "1 conclusion changed" in said
+    assert f"{turned['id']}: {turned['text']} Was “holds”, is “does not hold” (reversed)." in said
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert [change["kind"] for change in found["changed"]] == ["verdict"]
+    assert found["changed"][0]["sentence"] in said
+
+
+def test_a_number_that_moved_leaves_status_0(results, baseline, capsys):
+    stored = from_text(baseline.read_text(), "mine")
+    text = baseline.read_text()
+    loss = stored.losses[0]
+    text = text.replace(f'"median": {loss.median:.9g}', f'"median": {loss.median + 1e-4:.9g}').replace(
+        loss.digest, "other"
+    )
+    baseline.write_text(text)
+    assert compared(results, baseline) == 0
+    assert "Numbers that moved and changed no conclusion" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        ("claims.json", "claims.json is no JSON: make it again with snakemake"),
+        ("bench.json", "bench.json is no JSON: make it again with make bench"),
+        ("textbook/runs.parquet", "runs.parquet cannot be read as a table"),
+    ],
+)
+def test_results_that_cannot_be_read_end_with_a_sentence_and_status_2(results, baseline, capsys, broken, told):
+    (results / broken).write_text("{")
+    assert compared(results, baseline) == 2
+    said = capsys.readouterr().err
+    assert told in said
+    assert said.startswith("error: ")
+
+
+def test_a_bench_of_an_older_lab_is_refused(results, baseline, capsys):
+    (results / "bench.json").write_text('{"solo": [{"contender": "scratch", "batch_size": 1}]}')
+    assert compared(results, baseline) == 2
+    assert "bench.json is of another version of the lab: make it again with make bench" in capsys.readouterr().err
+
+
+def test_missing_files_end_with_a_sentence_and_status_2(results, baseline, tmp_path, capsys):
+    assert compared(results, tmp_path / "none.json") == 2
+    assert "none.json cannot be read: No such file or directory" in capsys.readouterr().err
+    (results / "claims.json").unlink()
+    assert compared(results, baseline) == 2
+    assert "make it with snakemake" in capsys.readouterr().err
+
+
+def test_nothing_in_common_is_no_success(results, baseline, tmp_path, capsys):
+    empty = tmp_path / "empty.json"
+    empty.write_text(to_text(Baseline({}, {})))
+    assert compared(results, empty, "--out", tmp_path / "found.json") == 2
+    assert "has nothing in common with" in capsys.readouterr().err
+    assert not (tmp_path / "found.json").exists()

@@ -1,6 +1,6 @@
 """The learning-rate schedules: one file each, a function of the step.
 
-A new schedule is three short things: a dataclass in :mod:`pipeline.config.schema`, the function
+A new schedule is three short things: a dataclass in :mod:`pipeline.config.schedules`, the function
 ``NAME(config, steps_per_epoch, steps)`` in ``pipeline/schedules/NAME.py``, and ``conf/schedule/NAME.yaml``,
 which names the function in ``_target_``. The function returns a factor per step; the learning rate of step
 ``t`` is ``lr * factor[t]``.
@@ -11,7 +11,7 @@ from pkgutil import iter_modules
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.schema import ScheduleConfig
+from pipeline.config.schedules import ScheduleConfig
 from pipeline.config.target import resolve
 from pipeline.errors import UserError
 

@@ -41,7 +41,9 @@ def learning_rate_factors(config: ScheduleConfig, steps_per_epoch: int, steps: i
     UserError
         If the schedule returns anything else: a run would end early, or climb instead of descending.
     """
-    factors = np.asarray(resolve(config._target_)(config, steps_per_epoch, steps), dtype=np.float64)
+    factors = np.asarray(
+        resolve("schedule._target_", config._target_)(config, steps_per_epoch, steps), dtype=np.float64
+    )
     if factors.shape != (steps,) or not np.all(np.isfinite(factors)) or np.any(factors < 0):
         raise UserError(
             f"schedule={config.name} is not usable: {config._target_} must return {steps} finite factors of at least 0"

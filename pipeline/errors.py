@@ -30,5 +30,16 @@ def exit_on_user_error() -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def printable(text: str) -> str:
+    r"""Escape what would break a line, drive a terminal or turn the direction of writing.
+
+    Examples
+    --------
+    >>> print(printable("label=a\nb, \x1b[2J, café"))
+    label=a\nb, \x1b[2J, café
+    """
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

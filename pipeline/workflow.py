@@ -28,7 +28,7 @@ from pipeline.measure import MEASUREMENTS, Measurement
 #: ``pipeline/config`` is in none: what it decides reaches a job through the cells in its parameters.
 _SHARED = ("errors.py", "files.py")
 _STAGE_CODE = {
-    "fetch": ("fetch/*.py",),
+    "fetch": ("fetch/*.py", "urls.py"),
     "whiten": ("whiten/*.py",),
     "digits": ("digits.py",),
     "many_devices": ("measure/many_devices.py",),

@@ -295,7 +295,7 @@ def test_a_third_partys_class_by_its_name():
 def test_a_missing_package_is_named_in_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "pytorch_optimizer", None)
     with pytest.raises(UserError) as error:
-        resolve("pytorch_optimizer.Yogi")
+        resolve("optimizer.torch._target_", "pytorch_optimizer.Yogi")
     assert "pip install pytorch-optimizer" in str(error.value)
     assert "\n" not in str(error.value)
 
@@ -303,4 +303,4 @@ def test_a_missing_package_is_named_in_one_sentence(monkeypatch):
 @pytest.mark.parametrize("target", ["torch.optim.Agamemnon", "torch.optim.no_module.Adam"])
 def test_a_class_that_does_not_exist_is_refused(target):
     with pytest.raises(UserError, match=f"_target_={target} cannot be imported"):
-        resolve(target)
+        resolve("optimizer.torch._target_", target)

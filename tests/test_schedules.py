@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline import schedules
 from pipeline.config import Cell, compose_cell
-from pipeline.config.schema import (
+from pipeline.config.schedules import (
     CosineConfig,
     FactorConfig,
     InverseEpochConfig,

@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from pipeline.config.schema import CellConfig
+from pipeline.urls import shown
 
 #: The identity contract. A cell is the same cell whatever these say: they choose how many
 #: replicates are run, by which engine and where, or where the same bytes come from. Every
@@ -63,8 +64,11 @@ class Cell:
 
     @cached_property
     def config_json(self) -> str:
-        """The effective configuration and the label, as JSON with sorted keys."""
-        return canonical_json({**dataclasses.asdict(self.config), "label": self.label})
+        """The effective configuration and the label, as JSON with sorted keys; no URL's password is in it."""
+        config = dataclasses.asdict(self.config)
+        if "sources" in config["data"]:
+            config["data"]["sources"] = [shown(source) for source in config["data"]["sources"]]
+        return canonical_json({**config, "label": self.label})
 
     @property
     def steps_per_epoch(self) -> int:

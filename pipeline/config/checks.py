@@ -8,11 +8,17 @@ from difflib import get_close_matches
 from pipeline.errors import UserError
 
 #: A name that is safe in a path.
-NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]*"
+NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}"
 
 
 def number(
-    key: str, value: float, *, above: float = -math.inf, least: float = -math.inf, below: float = math.inf
+    key: str,
+    value: float,
+    *,
+    above: float = -math.inf,
+    least: float = -math.inf,
+    below: float = math.inf,
+    most: float = math.inf,
 ) -> None:
     """Refuse a number that is not finite or not in its range.
 
@@ -22,37 +28,38 @@ def number(
         The configuration key, as the user wrote it.
     value : float
         What the user gave.
-    above, least, below : float
-        The value must be ``> above``, ``>= least`` and ``< below``.
+    above, least, below, most : float
+        The value must be ``> above``, ``>= least``, ``< below`` and ``<= most``.
 
     Raises
     ------
     UserError
         Naming key, value and range.
     """
-    wanted = [
-        text
-        for text, bound in ((f"above {above:g}", above), (f"at least {least:g}", least), (f"below {below:g}", below))
-        if math.isfinite(bound)
-    ]
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not (value > above and value >= least and value < below):
+    bounds = {"above": above, "at least": least, "below": below, "at most": most}
+    wanted = [f"{text} {bound:g}" for text, bound in bounds.items() if math.isfinite(bound)]
+    # Compared, not tested with isfinite: a whole number may be too large for a float.
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and -math.inf < value < math.inf
+    if not is_number or not (value > above and value >= least and value < below and value <= most):
         raise UserError(f"{key}={value} is not allowed: it must be a finite number {' and '.join(wanted)}".rstrip())
 
 
-def whole(key: str, value: int, *, least: int) -> None:
-    """Refuse what is not a whole number of at least ``least``.
+def whole(key: str, value: int, *, least: int, most: int | None = None) -> None:
+    """Refuse what is not a whole number of at least ``least`` and, if it is given, at most ``most``.
 
     Raises
     ------
     UserError
-        Naming key, value and bound.
+        Naming key, value and bounds.
     """
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise UserError(f"{key}={value} is not allowed: it must be a whole number, at least {least}")
+    if not isinstance(value, int) or isinstance(value, bool) or value < least or (most is not None and value > most):
+        upper = "" if most is None else f" and at most {most:,}"
+        raise UserError(f"{key}={value} is not allowed: it must be a whole number, at least {least}{upper}")
 
 
-def word(key: str, value: str, pattern: str = NAME, made_of: str = "letters, digits, '_', '-' and '.'") -> None:
+def word(
+    key: str, value: str, pattern: str = NAME, made_of: str = "letters, digits, '_', '-' and '.', at most 100"
+) -> None:
     """Refuse text that is not made of what it must be made of; by default, of what is safe in a path.
 
     Raises
@@ -60,7 +67,7 @@ def word(key: str, value: str, pattern: str = NAME, made_of: str = "letters, dig
     UserError
         Naming key, value and what is allowed.
     """
-    if not re.fullmatch(pattern, value):
+    if not isinstance(value, str) or not re.fullmatch(pattern, value):
         raise UserError(f"{key}={value!r} is not allowed: it must be made of {made_of}")
 
 

@@ -16,13 +16,15 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.config import checks
 from pipeline.config.data import DataConfig
 from pipeline.config.schema import CellConfig, register
+from pipeline.config.yaml_file import read_config
 from pipeline.errors import UserError
+from pipeline.urls import has_password, shown
 
 #: The folder of the configuration files.
 CONF = Path(__file__).resolve().parents[2] / "conf"
@@ -69,9 +71,10 @@ def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
     parser = OverridesParser.create()
     values: dict[str, Any] = {}
     for text in overrides:
+        _check_text(text)
         try:
             override: Override = parser.parse_override(text)
-        except HydraException as error:
+        except (HydraException, RecursionError) as error:
             raise UserError(f"the override {text!r} cannot be read: write key=value ({first_line(error)})") from None
         if override.is_sweep_override() or override.is_delete():
             raise UserError(f"the override {text!r} is not allowed here: give each key one value, as in lr=0.05")
@@ -79,6 +82,20 @@ def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
         # A cell's own keys are there already; a + says that a key below one of them is meant to be new.
         values[key if "." in key else key.lstrip("+")] = override.value()
     return values
+
+
+def _check_text(text: str) -> None:
+    """Refuse what could not be stored, and what must not be."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise UserError(f"the override {text!a} is not allowed: it must be text in UTF-8") from None
+    if has_password(text):
+        key = text.partition("=")[0]
+        raise UserError(
+            f"{key}={shown(text.partition('=')[2])} is not allowed: a URL with a password would be stored with the "
+            "results; give it in MLFLOW_TRACKING_URI or AIRFOIL_DATA, which are not"
+        )
 
 
 def as_overrides(values: dict[str, Any]) -> list[str]:
@@ -203,12 +220,35 @@ def compose_by_hydra(overrides: Sequence[str]) -> DictConfig:
 
 def _choice(group: str, name: str) -> DictConfig:
     """Load one file of a group on top of what its defaults list: a schema, or another file of the group."""
-    config = OmegaConf.load(CONF / group / f"{name}.yaml")
-    assert isinstance(config, DictConfig)
-    below = [entry for entry in config.pop("defaults", []) if entry != "_self_"]
+    config = read_config(CONF / group / f"{name}.yaml")
+    below = own_defaults(config, f"{group}/{name}.yaml")
     schemas = ConfigStore.instance().repo[group]
-    parts = [schemas[f"{entry}.yaml"].node if f"{entry}.yaml" in schemas else _choice(group, entry) for entry in below]
-    return cast(DictConfig, OmegaConf.merge(*parts, config))
+    known = [entry.removesuffix(".yaml") for entry in schemas if entry.endswith(".yaml")]
+    if not below:
+        raise UserError(f"{group}/{name}.yaml: its defaults must begin with one of {', '.join(sorted(known))}")
+    for entry in below:
+        checks.one_of(f"{group}/{name}.yaml: defaults", entry, [*known, *(set(_choices(group)) - {name})])
+    parts = [schemas[f"{entry}.yaml"].node if entry in known else _choice(group, entry) for entry in below]
+    try:
+        return cast(DictConfig, OmegaConf.merge(*parts, config))
+    except OmegaConfBaseException as error:
+        raise UserError(f"{group}/{name}.yaml: {first_line(error)}") from None
+
+
+def own_defaults(config: DictConfig, where: str) -> list[str]:
+    """Take the list of defaults out of a file of a group.
+
+    Raises
+    ------
+    UserError
+        If an entry is not the plain name of a file of the same group, or of its schema.
+    """
+    entries = config.pop("defaults", [])
+    if not isinstance(entries, ListConfig) or not all(
+        isinstance(entry, str) and re.fullmatch(checks.NAME, entry.lstrip("_")) for entry in entries
+    ):
+        raise UserError(f"{where}: defaults={entries} is not allowed: it must be a list of names in this folder")
+    return [entry for entry in entries if entry != "_self_"]
 
 
 @cache

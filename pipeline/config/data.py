@@ -11,6 +11,8 @@ from pipeline.errors import UserError
 WHITENINGS = ("standardize", "zca", "none")
 WHEN_UNREACHABLE = ("twin", "fail")
 LOADINGS = ("tensors", "per_item")
+#: Training examples that are held in memory.
+MOST_EXAMPLES = 10**8
 #: The data's name wherever the offline twin was used, whatever was asked for.
 TWIN_NAME = "airfoil_twin"
 
@@ -126,10 +128,15 @@ class TableConfig(DataConfig):
         super().__post_init__()
         checks.word("data.sha1", self.sha1, r"[0-9a-f]{40}", "40 hexadecimal digits in lower case")
         checks.whole("data.copies", self.copies, least=1)
+        if self.examples > MOST_EXAMPLES:
+            raise UserError(
+                f"data.copies={self.copies} is not allowed: with data.rows={self.rows} it makes {self.examples:,} "
+                f"examples, and at most {MOST_EXAMPLES:,} fit"
+            )
         checks.one_of("data.whiten", self.whiten, WHITENINGS)
         checks.one_of("data.on_unreachable", self.on_unreachable, WHEN_UNREACHABLE)
-        checks.number("data.timeout", self.timeout, above=0.0)
-        checks.whole("data.retries", self.retries, least=0)
+        checks.number("data.timeout", self.timeout, above=0.0, most=86_400.0)
+        checks.whole("data.retries", self.retries, least=0, most=100)
         names = [column.name for column in self.columns]
         if len(names) < 2 or len(set(names)) < len(names):
             raise UserError(f"data.columns={names} is not allowed: it must name two columns or more, each once")
@@ -165,14 +172,14 @@ class DigitsConfig(DataConfig):
         """Check ranges, and that the workers have something to do."""
         super().__post_init__()
         checks.one_of("data.loading", self.loading, LOADINGS)
-        checks.whole("data.workers", self.workers, least=0)
+        checks.whole("data.workers", self.workers, least=0, most=256)
         if self.workers and self.loading == "tensors":
             raise UserError(
                 f"data.workers={self.workers} is not allowed with data.loading=tensors, which loads nothing while it "
                 "trains: add data.loading=per_item"
             )
         if self.prefetch is not None:
-            checks.whole("data.prefetch", self.prefetch, least=1)
+            checks.whole("data.prefetch", self.prefetch, least=1, most=1000)
             if not self.workers:
                 raise UserError(
                     f"data.prefetch={self.prefetch} is not allowed with data.workers=0: only workers prefetch"

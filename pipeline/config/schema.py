@@ -6,6 +6,7 @@ when the configuration is composed, before anything is trained.
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -14,12 +15,26 @@ from omegaconf import MISSING
 
 from pipeline.config import checks, target
 from pipeline.config.data import DataConfig, DigitsConfig, TableConfig
+from pipeline.config.schedules import (
+    CosineConfig,
+    FactorConfig,
+    InverseEpochConfig,
+    MultiStepConfig,
+    ScheduleConfig,
+    StepPerEpochConfig,
+)
 from pipeline.errors import UserError
 
+#: A study, or a product on the command line, of more runs is refused, and a run of more updates; both can be raised.
+MAX_RUNS, MAX_STEPS = 200_000, 10_000_000
 ENGINES = ("solo", "stacked")
 IMPLEMENTATIONS = ("scratch", "torch")
 #: The update rules from scratch, a file each.
 _RULES = Path(__file__).resolve().parents[1] / "optimizers"
+#: Float32 ends at 3.4e38, and some rules divide the rate by a small number first.
+LR_BELOW = 1e30
+#: Parameters of a perceptron: with gradients and Adam's two averages 16 bytes each.
+MOST_PARAMETERS = 10**9
 
 #: The axes by which a study's cells may be packed into jobs.
 PACK_AXES = ("data", "model", "implementation", "optimizer", "schedule", "sampling", "batch_size", "lr", "epochs")
@@ -74,6 +89,12 @@ class MLPConfig(ModelConfig):
         """Check ranges."""
         for width in self.widths:
             checks.whole("model.widths", width, least=1)
+        parameters = sum((i + 1) * o for i, o in pairwise([1, *self.widths, 1]))
+        if parameters > MOST_PARAMETERS:
+            raise UserError(
+                f"model.widths={self.widths} is not allowed: it makes {parameters:,} parameters or more, and at most "
+                f"{MOST_PARAMETERS:,} fit"
+            )
         checks.one_of("model.activation", self.activation, ("relu", "tanh", "gelu", "sigmoid"))
 
 
@@ -92,9 +113,9 @@ class CNNConfig(ModelConfig):
         if not self.channels:
             raise UserError("model.channels=[] is not allowed: it must have one width or more")
         for channels in self.channels:
-            checks.whole("model.channels", channels, least=1)
-        checks.whole("model.pooled", self.pooled, least=1)
-        checks.whole("model.classes", self.classes, least=2)
+            checks.whole("model.channels", channels, least=1, most=4096)
+        checks.whole("model.pooled", self.pooled, least=1, most=64)
+        checks.whole("model.classes", self.classes, least=2, most=10_000)
 
 
 @dataclass
@@ -110,107 +131,11 @@ class OptimizerConfig:
         """Check ranges."""
         for key, value in self.hyperparams.items():
             checks.number(f"optimizer.hyperparams.{key}", value, **HYPERPARAMETER_RANGES.get(key, {}))
-        if len(self.lr_range) != 2 or not 0 < self.lr_range[0] < self.lr_range[1]:
+        if len(self.lr_range) != 2 or not 0 < self.lr_range[0] < self.lr_range[1] < LR_BELOW:
             raise UserError(
-                f"optimizer.lr_range={self.lr_range} is not allowed: it must be two rising numbers above 0, "
-                "[lowest, highest]"
+                f"optimizer.lr_range={self.lr_range} is not allowed: it must be two rising numbers above 0 and "
+                f"below {LR_BELOW:g}, [lowest, highest]"
             )
-
-
-@dataclass
-class ScheduleConfig:
-    """A learning-rate schedule: ``name`` and the function in :mod:`pipeline.schedules` behind it.
-
-    Every schedule may be preceded by a linear warm-up of so many steps, or so many epochs; it
-    starts from ``warmup_from`` times ``lr``.
-    """
-
-    name: str = MISSING
-    _target_: str = MISSING
-    warmup_steps: int = 0
-    warmup_epochs: float = 0.0
-    warmup_from: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        checks.whole("schedule.warmup_steps", self.warmup_steps, least=0)
-        checks.number("schedule.warmup_epochs", self.warmup_epochs, least=0.0)
-        checks.number("schedule.warmup_from", self.warmup_from, least=0.0)
-        if self.warmup_steps and self.warmup_epochs:
-            raise UserError(
-                f"schedule.warmup_steps={self.warmup_steps} and schedule.warmup_epochs={self.warmup_epochs} are not "
-                "allowed together: give one of them"
-            )
-
-
-@dataclass
-class FactorConfig(ScheduleConfig):
-    """Multiply by ``factor`` after each ``every``, down to ``floor``."""
-
-    factor: float = 0.9
-    floor: float = 0.0
-    every: str = "epoch"
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        super().__post_init__()
-        checks.number("schedule.factor", self.factor, above=0.0)
-        checks.number("schedule.floor", self.floor, least=0.0)
-        checks.one_of("schedule.every", self.every, ("epoch", "step"))
-
-
-@dataclass
-class MultiStepConfig(ScheduleConfig):
-    """Multiply by ``factor`` at each of the ``milestones``, counted in epochs."""
-
-    milestones: list[float] = field(default_factory=lambda: [1.0, 1.5])
-    factor: float = 0.5
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        super().__post_init__()
-        checks.number("schedule.factor", self.factor, above=0.0)
-        for milestone in self.milestones:
-            checks.number("schedule.milestones", milestone, above=0.0)
-
-
-@dataclass
-class StepPerEpochConfig(ScheduleConfig):
-    """Divide by ``divide_by`` after each epoch."""
-
-    divide_by: float = 10.0
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        super().__post_init__()
-        checks.number("schedule.divide_by", self.divide_by, above=0.0)
-
-
-@dataclass
-class InverseEpochConfig(ScheduleConfig):
-    """Fall as ``1 / (1 + rate * e)`` with the number ``e`` of complete epochs."""
-
-    rate: float = 1.0
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        super().__post_init__()
-        checks.number("schedule.rate", self.rate, least=0.0)
-
-
-@dataclass
-class CosineConfig(ScheduleConfig):
-    """Fall along half a cosine to ``final`` times ``lr``, within ``epochs`` or until the end."""
-
-    final: float = 0.0
-    epochs: float | None = None
-
-    def __post_init__(self) -> None:
-        """Check ranges."""
-        super().__post_init__()
-        checks.number("schedule.final", self.final, least=0.0)
-        if self.epochs is not None:
-            checks.number("schedule.epochs", self.epochs, above=0.0)
 
 
 @dataclass
@@ -237,7 +162,7 @@ class TrainerConfig:
     def __post_init__(self) -> None:
         """Check ranges."""
         checks.one_of("trainer.accelerator", self.accelerator, ("cpu", "gpu", "auto"))
-        checks.whole("trainer.devices", self.devices, least=1)
+        checks.whole("trainer.devices", self.devices, least=1, most=256)
 
 
 @dataclass
@@ -263,7 +188,7 @@ class CellConfig:
         checks.one_of("implementation", self.implementation, IMPLEMENTATIONS)
         checks.one_of("engine", self.engine, ENGINES)
         checks.whole("batch_size", self.batch_size, least=1)
-        checks.number("lr", self.lr, above=0.0)
+        checks.number("lr", self.lr, above=0.0, below=LR_BELOW)
         for key in ("epochs", "read_every", "seeds"):
             checks.whole(key, getattr(self, key), least=1)
         if self.batch_size > self.data.examples:
@@ -285,11 +210,13 @@ class CellConfig:
                 f"implementation=scratch is not allowed with optimizer={self.optimizer.name}: there is no "
                 f"pipeline/optimizers/{self.optimizer.name}.py; write it, or use implementation=torch"
             )
-        if self.implementation == "torch" and not self.optimizer.torch:
-            raise UserError(
-                f"implementation=torch is not allowed with optimizer={self.optimizer.name}: torch.optim has no "
-                "such optimizer; use implementation=scratch, or name a class in optimizer.torch._target_"
-            )
+        if self.implementation == "torch":
+            if not self.optimizer.torch or "_target_" not in self.optimizer.torch:
+                raise UserError(
+                    f"implementation=torch is not allowed with optimizer={self.optimizer.name}: torch.optim has no "
+                    "such optimizer; use implementation=scratch, or name a class in optimizer.torch._target_"
+                )
+            target.check("optimizer.torch._target_", self.optimizer.torch["_target_"])
 
     def _check_match(self) -> None:
         """Check that model, data and devices go together."""
@@ -313,7 +240,7 @@ class StudyConfig:
     crossed with the ``grid`` and starts from ``common``. ``lr_points`` adds a
     grid axis of that many learning rates, log-spaced in the range that the
     cell's optimizer states. ``order`` is the study's place in the report. A plain ``snakemake`` leaves a
-    study with ``opt_in`` out.
+    study with ``opt_in`` out. ``max_runs`` and ``max_steps`` are explained in :mod:`pipeline.config.limits`.
     """
 
     name: str = MISSING
@@ -327,12 +254,16 @@ class StudyConfig:
     cells: dict[str, dict[str, Any]] = field(default_factory=dict)
     grid: dict[str, list[Any]] = field(default_factory=dict)
     lr_points: int = 0
+    max_runs: int = MAX_RUNS
+    max_steps: int = MAX_STEPS
 
     def __post_init__(self) -> None:
         """Check ranges."""
         checks.one_of(f"{self.name}: engine", self.engine, ENGINES)
         checks.whole(f"{self.name}: seeds", self.seeds, least=1)
         checks.whole(f"{self.name}: lr_points", self.lr_points, least=0)
+        checks.whole(f"{self.name}: max_runs", self.max_runs, least=1)
+        checks.whole(f"{self.name}: max_steps", self.max_steps, least=1)
         for axis, values in self.grid.items():
             if not values:
                 raise UserError(f"{self.name}: grid.{axis}=[] is not allowed: it must have one value or more")
@@ -352,6 +283,8 @@ class AppConfig(CellConfig):
     data_dir: str = "results/data"
     mlflow_uri: str = MISSING
     track: bool = True
+    max_runs: int = MAX_RUNS
+    max_steps: int = MAX_STEPS
 
 
 def register() -> None:

@@ -9,14 +9,25 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.config import checks
 from pipeline.config.cell import Cell, slug
-from pipeline.config.compose import CONF, SCALARS, as_overrides, check_keys, compose_cell, first_line, parse_overrides
+from pipeline.config.compose import (
+    CONF,
+    SCALARS,
+    as_overrides,
+    check_keys,
+    compose_cell,
+    first_line,
+    own_defaults,
+    parse_overrides,
+)
 from pipeline.config.extension import Widening, read_rounds, widened
+from pipeline.config.limits import check_runs, check_steps, split_limits
 from pipeline.config.schema import CellConfig, StudyConfig
+from pipeline.config.yaml_file import read_config
 from pipeline.errors import UserError
 
 
@@ -96,14 +107,29 @@ def load_study(name: str, overrides: Sequence[str] = (), extension: Path | None 
         If there is no such study, or a key, type or range in it is wrong.
     """
     checks.one_of("study", name, study_names())
-    # OmegaConf reads 5e-2 as a number; plain YAML 1.1 reads it as text.
-    values = cast(DictConfig, OmegaConf.load(CONF / "study" / f"{name}.yaml"))
-    values.pop("defaults", None)
+    config = _read_study(name)
+    of_cells, limits = split_limits(overrides)
+    config = dataclasses.replace(config, **limits)
+    return Study(config, tuple(of_cells), read_rounds(extension) if extension else ())
+
+
+def _read_study(name: str) -> StudyConfig:
+    """Read a study's file."""
+    where = f"conf/study/{name}.yaml"
+    checks.word("study", name)
+    values = read_config(CONF / "study" / f"{name}.yaml")
+    for entry in own_defaults(values, where):
+        checks.one_of(f"{where}: defaults", entry, ["base_study"])
+    allowed = [field.name for field in dataclasses.fields(StudyConfig)]
+    for key in values:
+        checks.one_of(f"{where}: key", str(key), allowed)
     try:
-        config = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(StudyConfig), values))
+        config = cast(StudyConfig, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(StudyConfig), values)))
     except OmegaConfBaseException as error:
-        raise UserError(f"conf/study/{name}.yaml: {first_line(error)}") from None
-    return Study(cast(StudyConfig, config), tuple(overrides), read_rounds(extension) if extension else ())
+        raise UserError(f"{where}: {first_line(error)}") from None
+    if config.name != name:
+        raise UserError(f"{where}: name={config.name} is not allowed: it must be {name}, as the file is called")
+    return config
 
 
 def expand(study: StudyConfig, overrides: Sequence[str] = ()) -> list[Cell]:
@@ -131,6 +157,7 @@ def expand(study: StudyConfig, overrides: Sequence[str] = ()) -> list[Cell]:
     """
     forced = parse_overrides(overrides)
     base = {"engine": study.engine, "seeds": study.seeds, **study.common}
+    _check_count(study, base, forced)
     cells: dict[str, Cell] = {}
     for label, own in (study.cells or {"": {}}).items():
         for point in itertools.product(*study.grid.values()):
@@ -139,8 +166,22 @@ def expand(study: StudyConfig, overrides: Sequence[str] = ()) -> list[Cell]:
             lrs = [first.lr] if not study.lr_points or "lr" in forced else lr_axis(first, study.lr_points)
             for lr in lrs:
                 cell = Cell(first if lr == first.lr else dataclasses.replace(first, lr=lr), study.name, label)
-                cells.setdefault(cell.id, cell)
+                if cell.id not in cells:
+                    check_steps(cell, study.max_steps)
+                    cells[cell.id] = cell
     return list(cells.values())
+
+
+def _check_count(study: StudyConfig, base: dict[str, Any], forced: dict[str, Any]) -> None:
+    """Count the runs before any is made: a slip in a grid may ask for more than memory holds."""
+    points = math.prod(len(values) for axis, values in study.grid.items() if axis not in forced and axis != "seeds")
+    rates = 1 if "lr" in forced else max(study.lr_points, 1)
+    given = [{**base, **own, **forced}.get("seeds") for own in (study.cells or {"": {}}).values()]
+    if "seeds" in study.grid and "seeds" not in forced:
+        given = study.grid["seeds"] * len(given)
+    seeds = sum(one for one in given if isinstance(one, int))  # what is none is refused when its cell is made
+    made_of = f"{seeds:,} seeds of all labels x {points:,} points of the grid x {rates:,} learning rates"
+    check_runs(f"study {study.name}", seeds * points * rates, made_of, study.max_runs)
 
 
 def lr_axis(cell: CellConfig, points: int) -> list[float]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import re
 import zipfile
 import zlib
 from pathlib import Path
@@ -48,13 +47,6 @@ def read_source(source: str, config: TableConfig, progress: bool = False) -> byt
     content = _unpacked(content)
     _check(content, config.sha1)
     return content
-
-
-def shown(source: str) -> str:
-    """A source as it may be printed and stored: a URL loses its user name, password and query."""
-    if "://" not in source:
-        return source
-    return re.sub(r"://[^/?#]*@", "://", re.split(r"[?#]", source)[0])
 
 
 def _read_path(name: str) -> bytes:

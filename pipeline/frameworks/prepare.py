@@ -78,7 +78,7 @@ def make_problem(cells: Sequence[Cell], dataset: Dataset) -> Problem:
         Weights and orders are those that the lab's own runs meet with seed 0.
     """
     config = cells[0].config
-    net = resolve(config.model._target_)(config.model, dataset.X.shape[1], generator(SEED, "init"))
+    net = resolve("model._target_", config.model._target_)(config.model, dataset.X.shape[1], generator(SEED, "init"))
     source = generator(SEED, "order")
     epochs = max(cell.config.epochs for cell in cells)
     orders = [draw_epoch(len(dataset.X), config.sampling.name, source).numpy() for _ in range(epochs)]

@@ -5,6 +5,7 @@ Imports numpy and the standard library only, because the scripts run where nothi
 
 import dataclasses
 import json
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,10 +115,10 @@ def load_problem(path: Path) -> Problem:
         If the file is missing or is no problem.
     """
     try:
-        with np.load(path) as file:
+        with np.load(path, allow_pickle=False) as file:
             spec = json.loads(str(file["spec"]))
             arrays = {name: file[name] for name in _ARRAYS}
         runs = [Run(**run) for run in spec["runs"]]
         return Problem(**arrays, runs=runs, data=spec["data"], offline_twin=spec["offline_twin"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} is not a problem for frameworks ({error}): prepare it again") from None

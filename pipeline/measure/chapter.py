@@ -158,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
-    table = torch.from_numpy(np.load(options.data))
+    table = torch.from_numpy(np.load(options.data, allow_pickle=False))
     if options.no_gc:
         gc.collect()
         gc.disable()

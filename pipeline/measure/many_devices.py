@@ -6,8 +6,8 @@ a plain run makes: starting processes takes most of its minute.
 """
 
 import argparse
+import json
 import math
-import pickle
 import tempfile
 import time
 from collections.abc import Sequence
@@ -99,7 +99,9 @@ def _steps(cells: Sequence[Cell], processes: int) -> list[dict[str, Any]]:
     rows = []
     for cell in cells:
         own = runs[runs.cell_id == cell.id]
-        net = resolve(cell.config.model._target_)(cell.config.model, _inputs(cell), generator(0, "init"))
+        net = resolve("model._target_", cell.config.model._target_)(
+            cell.config.model, _inputs(cell), generator(0, "init")
+        )
         rows.append(
             {
                 "kind": "step",
@@ -120,9 +122,9 @@ def _inputs(cell: Cell) -> int:
 def _all_reduces(processes: int, repeats: int) -> list[dict[str, Any]]:
     with tempfile.TemporaryDirectory() as folder:
         spawn(_time_all_reduces, (processes, repeats, Path(folder)), nprocs=processes)
-        times: dict[int, list[float]] = pickle.loads((Path(folder) / "times").read_bytes())
+        times: dict[str, list[float]] = json.loads((Path(folder) / "times.json").read_text())
     return [
-        {"kind": "all_reduce", "processes": processes, "model": None, "batch_size": None, "bytes": 4 * n}
+        {"kind": "all_reduce", "processes": processes, "model": None, "batch_size": None, "bytes": 4 * int(n)}
         | _quartiles(np.array(seconds))
         for n, seconds in times.items()
     ]
@@ -142,7 +144,7 @@ def _time_all_reduces(rank: int, processes: int, repeats: int, folder: Path) -> 
                 if round_number >= 2:  # the first two are warm-up
                     seconds.append(time.perf_counter() - start)
     if rank == 0:
-        (folder / "times").write_bytes(pickle.dumps(times))
+        (folder / "times.json").write_text(json.dumps(times))
     dist.destroy_process_group()
 
 

@@ -1,6 +1,6 @@
 """The learning-rate schedules: one file each, a function of the step.
 
-A new schedule is three short things: a dataclass in :mod:`pipeline.config.schema`, the function
+A new schedule is three short things: a dataclass in :mod:`pipeline.config.schedules`, the function
 ``NAME(config, steps_per_epoch, steps)`` in ``pipeline/schedules/NAME.py``, and ``conf/schedule/NAME.yaml``,
 which names the function in ``_target_``. The function returns a factor per step; the learning rate of step
 ``t`` is ``lr * factor[t]``.
@@ -11,7 +11,7 @@ from pkgutil import iter_modules
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.schema import ScheduleConfig
+from pipeline.config.schedules import ScheduleConfig
 from pipeline.config.target import resolve
 from pipeline.errors import UserError
 
@@ -41,7 +41,9 @@ def learning_rate_factors(config: ScheduleConfig, steps_per_epoch: int, steps: i
     UserError
         If the schedule returns anything else: a run would end early, or climb instead of descending.
     """
-    factors = np.asarray(resolve(config._target_)(config, steps_per_epoch, steps), dtype=np.float64)
+    factors = np.asarray(
+        resolve("schedule._target_", config._target_)(config, steps_per_epoch, steps), dtype=np.float64
+    )
     if factors.shape != (steps,) or not np.all(np.isfinite(factors)) or np.any(factors < 0):
         raise UserError(
             f"schedule={config.name} is not usable: {config._target_} must return {steps} finite factors of at least 0"

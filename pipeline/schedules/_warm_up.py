@@ -7,7 +7,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.schema import ScheduleConfig
+from pipeline.config.schedules import ScheduleConfig
 
 Config = TypeVar("Config", bound=ScheduleConfig)
 

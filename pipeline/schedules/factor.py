@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.schema import FactorConfig
+from pipeline.config.schedules import FactorConfig
 from pipeline.schedules._warm_up import with_warm_up
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.schema import MultiStepConfig
+from pipeline.config.schedules import MultiStepConfig
 from pipeline.schedules._warm_up import with_warm_up
 
 

@@ -8,7 +8,6 @@ are those of one device, and so are the losses, to rounding.
 import gc
 import logging
 import os
-import pickle
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +27,7 @@ from pipeline.train.clock import no_garbage_collection, one_thread
 from pipeline.train.fit import fit, quiet_lightning
 from pipeline.train.intervals import Intervals, intervals_of
 from pipeline.train.order import draw_epoch
-from pipeline.train.readings import Progress, Trajectories
+from pipeline.train.readings import Progress, Trajectories, read_trajectories, write_trajectories
 from pipeline.train.solo import SoloRun
 
 logger = logging.getLogger(__name__)
@@ -135,7 +134,7 @@ def train_on_many(
                 if not path.exists():
                     trained.append(None)
                     break
-                trained.append(pickle.loads(path.read_bytes()))
+                trained.append(read_trajectories(path))
         for (cell, seed), trajectories in zip(rest, trained, strict=False):
             if progress is not None and trajectories is not None:
                 progress(int(trajectories.step[-1]), float(trajectories.loss[-1, 0]))
@@ -178,7 +177,7 @@ def _work(rank: int, port: int, runs: Sequence[Run], datasets: Mapping[str, Data
             trained = _fit(cell, seed, dataset, intervals_of(cell))
             if rank == 0:
                 with written_whole(folder / str(number)) as temporary:
-                    temporary.write_bytes(pickle.dumps(trained))
+                    write_trajectories(trained, temporary)
             gc.collect()
     if dist.is_initialized():
         dist.destroy_process_group()

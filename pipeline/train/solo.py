@@ -45,7 +45,7 @@ class SoloRun(pl.LightningModule):
         self.cell = cell
         self.dataset = dataset
         self.task = TASKS[cell.config.data.task]
-        self.net: torch.nn.Module = resolve(cell.config.model._target_)(
+        self.net: torch.nn.Module = resolve("model._target_", cell.config.model._target_)(
             cell.config.model, dataset.X.shape[1], generator(seed, "init")
         )
         self.source = generator(seed, "order")

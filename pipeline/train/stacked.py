@@ -59,7 +59,7 @@ class StackedRun(pl.LightningModule):
     def on_fit_start(self) -> None:
         """Build the stack, now that the device is known."""
         config = self.cells[0].config
-        build = resolve(config.model._target_)
+        build = resolve("model._target_", config.model._target_)
         models = [build(config.model, self.X.shape[1], generator(seed, "init")) for seed in self.seeds]
         self.net = StackedNet(models, len(self.cells), self.device)
         rule = optimizers.load(config.optimizer.name)

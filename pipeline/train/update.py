@@ -9,6 +9,9 @@ from pipeline import optimizers
 from pipeline.config.schema import OptimizerConfig
 from pipeline.config.target import resolve
 
+#: The key that names an optimizer of torch's.
+TARGET = "optimizer.torch._target_"
+
 
 class Update(Protocol):
     """Applies the gradients in ``.grad`` with this learning rate, and clears them."""
@@ -58,7 +61,7 @@ class TorchUpdate:
 
     def __init__(self, config: OptimizerConfig, params: Iterable[torch.nn.Parameter], lr: float) -> None:
         arguments = dict(config.torch or {})
-        self.optimizer: torch.optim.Optimizer = resolve(arguments.pop("_target_"))(params, lr=lr, **arguments)
+        self.optimizer: torch.optim.Optimizer = resolve(TARGET, arguments.pop("_target_"))(params, lr=lr, **arguments)
 
     def __call__(self, lr: float) -> None:
         """Update in place and clear the gradients."""

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -33,7 +34,7 @@ def stuck():
             [sys.executable, "-c", STUCK, str(path), kind], stdout=subprocess.PIPE, text=True, env=dict(os.environ)
         )
         started.append(process)
-        return process, path.with_name(os.path.basename(process.stdout.readline().strip()))
+        return process, Path(process.stdout.readline().strip())
 
     yield start
     for process in started:

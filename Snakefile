@@ -8,6 +8,7 @@
 #   snakemake --cores 8 --config 'overrides=[epochs=4]'
 from snakemake.utils import min_version
 
+from pipeline.abandoned import unlock_if_abandoned
 from pipeline.errors import exit_on_user_error
 from pipeline.workflow import Lab
 
@@ -17,6 +18,7 @@ with exit_on_user_error():
     lab = Lab(config)
 
 lab.warn_of_twin()
+unlock_if_abandoned()
 results = lab.results
 shell.prefix(f"export PATH={lab.path}:$PATH MLFLOW_DISABLE_TELEMETRY=true; ")
 

@@ -12,8 +12,6 @@ DOI 10.24432/C50P49, CC BY 4.0.
 """
 
 import argparse
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -23,6 +21,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from pipeline.errors import UserError, exit_on_user_error
+from pipeline.files import temporary_beside
 
 SPLITS = ("train", "test")
 #: One image in so many is held out, the first one among them.
@@ -108,18 +107,16 @@ def write_digits(folder: Path) -> Path:
     """
     if _complete(folder):
         return folder
-    temporary = folder.with_name(f".{folder.name}.{os.getpid()}.tmp")
     try:
-        temporary.mkdir(parents=True)
-        _write_splits(temporary)
-        if folder.is_dir():
-            folder.rmdir()  # only if it is empty: nothing of anyone's is thrown away
-        temporary.rename(folder)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_beside(folder, folder=True) as temporary:
+            _write_splits(temporary)
+            if folder.is_dir():
+                folder.rmdir()  # only if it is empty: nothing of anyone's is thrown away
+            temporary.rename(folder)
     except OSError as error:
         if not _complete(folder):  # else another process was quicker, and wrote the same
             raise UserError(f"{folder} cannot be written: {error.strerror or error}") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 

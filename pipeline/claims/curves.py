@@ -25,6 +25,15 @@ def progress_ratio(evidence: Evidence, study: str, cell: str, epoch: float, over
     return bootstrapped(share, *(loss_at(tables, cell, at) for at in (0.0, over, epoch)))
 
 
+def loss_gap(evidence: Evidence, study: str, cell: str, other: str, epoch: float) -> Effect:
+    """Median over seeds of the relative difference ``|a / b - 1|`` of two cells' losses at an epoch, seed by seed."""
+    tables = evidence.study(study)
+    if not tables.cell(cell).index.equals(tables.cell(other).index):
+        raise NoData(f"no data: {cell!r} and {other!r} of study {study} have different seeds")
+    a, b = (loss_at(tables, name, epoch) for name in (cell, other))
+    return bootstrapped(lambda gaps: np.asarray(np.median(gaps, axis=-1)), np.abs(a / b - 1))
+
+
 def target_ratio(evidence: Evidence, study: str, cell: str, over: str, axis: str, target: float) -> Effect:
     """Median cost of a cell's runs until the loss is first read at or below a target, over that of another cell.
 

@@ -34,6 +34,7 @@ STATISTICS: dict[str, Statistic] = {
         runs.moment_error,
         curves.loss_ratio,
         curves.progress_ratio,
+        curves.loss_gap,
         curves.target_ratio,
         curves.share_of_readings,
         measured.measured_value,
@@ -42,13 +43,14 @@ STATISTICS: dict[str, Statistic] = {
         measured.gain_ratio,
         measured.epoch_metric_value,
         measured.epoch_metric_ratio,
+        measured.epoch_metric_rounds,
         measured.epoch_metric_distortion,
-        measured.load_share,
         measured.critical_over_noise_scale,
         sweeps.lr_slope,
         sweeps.tuned_ratio,
         sweeps.defaults_ratio,
         sweeps.speedup_ratio,
+        sweeps.examples_ratio,
     )
 }
 RULES = ("above", "below", "within")
@@ -57,8 +59,8 @@ _OWN_MEASUREMENT = {
     "gain_ratio": "gradient_noise",
     "epoch_metric_value": "epoch_metric",
     "epoch_metric_ratio": "epoch_metric",
+    "epoch_metric_rounds": "epoch_metric",
     "epoch_metric_distortion": "epoch_metric",
-    "load_share": "loading",
     "critical_over_noise_scale": "noise_scale",
 }
 

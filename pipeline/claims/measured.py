@@ -1,5 +1,6 @@
 """Statistics of measurements: pure functions from their tables to an effect."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -60,50 +61,57 @@ def gain_ratio(evidence: Evidence, rows: dict[str, Any], batch_size: int, over: 
     return quotient(saved(batch_size), saved(over), n, "minibatches")
 
 
-def epoch_metric_value(evidence: Evidence, run: str, column: str, garbage_collection: bool) -> Effect:
-    """A count of one of the chapter's runs: the median over processes and the whole range."""
-    values = _by_process(evidence, run, garbage_collection)[column].to_numpy(dtype=float)
-    return Effect(float(np.median(values)), float(values.min()), float(values.max()), len(values), "processes")
+def epoch_metric_value(
+    evidence: Evidence, run: str, column: str, garbage_collection: bool, rounds: bool = False
+) -> Effect:
+    """A count of one of the chapter's runs: the median over processes, or rounds in one, and the whole range."""
+    found = _by_repeat(evidence, run, garbage_collection, rounds)[column]
+    values = found.to_numpy(dtype=float)
+    return Effect(
+        float(np.median(values)), float(values.min()), float(values.max()), len(values), str(found.index.name)
+    )
 
 
 def epoch_metric_ratio(
     evidence: Evidence, run: str, over: str, column: str, over_column: str, garbage_collection: bool
 ) -> Effect:
     """A number of one of the chapter's runs over one of another, process by process: the geometric mean."""
-    own, other = (_by_process(evidence, name, garbage_collection) for name in (run, over))
+    own, other = (_by_repeat(evidence, name, garbage_collection) for name in (run, over))
     return _mean_ratio(own[column] / other[over_column])
+
+
+def epoch_metric_rounds(evidence: Evidence, run: str, over: str, collection: bool) -> Effect:
+    """Seconds per epoch of a run over those of another, round by round in one process: the geometric mean.
+
+    No collection falls into the first run; one falls into the other if ``collection`` says so.
+    """
+    own, other = _by_repeat(evidence, run, False, True), _by_repeat(evidence, over, collection, True)
+    return _mean_ratio(own["seconds_per_epoch"] / other["seconds_per_epoch"])
 
 
 def epoch_metric_distortion(evidence: Evidence, run: str, over: str, garbage_collection: bool) -> Effect:
     """Printed over true seconds of one run, over the same of another, process by process: the geometric mean."""
-    runs = [_by_process(evidence, name, garbage_collection) for name in (run, over)]
+    runs = [_by_repeat(evidence, name, garbage_collection) for name in (run, over)]
     own, other = (table["printed_seconds"] / table["seconds_per_epoch"] for table in runs)
     return _mean_ratio(own / other)
 
 
-def _by_process(evidence: Evidence, run: str, garbage_collection: bool) -> pd.DataFrame:
+def _by_repeat(evidence: Evidence, run: str, garbage_collection: bool, rounds: bool = False) -> pd.DataFrame:
+    """The rows of a run, by process, or by round of the one process that has rounds."""
+    table = evidence.measurement("epoch_metric")
     where = {"run": run, "garbage_collection": garbage_collection}
-    found = _matching(evidence.measurement("epoch_metric"), where).set_index("process")
+    repeat = "round" if rounds else "process"
+    found = _matching(table[table["round"].notna() == rounds], where).set_index(repeat)
     if found.empty:
-        raise NoData(f"no data: epoch_metric has no row with {_words(where)}")
-    return found
+        raise NoData(f"no data: epoch_metric has no {repeat} with {_words(where)}")
+    return found.rename_axis("rounds" if rounds else "processes")
 
 
 def _mean_ratio(ratios: "pd.Series[float]") -> Effect:
     shared: Array = np.asarray(ratios.dropna(), dtype=np.float64)
     if not len(shared):
-        raise NoData("no data: epoch_metric has no process with both runs")
-    return geometric_mean(shared, "processes")
-
-
-def load_share(evidence: Evidence, row: dict[str, Any]) -> Effect:
-    """Seconds of loading an epoch over those of loading and training it."""
-    line = one_row(evidence.measurement("loading"), "loading", row)
-    whole = float(line["training_seconds"])
-    if np.isnan(whole):
-        raise NoData(f"no data: loading has no training seconds with {_words(row)}")
-    value, low, high = _value(line, "seconds")
-    return Effect(value / whole, low / whole, high / whole, *_size(line))
+        raise NoData("no data: epoch_metric has nothing with both runs")
+    return geometric_mean(shared, str(ratios.index.name))
 
 
 def critical_over_noise_scale(evidence: Evidence, target: str, run: str) -> Effect:
@@ -148,20 +156,19 @@ def _words(where: dict[str, Any]) -> str:
 def _value(row: "pd.Series[Any]", column: str) -> Value:
     """A number with its interval: that of the table, or that of its quartiles, or none where it is exact."""
     value = float(row[column])
+    if math.isnan(value):
+        raise NoData(f"no data: {column} was not measured")
     if column in ("value", "ratio") and "low" in row.index and not pd.isna(row["low"]):
         return value, float(row["low"]), float(row["high"])
-    if column == "value" and "q25" in row.index and not pd.isna(row["q25"]):
-        return value, *median_of_quartiles(value, float(row["q25"]), float(row["q75"]), int(row["repeats"]))
     if column == "ratio_to_independent" and not pd.isna(row["ratio"]):
         scale = value / float(row["ratio"])
         return value, scale * float(row["low"]), scale * float(row["high"])
-    if column in _RATES or f"{column}_q25" in row.index:
-        seconds = float(row["seconds"])
-        quartiles = float(row["seconds_q25"]), float(row["seconds_q75"])
-        low, high = median_of_quartiles(seconds, *quartiles, int(row["repeats"]))
-        if column == "seconds":
-            return value, low, high
+    if column in _RATES:
+        seconds, low, high = _value(row, "seconds")
         return value, value * seconds / high, value * seconds / low if low else float("inf")
+    first, third = ("q25", "q75") if column == "value" else (f"{column}_q25", f"{column}_q75")
+    if first in row.index and not pd.isna(row[first]):
+        return value, *median_of_quartiles(value, float(row[first]), float(row[third]), int(row["repeats"]))
     return value, value, value
 
 

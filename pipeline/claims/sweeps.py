@@ -1,5 +1,7 @@
 """Statistics of a sweep: the best of many cells, its choice resampled together with its value."""
 
+from collections.abc import Callable
+
 import numpy as np
 
 from pipeline.analysis.best import best_row
@@ -63,21 +65,34 @@ def speedup_ratio(evidence: Evidence, study: str, optimizer: str, over: str, sma
 
     At each batch size the rate that is first at the target; a run that misses it takes infinitely many steps.
     """
+    keys = [(optimizer, small), (optimizer, large), (over, small), (over, large)]
+    return _of_steps(evidence, study, keys, lambda steps: steps[0] / steps[1] / (steps[2] / steps[3]))
+
+
+def examples_ratio(evidence: Evidence, study: str, optimizer: str, batch_size: int, over: int) -> Effect:
+    """Examples to the target at one batch size over those at another: 1 where steps fall in proportion to b.
+
+    At each batch size the rate that is first at the target; a run that misses it takes infinitely many.
+    """
+    keys = [(optimizer, batch_size), (optimizer, over)]
+    return _of_steps(evidence, study, keys, lambda steps: steps[0] / steps[1] * (batch_size / over))
+
+
+def _of_steps(evidence: Evidence, study: str, keys: list[tuple[str, int]], ratio: Callable[[Array], Array]) -> Effect:
+    """A ratio of the median steps to the target of some optimizers and batch sizes; seeds resampled."""
     from pipeline.analysis.target import first_hits
 
     sweep = evidence.study(study).sweep
     table = sweep.scaling.set_index(["optimizer", "batch_size"])["row"]
+    missing = [f"{optimizer} at batch size {b}" for optimizer, b in keys if (optimizer, b) not in table.index]
+    if missing:
+        raise NoData(f"no data: study {study} lacks {' and '.join(missing)}")
     hits = first_hits(sweep.grid, sweep.curves, sweep.target.loss).steps
-    keys = [(optimizer, small), (optimizer, large), (over, small), (over, large)]
-    if any(key not in table.index for key in keys):
-        raise NoData(f"no data: study {study} lacks {optimizer} or {over} at batch size {small} or {large}")
     rows = hits[[int(table[key]) for key in keys]]
     medians = bootstrap_medians(rows, seed_draws(rows.shape[1], RESAMPLES))
     with np.errstate(invalid="ignore", divide="ignore"):
-        ratios = medians[0] / medians[1] / (medians[2] / medians[3])
-        middle = np.median(rows, axis=1)
-        value = float(middle[0] / middle[1] / (middle[2] / middle[3]))
-    return Effect(value, *limits(np.asarray(ratios)), rows.shape[1], "seeds")
+        value, resampled = float(ratio(np.median(rows, axis=1))), ratio(medians)
+    return Effect(value, *limits(np.asarray(resampled)), rows.shape[1], "seeds")
 
 
 def _grid(evidence: Evidence, study: str) -> Grid:

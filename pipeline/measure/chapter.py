@@ -3,6 +3,10 @@
 ``python -m pipeline.measure.chapter DATA.npy`` trains them in the chapter's order and prints one JSON line each.
 Nothing is imported but torch and NumPy, and nothing is warmed up: when the garbage collector runs depends on all the
 objects that there are, so every repeat needs a fresh process.
+
+Whether a collection of the oldest generation falls into a run is chance: it happens in some processes, and not in
+others. What one costs is not, so ``--rounds N`` adds N rounds of full batch with exactly one, full batch without, and
+b 100 without, in turn.
 """
 
 import argparse
@@ -83,7 +87,9 @@ class Collections:
             self.oldest += info["generation"] == 2
 
 
-def train(run: ChapterRun, X: torch.Tensor, y: torch.Tensor, *, through_loader: bool) -> dict[str, Any]:
+def train(
+    run: ChapterRun, X: torch.Tensor, y: torch.Tensor, *, through_loader: bool, collect_once: bool = False
+) -> dict[str, Any]:
     """Train one run, and read the timer both ways.
 
     Parameters
@@ -97,11 +103,13 @@ def train(run: ChapterRun, X: torch.Tensor, y: torch.Tensor, *, through_loader: 
     through_loader : bool
         Evaluate minibatch by minibatch through the training loader, as the chapter does, which takes most of the
         time at batch size 1. Otherwise on the whole table at once; evaluation is not timed in either case.
+    collect_once : bool
+        Collect all generations after the first update, while the clock runs.
 
     Returns
     -------
     dict
-        A row of the table, without the process and its garbage collection.
+        A row of the table, without the process, the round and the garbage collection.
     """
     b = run.batch_size or len(X)
     loader = DataLoader(TensorDataset(X, y), b, shuffle=True)
@@ -121,6 +129,8 @@ def train(run: ChapterRun, X: torch.Tensor, y: torch.Tensor, *, through_loader: 
             for p in (w, bias):
                 p.data.sub_(run.lr * p.grad)  # type: ignore[operator]
                 p.grad.data.zero_()  # type: ignore[union-attr]
+            if collect_once and not seen:
+                gc.collect()
             seen += len(features)
             if seen % EVALUATE_EVERY == 0:
                 timer.stop()
@@ -142,6 +152,35 @@ def train(run: ChapterRun, X: torch.Tensor, y: torch.Tensor, *, through_loader: 
     }
 
 
+def train_rounds(X: torch.Tensor, y: torch.Tensor, rounds: int) -> list[dict[str, Any]]:
+    """Train full batch with one collection, full batch without, and b 100 without, in turn.
+
+    Parameters
+    ----------
+    X, y : Tensor
+        Examples.
+    rounds : int
+        How often.
+
+    Returns
+    -------
+    list of dict
+        Rows of the table with their ``round``; ``garbage_collection`` says which had a collection.
+    """
+    runs = {run.name: run for run in RUNS}
+    turns = [(runs["gd"], True), (runs["gd"], False), (runs["minibatch 100"], False)]
+    collecting = gc.isenabled()
+    gc.disable()
+    rows = [
+        train(run, X, y, through_loader=False, collect_once=once) | {"garbage_collection": once, "round": number}
+        for number in range(rounds)
+        for run, once in turns
+    ]
+    if collecting:
+        gc.enable()
+    return rows
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Train the runs and print a JSON line for each.
 
@@ -155,6 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the weights and the orders")
     parser.add_argument("--no-gc", action="store_true", help="switch the garbage collector off")
     parser.add_argument("--through-loader", action="store_true", help="evaluate as the chapter does")
+    parser.add_argument("--rounds", type=int, default=0, metavar="N", help="afterwards, full batch with a collection")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     torch.manual_seed(options.seed)
@@ -162,8 +202,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.no_gc:
         gc.collect()
         gc.disable()
+    X, y = table[:, :-1].contiguous(), table[:, -1].clone()
     for run in RUNS:
-        row = train(run, table[:, :-1].contiguous(), table[:, -1].clone(), through_loader=options.through_loader)
+        row = train(run, X, y, through_loader=options.through_loader)
+        print(json.dumps(row | {"garbage_collection": not options.no_gc, "round": None}), flush=True)
+    for row in train_rounds(X, y, options.rounds):
         print(json.dumps(row), flush=True)
 
 

@@ -26,7 +26,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from pipeline.digits import ImageDataset, write_digits
 from pipeline.measure.inputs import Inputs
 from pipeline.measure.schemas import SCHEMAS
-from pipeline.measure.timing import quartiles
+from pipeline.measure.timing import quartiles, seconds_of
 from pipeline.train.clock import no_garbage_collection, one_thread
 
 Batches = Iterable[Sequence[torch.Tensor]]
@@ -71,6 +71,10 @@ FULL = (
 )
 #: Batch sizes of the table at which loading is set against training, and those at which workers load it.
 BATCH_SIZES = (1, 10, 32, 100, 1500)
+#: Quartiles of the share of an epoch's seconds that is spent waiting for minibatches.
+LOAD_SHARES = ("load_share_q25", "load_share", "load_share_q75")
+#: Seconds of a turn of those that are also trained.
+BUDGET = 0.1
 WORKER_BATCH_SIZES = (32, 100)
 #: Of the images: the second document's.
 IMAGE_BATCH_SIZE = 32
@@ -175,7 +179,12 @@ def train(epoch: Callable[[], Batches], lr: float = 1e-3) -> Epoch:
 
 
 def measure_loaders(
-    source: Source, batch_size: int, loaders: Sequence[Loader], repeats: int, trained: Collection[Loader] = ()
+    source: Source,
+    batch_size: int,
+    loaders: Sequence[Loader],
+    repeats: int,
+    trained: Collection[Loader] = (),
+    budget: float = 0.0,
 ) -> list[dict[str, Any]]:
     """Time epochs through several loaders, which take turns.
 
@@ -190,9 +199,12 @@ def measure_loaders(
     loaders : sequence of Loader
         Through what.
     repeats : int
-        Epochs in each median.
+        Turns of each; a turn is an epoch or more.
     trained : collection of Loader
         Those whose epochs are also timed with a step of training per minibatch.
+    budget : float
+        Seconds that a turn of those may take: a quick loader is timed until they are over, because two epochs of a
+        few milliseconds say little.
 
     Returns
     -------
@@ -210,11 +222,13 @@ def measure_loaders(
             first[loader] = time.perf_counter() - start
         for _ in range(repeats):
             for loader, epoch in epochs.items():
-                start = time.perf_counter()
-                load(epoch())
-                times[loader].append(time.perf_counter() - start)
-                if loader in training:
-                    training[loader].append(train(epoch))
+                end = time.perf_counter() + (budget if loader in training else 0.0)
+                while True:
+                    times[loader].append(seconds_of(lambda epoch=epoch: load(epoch())))  # type: ignore[misc]
+                    if loader in training:
+                        training[loader].append(train(epoch))
+                    if time.perf_counter() >= end:
+                        break
     epochs.clear()  # ends the workers that live on
     plain = quartiles(times[PLAIN])[1] if PLAIN in times else None
     rows = []
@@ -224,7 +238,8 @@ def measure_loaders(
         row["to_plain"] = None if plain is None else row["seconds"] / plain
         if loader in training:
             row["training_seconds"] = quartiles([epoch.seconds for epoch in training[loader]])[1]
-            row["load_share"] = quartiles([epoch.waiting / epoch.seconds for epoch in training[loader]])[1]
+            shares = quartiles([epoch.waiting / epoch.seconds for epoch in training[loader]])
+            row |= dict(zip(LOAD_SHARES, shares, strict=True))
         rows.append(row)
     return rows
 
@@ -281,10 +296,11 @@ def measure(inputs: Inputs) -> pd.DataFrame:
     table = table_source(data.name, torch.from_numpy(data.X), torch.from_numpy(data.y))
     images = image_source(write_digits(inputs.needed_images()))
     here = (SLICES, PLAIN)
-    loaders, repeats = (FULL, 7) if inputs.full else (SHORT, 2)
+    loaders, repeats = (FULL, 7) if inputs.full else (SHORT, 3)
     rows = []
     for b in dict.fromkeys(min(b, len(data.X)) for b in BATCH_SIZES):
-        rows += measure_loaders(table, b, loaders if b in WORKER_BATCH_SIZES else here, repeats, trained=here)
+        own = loaders if b in WORKER_BATCH_SIZES else here
+        rows += measure_loaders(table, b, own, repeats, trained=here, budget=BUDGET)
     rows += measure_loaders(images, IMAGE_BATCH_SIZE, loaders, repeats)
     return table_of(rows)
 
@@ -292,4 +308,4 @@ def measure(inputs: Inputs) -> pd.DataFrame:
 def table_of(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
     """Gather rows; what a row does not say is missing."""
     table = pd.DataFrame(rows).reindex(columns=SCHEMAS["loading"].names)
-    return table.astype({"prefetch": "Int64"} | dict.fromkeys(("training_seconds", "load_share"), float))
+    return table.astype({"prefetch": "Int64"} | dict.fromkeys(("training_seconds", *LOAD_SHARES), float))

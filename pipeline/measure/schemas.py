@@ -98,7 +98,8 @@ SCHEMAS = {
         repeats="whole",
     ),
     # One row a run of the chapter in one process. ``printed_seconds``: the mean time between evaluations, which the
-    # chapter prints as "sec/epoch"; ``seconds_per_epoch``: the true one.
+    # chapter prints as "sec/epoch"; ``seconds_per_epoch``: the true one. Rows with a ``round`` are made afterwards in
+    # the first process, in turn, collector off: ``garbage_collection`` then says that one collection was made.
     "epoch_metric": _schema(
         run="text",
         batch_size="whole",
@@ -106,6 +107,7 @@ SCHEMAS = {
         epochs="whole",
         garbage_collection="flag",
         process="whole",
+        round="whole?",
         readings="whole",
         printed_seconds="real",
         seconds_per_epoch="real",
@@ -129,7 +131,9 @@ SCHEMAS = {
         first_seconds="real",  # the first epoch, workers' start included
         to_plain="real?",
         training_seconds="real?",  # the same epoch with an SGD step a minibatch
-        load_share="real?",  # of its seconds, those spent waiting for minibatches
+        load_share="real?",  # of its seconds, those spent waiting for minibatches; the median over epochs
+        load_share_q25="real?",
+        load_share_q75="real?",
     ),
     # Opt-in, made by pipeline.frameworks. One row a product or run, framework and mode; and one for each environment or
     # script that failed. Seconds are those of a whole product or run; gigaflops are 2 n^3 / t / 1e9.

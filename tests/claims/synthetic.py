@@ -94,12 +94,29 @@ def speedup_ratio(a, v):
     return study(a["study"], runs, curves)
 
 
+def examples_ratio(a, v):
+    runs, curves = [], []
+    for size, steps in ((a["batch_size"], 6000 * v / a["batch_size"]), (a["over"], 6000 / a["over"])):
+        runs += run_rows("", a["optimizer"], size, final_loss=0.2)
+        curves += curve_rows("", [{"loss": 1.0, "step": 0}, {"loss": 0.2, "step": steps}], a["optimizer"], size)
+    return study(a["study"], runs, curves)
+
+
+def loss_gap(a, v):
+    """The losses differ by v at the epoch, and by much more before and after it."""
+    runs = run_rows(a["cell"], lr=0.1) + run_rows(a["other"], lr=0.2)
+    at = (a["epoch"] - 1, a["epoch"], a["epoch"] + 1)
+    curves = curve_rows(a["cell"], [{"epoch": e, "loss": loss} for e, loss in zip(at, (9, 1 + v, 9), strict=True)])
+    curves += curve_rows(a["other"], [{"epoch": e, "loss": 1.0} for e in at], lr=0.2)
+    return study(a["study"], runs, curves)
+
+
 def measured_row(where, column, v):
     row = {**where, "repeats": 20, column: v}
     if column == "gigaflops":
         row |= dict.fromkeys(("seconds", "seconds_q25", "seconds_q75"), 1 / v)
-    if column == "seconds":
-        row |= {"seconds_q25": v, "seconds_q75": v}
+    if column in ("seconds", "load_share"):
+        row |= {f"{column}_q25": v, f"{column}_q75": v}
     if column == "ratio_to_independent":
         row |= dict.fromkeys(("ratio", "low", "high"), 1.0)
     return row
@@ -123,13 +140,27 @@ def gain_ratio(a, v):
 
 
 def epoch_metric(a, **columns):
-    """Three processes of the run, and of the one it is compared with; columns are (own, other)."""
+    """Three processes of the run, and of the one it is compared with, or as many rounds; columns are (own, other)."""
     rows = []
-    for process in range(3):
+    for repeat in range(3):
         for place, run in enumerate(dict.fromkeys((a["run"], a.get("over", "other")))):
-            line = {"run": run, "garbage_collection": a["garbage_collection"], "process": process}
+            line = {"run": run, "garbage_collection": a["garbage_collection"], "process": repeat, "round": None}
+            line |= {"process": 0, "round": repeat} if a.get("rounds") else {}
             rows.append(line | {name: values[place] for name, values in columns.items()})
     return measurement("epoch_metric", rows)
+
+
+def epoch_metric_rounds(a, v):
+    """Beside the rounds that count, a process and rounds of the other kind that do not."""
+    rows = [{"run": run, "garbage_collection": False, "round": None, "seconds_per_epoch": 9.0} for run in a.values()]
+    for number in range(3):
+        rows.append({"run": a["run"], "garbage_collection": False, "round": number, "seconds_per_epoch": v})
+        for collected in (True, False):
+            seconds = 1.0 if collected == a["collection"] else 1e3
+            rows.append(
+                {"run": a["over"], "garbage_collection": collected, "round": number, "seconds_per_epoch": seconds}
+            )
+    return measurement("epoch_metric", [row | {"process": 0} for row in rows])
 
 
 def epoch_metric_ratio(a, v):
@@ -182,6 +213,7 @@ MAKERS = {
     "moment_error": moment_error,
     "loss_ratio": loss_ratio,
     "progress_ratio": progress,
+    "loss_gap": loss_gap,
     "target_ratio": target_ratio,
     "share_of_readings": share_of_readings,
     "measured_value": lambda a, v: measurement(a["measurement"], [measured_row(a["row"], a["column"], v)]),
@@ -190,10 +222,8 @@ MAKERS = {
     "gain_ratio": gain_ratio,
     "epoch_metric_value": lambda a, v: epoch_metric(a, **{a["column"]: (v, v)}),
     "epoch_metric_ratio": epoch_metric_ratio,
+    "epoch_metric_rounds": epoch_metric_rounds,
     "epoch_metric_distortion": lambda a, v: epoch_metric(a, printed_seconds=(v, 1.0), seconds_per_epoch=(1.0, 1.0)),
-    "load_share": lambda a, v: measurement(
-        "loading", [measured_row(a["row"], "seconds", v) | {"training_seconds": 1.0}]
-    ),
     "critical_over_noise_scale": critical,
     "lr_slope": lr_slope,
     "tuned_ratio": lambda a, v: study(
@@ -201,4 +231,5 @@ MAKERS = {
     ),
     "defaults_ratio": defaults_ratio,
     "speedup_ratio": speedup_ratio,
+    "examples_ratio": examples_ratio,
 }

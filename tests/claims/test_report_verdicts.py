@@ -82,6 +82,7 @@ def test_the_index_in_the_docs_names_every_claim_and_its_tables():
     text = (ROOT / "docs" / "claims.md").read_text()
     for claim in LEDGER.claims:
         (line,) = re.findall(rf"^\| {claim.id} \|.*$", text, re.MULTILINE)
+        assert claim.text in line
         one = replace(LEDGER, claims=(claim,))
         for name in one.studies + one.measurements:
             assert f"`{name}`" in line

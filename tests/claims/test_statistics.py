@@ -109,9 +109,13 @@ def test_what_is_missing_is_named():
     with pytest.raises(NoData, match="make results/textbook/runs.parquet with snakemake textbook"):
         runs.run_ratio(evidence, "textbook", "a", "b", "steps")
     with pytest.raises(NoData, match="make results/measure/loading.parquet with snakemake measure"):
-        measured.load_share(evidence, {"data": "airfoil"})
+        measured.measured_value(evidence, "loading", {"data": "airfoil"}, "load_share")
     with pytest.raises(NoData, match="loading has 2 rows with data airfoil, not one"):
-        measured.load_share(measurement("loading", [{"data": "airfoil"}] * 2), {"data": "airfoil"})
+        twice = measurement("loading", [{"data": "airfoil"}] * 2)
+        measured.measured_value(twice, "loading", {"data": "airfoil"}, "load_share")
+    with pytest.raises(NoData, match="load_share was not measured"):
+        once = measurement("loading", [{"data": "airfoil", "load_share": float("nan")}])
+        measured.measured_value(once, "loading", {"data": "airfoil"}, "load_share")
     stacked = study("s", run_rows("a", lr=1, seconds_per_epoch=None) + run_rows("b", lr=2))
     with pytest.raises(NoData, match="seconds_per_epoch was not measured"):
         runs.run_ratio(stacked, "s", "a", "b", "seconds_per_epoch")

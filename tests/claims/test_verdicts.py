@@ -13,27 +13,29 @@ from pipeline.claims.evidence import Evidence
 from pipeline.claims.ledger import STATISTICS, Rule, parse_ledger, read_ledger
 from pipeline.errors import UserError
 
+from .sides import SIDES
 from .synthetic import MAKERS, measurement, run_rows, study
 
 LEDGER = read_ledger(ROOT / "conf" / "claims.yaml")
 CONTENT = OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / "claims.yaml"))
-TESTS = [pytest.param(c, t, id=f"{c.id}-{i}") for c in LEDGER.claims for i, t in enumerate(c.tests)]
-#: Statistics whose values may be negative.
-SIGNED = {"run_difference", "lr_slope", "log_slope", "surplus_updates"}
+TESTS = [
+    pytest.param(claim, test, *SIDES[claim.id][i], id=f"{claim.id}-{i}")
+    for claim in LEDGER.claims
+    for i, test in enumerate(claim.tests)
+]
+every_test = pytest.mark.parametrize(("claim", "test", "holding", "failing"), TESTS)
 
 
-def both_sides(test):
-    """A value that the rule takes, and one that it does not."""
-    rule, first, last = test.rule, test.rule.limits[0], test.rule.limits[-1]
+def decided_at(claim, test, value):
+    """The claim, by this one of its tests, with tables from which its statistic has a value."""
+    return decide(replace(claim, tests=(test,)), MAKERS[test.statistic](test.arguments, value))
+
+
+def turned_round(rule):
+    """Rules that someone who mixed up a side would have written."""
     if rule.kind == "within":
-        return (first + last) / 2, (last + 1 if test.statistic in SIGNED else 2 * last + 1)
-    if test.statistic in SIGNED:
-        above, below = first + 0.4, first - 0.4
-    elif test.statistic == "share_of_readings":
-        above, below = 1.0, first / 2
-    else:
-        above, below = first * 1.5, first * 0.5
-    return (above, below) if rule.kind == "above" else (below, above)
+        return [Rule("above", rule.limits[-1:]), Rule("below", rule.limits[:1])]
+    return [Rule({"above": "below", "below": "above"}[rule.kind], rule.limits)]
 
 
 def test_the_ledger_has_every_claim():
@@ -44,23 +46,34 @@ def test_the_ledger_has_every_claim():
     assert set(MAKERS) == set(STATISTICS) == {test.statistic for claim in LEDGER.claims for test in claim.tests}
 
 
-@pytest.mark.parametrize(("claim", "test"), TESTS)
-def test_both_verdicts_come_out_of_tables_on_both_sides(claim, test):
-    alone = replace(claim, tests=(test,))
-    for value, verdict in zip(both_sides(test), (HOLDS, FAILS), strict=True):
-        decided = decide(alone, MAKERS[test.statistic](test.arguments, value))
+def test_every_test_has_values_on_both_sides():
+    assert {claim.id: len(claim.tests) for claim in LEDGER.claims} == {name: len(own) for name, own in SIDES.items()}
+    assert all(failing for own in SIDES.values() for _, failing in own)
+
+
+@every_test
+def test_both_verdicts_come_out_of_tables_on_both_sides(claim, test, holding, failing):
+    for value, verdict in [(holding, HOLDS), *((value, FAILS) for value in failing)]:
+        decided = decided_at(claim, test, value)
         assert decided["effect"] == pytest.approx(value, rel=1e-6, abs=1e-9), decided["sentence"]
         assert decided["verdict"] == verdict, decided["sentence"]
         assert decided["n"] > 0 and decided["tables"] and not decided["reason"]
 
 
-@pytest.mark.parametrize(("claim", "test"), TESTS)
-def test_an_edit_of_the_threshold_changes_the_decision(claim, test):
-    value, _ = both_sides(test)
-    evidence = MAKERS[test.statistic](test.arguments, value)
-    other = {"above": Rule("above", (value + 1,)), "below": Rule("below", (value - 1,))}
-    rule = other.get(test.rule.kind, Rule("within", (value + 1, value + 2)))
-    assert decide(replace(claim, tests=(replace(test, rule=rule),)), evidence)["verdict"] == FAILS
+@every_test
+def test_a_rule_that_is_turned_round_would_be_caught(claim, test, holding, failing):
+    for rule in turned_round(test.rule):
+        wrong = replace(test, rule=rule)
+        assert decided_at(claim, wrong, holding)["verdict"] == FAILS
+        if test.rule.kind != "within":
+            assert {decided_at(claim, wrong, value)["verdict"] for value in failing} == {HOLDS}
+
+
+@every_test
+def test_an_edit_of_the_threshold_changes_the_decision(claim, test, holding, failing):
+    other = {"above": Rule("above", (holding + 1,)), "below": Rule("below", (holding - 1,))}
+    rule = other.get(test.rule.kind, Rule("within", (holding + 1, holding + 2)))
+    assert decided_at(claim, replace(test, rule=rule), holding)["verdict"] == FAILS
 
 
 @pytest.mark.parametrize("claim", LEDGER.claims, ids=lambda claim: claim.id)
@@ -107,8 +120,8 @@ def test_the_offline_twin_is_flagged():
     assert decide(claim, study("textbook", rows))["offline_twin"]
     assert not decide(claim, study("textbook", run_rows("sgd", lr=1) + run_rows("gd", lr=2)))["offline_twin"]
     claim = next(claim for claim in LEDGER.claims if claim.id == "B4")
-    row = {**claim.tests[0].arguments["row"], "training_seconds": 1.0}
-    row |= {"seconds": 0.5, "seconds_q25": 0.4, "seconds_q75": 0.6, "repeats": 9}
+    row = {**claim.tests[0].arguments["row"], "repeats": 9}
+    row |= {"load_share": 0.5, "load_share_q25": 0.4, "load_share_q75": 0.6}
     assert decide(claim, measurement("loading", [row], twin=True))["offline_twin"]
 
 

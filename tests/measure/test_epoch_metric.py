@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from pipeline.measure import chapter
-from pipeline.measure.epoch_metric import measure_epochs
+from pipeline.measure.epoch_metric import ROUNDS, measure_epochs
 from pipeline.measure.schemas import SCHEMAS
 
 
@@ -62,9 +62,25 @@ def test_the_four_runs_print_a_line_each(tmp_path, dataset, capsys, monkeypatch)
     assert rows[0]["batch_size"] == 1500
 
 
+def test_a_round_has_exactly_one_collection_in_full_batch_and_else_none(dataset, monkeypatch):
+    gd, minibatch = chapter.ChapterRun("gd", 1.0, 0, 2), chapter.ChapterRun("minibatch 100", 0.4, 100, 2)
+    monkeypatch.setattr(chapter, "RUNS", (gd, minibatch))
+    rows = chapter.train_rounds(torch.from_numpy(dataset.X), torch.from_numpy(dataset.y), rounds=2)
+    assert [(row["run"], row["garbage_collection"], row["round"], row["collections"]) for row in rows] == [
+        (name, once, number, int(once))
+        for number in (0, 1)
+        for name, once in (("gd", True), ("gd", False), ("minibatch 100", False))
+    ]
+    with_one, without, _ = rows[:3]
+    assert with_one["collecting_seconds"] > without["collecting_seconds"] == 0
+    assert gc.isenabled()
+
+
 @pytest.mark.slow
 def test_fresh_processes_with_and_without_the_collector(dataset):
     table = measure_epochs(dataset, repeats=1)
     assert set(table.columns) == set(SCHEMAS["epoch_metric"].names)
-    assert table.groupby("garbage_collection").size().to_dict() == {False: 4, True: 4}
+    runs, rounds = table[table["round"].isna()], table[table["round"].notna()]
+    assert runs.groupby("garbage_collection").size().to_dict() == {False: 4, True: 4}
     assert (table.loc[~table.garbage_collection, "collections"] == 0).all()
+    assert rounds["round"].nunique() == ROUNDS and set(rounds["process"]) == {0}

@@ -71,3 +71,10 @@ def test_images_load_through_workers(digits):
     epoch = epochs_of(image_source(digits), Loader(workers=1, prefetch=2), batch_size=256)
     counts = torch.bincount(torch.cat([labels for _, labels in epoch()]))
     assert counts.tolist() == torch.bincount(torch.tensor(ImageDataset(digits).labels)).tolist()
+
+
+def test_a_quick_loader_is_timed_until_its_turn_is_over_and_the_others_once():
+    source = table_source("numbers", torch.arange(50.0).unsqueeze(1), torch.zeros(50))
+    rows = measure_loaders(source, 8, [SLICES, PLAIN], repeats=2, trained=[PLAIN], budget=0.1)
+    repeats = {row["loader"]: row["repeats"] for row in rows}
+    assert repeats["slices"] == 2 and repeats["DataLoader"] > 2

@@ -1,10 +1,13 @@
 """All ways to multiply give the product, and the gigaflops are operations over seconds."""
 
+import numpy as np
 import pytest
 import torch
 
+from pipeline.figures.measured.vectorisation import rates_of
 from pipeline.measure.schemas import SCHEMAS
 from pipeline.measure.vectorisation import (
+    _row,
     gigaflops,
     is_product,
     matrices,
@@ -66,3 +69,18 @@ def test_the_number_of_threads_is_restored():
     before = torch.get_num_threads()
     measure_methods(8, 1, rounds=1, budget=0.0, blocks=[2])
     assert torch.get_num_threads() == before
+
+
+def test_error_bars_of_a_single_repeat_have_no_length_and_never_a_negative_one():
+    """Quartiles and rate are of the same repeats, so no bar may point backwards, not even by a rounding."""
+    times = np.random.default_rng(0).gamma(2.0, 1e-3, (500, 3))
+    rows = [_row("methods", "whole", 256, 1, own, columns=None, equal=True) for own in [*times, *times[:, :1]]]
+    rate, low, high = rates_of(table_of(rows))
+    assert (low <= rate).all() and (rate <= high).all()
+    assert (low[500:] == high[500:]).all()
+    # What was drawn before: 2n³/t once more, which is off by a rounding for some.
+    again = 2e-9 * 256**3 / times[:, 0]
+    assert (again != rate[500:]).any() and again == pytest.approx(rate[500:])
+    table = table_of(rows)
+    assert low[:500] == pytest.approx([gigaflops(256, t) for t in table["seconds_q75"][:500]])
+    assert high[:500] == pytest.approx([gigaflops(256, t) for t in table["seconds_q25"][:500]])

@@ -1,6 +1,7 @@
 """The chapter's seconds per epoch and the true ones, with the garbage collector on and off."""
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -15,28 +16,53 @@ _METRICS = {
 }
 
 
+#: What a round in one process consists of: run and whether a collection fell into it.
+_TURNS = {
+    ("gd", True): "gd with one\ncollection",
+    ("gd", False): "gd",
+    ("minibatch 100", False): "minibatch 100",
+}
+
+
 def caption(measured: Measured) -> str:
     """Say how the two metrics rank the runs, and what the garbage collector does to the true one."""
-    table = measured.table
+    table = _processes(measured)
     middle = _medians(table)
     on, off = middle.xs(True, level=0), middle.xs(False, level=0)
-    collected = table[table["garbage_collection"] & (table["collections"] > 0)]
     printed, true, quiet = on["printed_seconds"], on["seconds_per_epoch"], off["seconds_per_epoch"]
     text = (
-        f"The four runs as the chapter runs them, in fresh processes. Fastest to slowest as printed: "
+        f"Above, the four runs as the chapter runs them, in fresh processes. Fastest to slowest as printed: "
         f"{_ranked(printed)}. Truly: {_ranked(true)}. Without garbage collection: {_ranked(quiet)}."
     )
-    if len(collected):
-        pause = float(collected["collecting_seconds"].median())
+    collecting = table[table["garbage_collection"] & (table["run"] == "gd")]
+    if len(collecting):
+        hit = int((collecting["collections"] > 0).sum())
         text += (
-            f" A collection of the oldest generation, {formats.seconds(pause)} in the median, fell into "
-            f"{formats.listed(sorted(set(collected['run'])))} in {len(collected)} of "
-            f"{int(table['garbage_collection'].sum())} runs with the collector on."
+            f" A collection of the oldest generation fell into gd in {hit} of {len(collecting)} processes, by chance."
         )
-    if {"gd", "minibatch 100"} <= set(true.index):
-        ratios = [formats.number(float(s["gd"] / s["minibatch 100"]), 2) for s in (true, quiet)]
-        text += f" An epoch of gd takes {ratios[0]} times one of minibatch 100 with it, and {ratios[1]} times without."
+    turns = _turns(measured)
+    if len(turns):
+        one, none, other = (
+            float(turns[turns["turn"] == name]["seconds_per_epoch"].median()) for name in _TURNS.values()
+        )
+        pause = float(turns.loc[turns["garbage_collection"], "collecting_seconds"].median())
+        text += (
+            f" Below, {formats.count(len(turns) // len(_TURNS), 'round')} in one process: one collection, "
+            f"{formats.seconds(pause)} in the median, makes an epoch of gd {formats.seconds(one)} instead of "
+            f"{formats.seconds(none)}; one of minibatch 100 takes {formats.seconds(other)}."
+        )
     return text
+
+
+def _processes(measured: Measured) -> pd.DataFrame:
+    """The chapter's runs in processes of their own."""
+    return measured.table[measured.table["round"].isna()]
+
+
+def _turns(measured: Measured) -> pd.DataFrame:
+    """The runs in turn in one process, with their name in ``turn``."""
+    rows = measured.table[measured.table["round"].notna()]
+    return rows.assign(turn=[_TURNS[key] for key in zip(rows["run"], rows["garbage_collection"], strict=True)])
 
 
 def _medians(table: pd.DataFrame) -> pd.DataFrame:
@@ -50,7 +76,7 @@ def _ranked(seconds: "pd.Series[float]") -> str:
 
 @register(title="What the chapter's clock shows", caption=caption)
 def epoch_metric(measured: Measured) -> Figure:
-    """Draw both metrics of every run, a panel each.
+    """Draw both metrics of every run, and what one collection costs, a panel each.
 
     Parameters
     ----------
@@ -61,28 +87,46 @@ def epoch_metric(measured: Measured) -> Figure:
     -------
     Figure
     """
-    table = measured.table
+    table = _processes(measured)
     runs = list(dict.fromkeys(table["run"]))
-    figure = style.new_figure(height=5.2)
-    panels = figure.subplots(2, 1, sharex=True)
-    for axes, (metric, title) in zip(panels, _METRICS.items(), strict=True):
+    figure = style.new_figure(height=7.0)
+    panels = figure.subplots(3, 1, sharex=True, height_ratios=[4, 4, 3])
+    for axes, (metric, title) in zip(panels[:2], _METRICS.items(), strict=True):
         for number, collecting in enumerate((True, False)):
             rows = table[table["garbage_collection"] == collecting]
-            places = [runs.index(run) + 0.2 * (number - 0.5) for run in rows["run"]]
-            kind = {**shared.look(1 - number, filled=collecting), "linestyle": "none", "markersize": 6}
-            axes.plot(rows[metric], places, alpha=0.75, **kind)
-            medians = rows.groupby("run", sort=False)[metric].median()
-            for run, value in medians.items():
-                axes.plot([value], [runs.index(str(run)) + 0.2 * (number - 0.5)], "|", color="black", markersize=13)
-        shared.log_axes(axes, x=formats.tick_seconds)
+            _draw_rows(axes, rows, "run", runs, metric, number)
         axes.set_yticks(range(len(runs)), runs)
         axes.set_ylim(len(runs) - 0.5, -0.5)
         axes.set_title(title)
-    panels[1].set_xlabel("time (log scale)")
+    _draw_turns(panels[2], _turns(measured))
+    for axes in panels:
+        shared.log_axes(axes, x=formats.tick_seconds)
+    panels[2].set_xlabel("time (log scale)")
     handles = [
         Line2D([], [], **{**shared.look(1), "linestyle": "none"}),
         Line2D([], [], **{**shared.look(0, filled=False), "linestyle": "none"}),
         Line2D([], [], linestyle="none", marker="|", color="black", markersize=13),
     ]
-    style.add_legend(figure, handles, ["garbage collector on", "garbage collector off", "median"], columns=3)
+    style.add_legend(figure, handles, ["with garbage collection", "without", "median"], columns=3)
     return figure
+
+
+def _draw_turns(axes: Axes, turns: pd.DataFrame) -> None:
+    names = list(_TURNS.values())
+    for number, collected in enumerate((True, False)):
+        rows = turns[turns["garbage_collection"] == collected]
+        _draw_rows(axes, rows, "turn", names, "seconds_per_epoch", number, apart=0.0)
+    axes.set_yticks(range(len(names)), names)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.set_title("True, in turn in one process")
+
+
+def _draw_rows(
+    axes: Axes, rows: pd.DataFrame, column: str, names: list[str], metric: str, number: int, apart: float = 0.2
+) -> None:
+    """Draw every row's number beside its name, and the medians over it; the two kinds a little apart."""
+    shift = apart * (number - 0.5)
+    kind = {**shared.look(1 - number, filled=number == 0), "linestyle": "none", "markersize": 6}
+    axes.plot(rows[metric], [names.index(name) + shift for name in rows[column]], alpha=0.75, **kind)
+    for name, value in rows.groupby(column, sort=False)[metric].median().items():
+        axes.plot([value], [names.index(str(name)) + shift], "|", color="black", markersize=13)

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from pipeline.analysis.grid import Array
 from pipeline.figures import formats, style
 from pipeline.figures.measured import axes as shared
 from pipeline.figures.measured.registry import register
@@ -75,14 +76,21 @@ def vectorisation(measured: Measured) -> Figure:
     return figure
 
 
+def rates_of(rows: pd.DataFrame) -> tuple[Array, Array, Array]:
+    """Gigaflops of the median repeat, and of the slower and the quicker quartile.
+
+    The quartiles are the median's rate, scaled by the times. Computed anew as 2n³/t they would differ from it by a
+    rounding where a single repeat is all three, and an error bar of -1e-17 is refused.
+    """
+    rate, seconds = (rows[name].to_numpy(dtype=float) for name in ("gigaflops", "seconds"))
+    low, high = (rate * (seconds / rows[name].to_numpy(dtype=float)) for name in ("seconds_q75", "seconds_q25"))
+    return rate, low, high
+
+
 def _draw_methods(axes: Axes, rows: pd.DataFrame, kind: dict[str, Any], offset: float) -> None:
-    n = rows["n"].to_numpy()
-    low, high = (2e-9 * n**3 / rows[name].to_numpy() for name in ("seconds_q75", "seconds_q25"))
+    rate, low, high = rates_of(rows)
     y = [place + offset for place in range(len(rows))]
-    rate = rows["gigaflops"].to_numpy()
-    # A median of very few repeats may lie a rounding outside its quartiles.
-    spread = [(rate - low).clip(min=0), (high - rate).clip(min=0)]
-    axes.errorbar(rate, y, xerr=spread, **{**kind, "linestyle": "none"})
+    axes.errorbar(rate, y, xerr=[rate - low, high - rate], **{**kind, "linestyle": "none"})
     for value, top, place in zip(rate, high, y, strict=True):
         if offset <= 0:
             axes.annotate(

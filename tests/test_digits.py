@@ -140,6 +140,7 @@ def test_the_network_starts_from_its_seed_alone():
     assert first(torch.zeros(3, 1, 28, 28)).shape == (3, 10)
 
 
+@pytest.mark.slow
 def test_loading_file_by_file_gives_the_same_losses(digits, digits_folder):
     loaders = [[], ["data.loading=per_item"], ["data.loading=per_item", "data.workers=1", "data.prefetch=3"]]
     loaders.append(["data.loading=per_item", "data.workers=2", "data.persistent=false"])

@@ -122,6 +122,7 @@ def test_an_override_that_the_scripts_ignore_is_refused():
         chosen_cells(["optimizer=adam"])
 
 
+@pytest.mark.slow
 def test_tables_of_two_frameworks_and_a_failed_one(small, tmp_path):
     measured = rows_of(small, "pytorch") + rows_of(small, "jax")
     measured.append(failed("mxnet", "environment", "there is no wheel of mxnet==1.9.1"))

@@ -45,8 +45,8 @@ def solo_and_stacked(dataset, *choice, **values):
 # -- solo and stacked
 
 
-@pytest.mark.parametrize("schedule", ["constant", "cosine"])
-@pytest.mark.parametrize("model", ["linear", "mlp"])
+@pytest.mark.parametrize("schedule", ["constant", pytest.param("cosine", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("model", ["linear", pytest.param("mlp", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("optimizer", optimizers.names())
 def test_stacked_runs_equal_solo_runs_at_every_reading(dataset, optimizer, model, schedule):
     both = solo_and_stacked(dataset, optimizer, model, schedule, rates(optimizer), batch_size=50, seeds=2)

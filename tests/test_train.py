@@ -170,6 +170,7 @@ def test_all_cells_of_a_seed_start_from_the_same_loss(dataset):
 # -- runs that do not end well
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["solo", "stacked"])
 def test_a_run_that_diverges_says_at_which_step_and_the_others_go_on(dataset, engine):
     wild, tame = cell(lr=5.0, epochs=40, engine=engine), cell(lr=0.05, epochs=40, engine=engine)

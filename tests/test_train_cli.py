@@ -21,6 +21,7 @@ def train(run, tmp_path):
     return command
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

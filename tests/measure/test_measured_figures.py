@@ -65,6 +65,7 @@ def test_every_measurement_has_a_figure():
     assert {entry.measurement for entry in registered()} == set(MEASUREMENTS) | OPT_IN
 
 
+@pytest.mark.slow
 def test_it_is_drawn_with_its_units_and_says_that_the_twin_was_used(measured, tmp_path):
     write_measured(measured, tmp_path / "table.parquet")
     draw(["--out", str(tmp_path / "figures"), "--measured", str(tmp_path / "table.parquet")])

@@ -63,6 +63,7 @@ def test_schedule_within_four_standard_errors_of_simulation(skewed):
     assert worst_deviation(skewed, Problem.from_data(*skewed), rates, 8, 80) < 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("batch_size", "lr", "steps"), [(1, 0.005, 300), (10, 0.05, 150), (100, 0.4, 15)])
 def test_within_four_standard_errors_of_simulation_on_airfoil(airfoil, batch_size, lr, steps):
     assert worst_deviation(airfoil, Problem.from_data(*airfoil), lr, batch_size, steps) < 4

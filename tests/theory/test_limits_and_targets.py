@@ -60,6 +60,7 @@ def test_limit_on_normal_whitened_data_is_the_formula():
         assert max_stable_lr(problem, b) == pytest.approx(2 * b / (b + 3 + 1), rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", [Rule(), Rule(0.9), Rule(0.9, nesterov=True)])
 def test_below_the_limit_the_loss_settles_and_above_it_grows(problem, rule):
     limit = max_stable_lr(problem, 4, rule=rule)

@@ -30,6 +30,7 @@ def test_error_in_an_epoch_is_of_third_order_in_lr_where_independent_steps_err_i
     assert fine < 0.05 * independent[1]
 
 
+@pytest.mark.slow
 def test_a_second_epoch_starts_afresh():
     coarse, fine = (errors(2, lr, "without_replacement", epochs=2) for lr in (0.004, 0.002))
     assert coarse / fine > 7

@@ -207,7 +207,11 @@ def test_bad_values_are_refused(name, values):
 
 @pytest.mark.parametrize("bad", [np.ones(9), -np.ones(10), np.full(10, np.nan)])
 def test_a_schedule_that_would_spoil_the_run_is_refused(monkeypatch, bad):
-    monkeypatch.setattr("pipeline.schedules.constant.constant", lambda *_: bad)
+    def spoilt(*_):
+        return bad
+
+    spoilt.__module__ = "pipeline.schedules.constant"  # as if it were written there: others are refused before
+    monkeypatch.setattr("pipeline.schedules.constant.constant", spoilt)
     with pytest.raises(UserError, match="must return 10 finite factors"):
         factors("constant", 5, 10)
 

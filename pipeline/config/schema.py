@@ -32,7 +32,7 @@ IMPLEMENTATIONS = ("scratch", "torch")
 #: The update rules from scratch, a file each.
 _RULES = Path(__file__).resolve().parents[1] / "optimizers"
 #: Float32 ends at 3.4e38, and some rules divide the rate by a small number first.
-LR_BELOW = 1e30
+LR_MOST = 1e30
 #: Parameters of a perceptron: with gradients and Adam's two averages 16 bytes each.
 MOST_PARAMETERS = 10**9
 
@@ -131,10 +131,10 @@ class OptimizerConfig:
         """Check ranges."""
         for key, value in self.hyperparams.items():
             checks.number(f"optimizer.hyperparams.{key}", value, **HYPERPARAMETER_RANGES.get(key, {}))
-        if len(self.lr_range) != 2 or not 0 < self.lr_range[0] < self.lr_range[1] < LR_BELOW:
+        if len(self.lr_range) != 2 or not 0 < self.lr_range[0] < self.lr_range[1] <= LR_MOST:
             raise UserError(
                 f"optimizer.lr_range={self.lr_range} is not allowed: it must be two rising numbers above 0 and "
-                f"below {LR_BELOW:g}, [lowest, highest]"
+                f"at most {LR_MOST:g}, [lowest, highest]"
             )
 
 
@@ -188,7 +188,7 @@ class CellConfig:
         checks.one_of("implementation", self.implementation, IMPLEMENTATIONS)
         checks.one_of("engine", self.engine, ENGINES)
         checks.whole("batch_size", self.batch_size, least=1)
-        checks.number("lr", self.lr, above=0.0, below=LR_BELOW)
+        checks.number("lr", self.lr, above=0.0, most=LR_MOST)
         for key in ("epochs", "read_every", "seeds"):
             checks.whole(key, getattr(self, key), least=1)
         if self.batch_size > self.data.examples:

@@ -3,12 +3,13 @@
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-
-import pandas as pd
-import pyarrow as pa
+from typing import TYPE_CHECKING
 
 from pipeline.errors import UserError, exit_on_user_error
-from pipeline.tables import CURVES, RUNS, read_table, write_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
 
 
 def collect(jobs: Sequence[Path], out: Path) -> None:
@@ -26,6 +27,9 @@ def collect(jobs: Sequence[Path], out: Path) -> None:
     UserError
         If a table is missing or of another version, or a run is there twice.
     """
+    # Here, so that --help answers at once.
+    from pipeline.tables import CURVES, RUNS, write_table
+
     runs = _join(jobs, "runs.parquet", RUNS)
     curves = _join(jobs, "curves.parquet", CURVES)
     twice = runs.duplicated(["cell_id", "seed"])
@@ -35,7 +39,11 @@ def collect(jobs: Sequence[Path], out: Path) -> None:
     write_table(curves, CURVES, out / "curves.parquet")
 
 
-def _join(jobs: Sequence[Path], name: str, schema: pa.Schema) -> pd.DataFrame:
+def _join(jobs: Sequence[Path], name: str, schema: "pa.Schema") -> "pd.DataFrame":
+    import pandas as pd
+
+    from pipeline.tables import read_table
+
     return pd.concat([read_table(job / name, schema) for job in jobs], ignore_index=True)
 
 

@@ -1,8 +1,19 @@
 """Mistakes that are told in one sentence, without a traceback."""
 
+import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
+
+#: The status of a command that was interrupted: 128 + SIGINT.
+INTERRUPTED = 130
+#: Where every import passes.
+_IMPORTING = "<frozen importlib._bootstrap>"
+#: Seconds until an interrupt that came during an import is tried again.
+_PATIENCE = 0.05
+_MEMORY = ("can't allocate memory", "out of memory", "bad_alloc")
 
 
 class UserError(Exception):
@@ -11,15 +22,16 @@ class UserError(Exception):
 
 @contextmanager
 def exit_on_user_error() -> Iterator[None]:
-    """Turn a :class:`UserError` into ``error: ...`` on stderr and exit status 2.
+    """Tell what is not the program's fault in one sentence on stderr, and end with a status that is not zero.
 
-    Works as a context and, called, as a decorator of a ``main``. Any other exception passes: it is a
-    mistake of the program's, and its traceback is wanted.
+    Works as a context and, called, as a decorator of a ``main``. A :class:`UserError`, and memory that does not
+    suffice, are ``error: ...`` and status 2; Ctrl-C is ``interrupted: ...`` and status 130, as shells have it. Any
+    other exception passes: it is a mistake of the program's, and its traceback is wanted.
 
     Raises
     ------
     SystemExit
-        With status 2, in place of a UserError.
+        With status 2 or 130.
 
     Examples
     --------
@@ -28,10 +40,75 @@ def exit_on_user_error() -> Iterator[None]:
     ...     raise UserError("epochs=0 is not allowed: it must be at least 1")
     """
     try:
-        yield
+        with _late_interrupts():
+            yield
     except UserError as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
         raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        print("interrupted: nothing half-written is left", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
+    except Exception as error:
+        if not is_memory_short(error):
+            raise
+        print(f"error: the memory does not suffice: {printable(_first_line(error))}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+@contextmanager
+def _late_interrupts() -> Iterator[None]:
+    """Let Ctrl-C wait while a module is imported.
+
+    Extension modules that are interrupted while they start print a traceback of their own, and raise an ImportError.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread meets signals
+        return
+
+    waiting = False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal waiting
+        waiting = any(each.f_code.co_filename == _IMPORTING for each in _stack(frame))
+        if not waiting:
+            raise KeyboardInterrupt
+        signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+
+    signals = (signal.SIGINT, signal.SIGALRM)
+    before = [signal.signal(number, interrupt) for number in signals]
+    try:
+        yield
+        if waiting:
+            raise KeyboardInterrupt
+    except Exception:
+        if waiting:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _stack(frame: FrameType | None) -> Iterator[FrameType]:
+    """A frame and those that called it."""
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def is_memory_short(error: BaseException) -> bool:
+    """Tell whether an error says that there is not enough memory.
+
+    numpy and pyarrow raise a MemoryError; torch raises a RuntimeError, of a subclass of its own only on a GPU.
+    """
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and any(words in str(error) for words in _MEMORY)
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def printable(text: str) -> str:

@@ -1,18 +1,16 @@
 """What the tests share: data sets, a copy of the repository to break, and a way to run commands in it."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from airfoil_files import REAL_FILE
+from repository import ROOT, copy_repository
 
 from pipeline.config import compose_data
 from pipeline.dataset import prepared
-
-ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session")
@@ -51,15 +49,4 @@ def run():
 @pytest.fixture
 def lab_copy(tmp_path):
     """Copy the files that git tracks or would track, so that a test may edit them and run the workflow there."""
-    copy = tmp_path / "lab"
-    listed = subprocess.run(
-        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
-        cwd=ROOT,
-        capture_output=True,
-        check=True,
-    )
-    for name in filter(None, listed.stdout.decode().split("\0")):
-        if (ROOT / name).is_file():  # not if it was deleted and that is not committed
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, copy / name)
-    return copy
+    return copy_repository(tmp_path / "lab")

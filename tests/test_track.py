@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
+from mlflow.entities import ViewType
 
 from pipeline.errors import UserError
 from pipeline.tables import CURVES, RUNS, write_table
@@ -280,9 +281,10 @@ def test_a_kill_between_the_new_run_and_the_old_one_is_healed(uri, monkeypatch):
 def test_a_run_that_was_never_ended_is_replaced(uri):
     runs, curves = one_cell("zombie")
     tags = {"study": "zombie", "cell_id": "a"} | fingerprints(runs, curves)["a"]._asdict()
-    connect(uri).create_run(ensure_store(uri), tags=tags)  # as a killed process leaves it
+    zombie = connect(uri).create_run(ensure_store(uri), tags=tags)  # as a killed process leaves it
     assert log_study(runs, curves, uri, complete=True) == Summary(1, 0, 1)
     assert runs_of(uri, "zombie")["a"].info.status == "FINISHED"
+    assert connect(uri).get_run(zombie.info.run_id).info.status == "KILLED"  # in the bin it does not run either
 
 
 def test_an_error_on_the_way_leaves_no_running_run(uri, monkeypatch):
@@ -293,6 +295,8 @@ def test_an_error_on_the_way_leaves_no_running_run(uri, monkeypatch):
         patch.setattr(MlflowClient, "log_batch", fails)
         log_study(*one_cell("broken"), uri, complete=True)
     assert count(uri, "broken") == 0
+    found = connect(uri).search_runs([ensure_store(uri)], "tags.study = 'broken'", run_view_type=ViewType.ALL)
+    assert [run.info.status for run in found] == ["KILLED"]
 
 
 def test_a_deleted_store_is_rebuilt_from_the_tables(tmp_path):

@@ -4,11 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from pipeline.errors import UserError, exit_on_user_error
-from pipeline.tables import CURVES, RUNS, join_tables, read_columns
 
 #: What tells two runs of a study apart.
 KEY = ["cell_id", "seed"]
@@ -29,6 +25,9 @@ def collect(jobs: Sequence[Path], out: Path) -> None:
     UserError
         If a table is missing or of another version, or a run is there twice.
     """
+    # Here and below, so that --help answers at once.
+    from pipeline.tables import CURVES, RUNS, join_tables
+
     _refuse_repeats(jobs, out.name)
     for name, schema in (("runs.parquet", RUNS), ("curves.parquet", CURVES)):
         join_tables([job / name for job in jobs], schema, out / name)
@@ -36,6 +35,11 @@ def collect(jobs: Sequence[Path], out: Path) -> None:
 
 def _refuse_repeats(jobs: Sequence[Path], study: str) -> None:
     """Of all runs, only what tells them apart is held at once: some fifty bytes each."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from pipeline.tables import RUNS, read_columns
+
     keys = pa.concat_tables([read_columns(job / "runs.parquet", RUNS, KEY) for job in jobs])
     counts = keys.group_by(KEY).aggregate([([], "count_all")])
     repeated = counts.filter(pc.greater(counts["count_all"], 1))

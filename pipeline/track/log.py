@@ -94,19 +94,19 @@ def log_study(
         client = connect(uri)
         logged = _logged_runs(client, experiment_id, study, None if complete or len(prints) > 1 else next(iter(prints)))
         new: dict[str, Fingerprint] = {}
-        stale: list[str] = []
+        stale: list[Run] = []
         for cell_id, fingerprint in prints.items():
             old = logged.pop(cell_id, [])
             same = next((run for run in old if _is_still_true(run, fingerprint)), None)
             if same is None:
                 new[cell_id] = fingerprint
-            stale += [run.info.run_id for run in old if run is not same]
+            stale += [run for run in old if run is not same]
         if complete:
-            stale += [run.info.run_id for vanished in logged.values() for run in vanished]
+            stale += [run for vanished in logged.values() for run in vanished]
         for record in records(runs, curves, new, folder=folder, provenance=provenance):
             _log_run(client, experiment_id, record)
-        for run_id in stale:
-            client.delete_run(run_id)
+        for run in stale:
+            _delete_run(client, run)
     return Summary(logged=len(new), unchanged=len(prints) - len(new), removed=len(stale))
 
 
@@ -142,6 +142,13 @@ def _is_still_true(run: "Run", fingerprint: Fingerprint) -> bool:
     return run.info.status in _ENDED and all(tags.get(key) == value for key, value in fingerprint._asdict().items())
 
 
+def _delete_run(client: "MlflowClient", run: "Run") -> None:
+    """Put a run into the store's bin; one that a killed process left running does not run there for ever."""
+    if run.info.status not in _ENDED:
+        client.set_terminated(run.info.run_id, status="KILLED")
+    client.delete_run(run.info.run_id)
+
+
 def _log_run(client: "MlflowClient", experiment_id: str, record: Record) -> None:
     """Write one run in four calls, or none of it."""
     from mlflow.entities import Metric, Param
@@ -159,6 +166,8 @@ def _log_run(client: "MlflowClient", experiment_id: str, record: Record) -> None
             client.log_inputs(run_id, [_dataset_input(record)])
         client.set_terminated(run_id, status="FAILED" if record.failed else "FINISHED", end_time=end)
     except BaseException:  # an interrupt too must not leave a run that seems to be running
+        with suppress(Exception):
+            client.set_terminated(run_id, status="KILLED")
         with suppress(Exception):
             client.delete_run(run_id)
         raise

@@ -28,4 +28,5 @@ def main(config: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with exit_on_user_error():  # Hydra composes before it calls main
+        main()

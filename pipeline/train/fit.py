@@ -63,7 +63,10 @@ def fit(
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    trainer.fit(run, train_dataloaders=intervals)
+    try:
+        trainer.fit(run, train_dataloaders=intervals)
+    except SystemExit:  # what Lightning makes of Ctrl-C
+        raise KeyboardInterrupt from None
     return readings.trajectories()
 
 

@@ -122,6 +122,19 @@ def test_is_documented(name):
     assert "References" in update.__doc__
 
 
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if optimizers.load(name).init_states(parameters(seed=0)) is not None]
+)
+def test_states_of_other_parameters_are_refused(name):
+    """A parameter without a state of its own would not be updated, and nobody would see it."""
+    config, params = config_of(name), parameters(seed=0)
+    rule = optimizers.load(name)
+    for p in params:
+        p.grad = torch.ones_like(p)
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        rule.update(params, rule.init_states(params[:1]), {"lr": 0.1, **config.hyperparams})
+
+
 def test_names_are_loaded_without_torch():
     code = (
         "import sys; from pipeline import optimizers; [optimizers.load(n) for n in optimizers.names()]; "

@@ -1,14 +1,15 @@
 """``python -m pipeline.collect``: many jobs' tables in, one study's tables out."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.errors import UserError, exit_on_user_error
-from pipeline.tables import CURVES, RUNS, join_tables, read_columns
+from pipeline.tables import CURVES, RUNS, join_tables, read_batches
 
 #: What tells two runs of a study apart.
 KEY = ["cell_id", "seed"]
@@ -35,12 +36,21 @@ def collect(jobs: Sequence[Path], out: Path) -> None:
 
 
 def _refuse_repeats(jobs: Sequence[Path], study: str) -> None:
-    """Of all runs, only what tells them apart is held at once: some fifty bytes each."""
-    keys = pa.concat_tables([read_columns(job / "runs.parquet", RUNS, KEY) for job in jobs])
-    counts = keys.group_by(KEY).aggregate([([], "count_all")])
-    repeated = counts.filter(pc.greater(counts["count_all"], 1))
+    """Of each run only a hash of what tells it apart is kept, eight bytes."""
+    hashes = np.sort(np.concatenate([_hashes(keys) for job in jobs for keys in _keys(job)]))
+    repeated = hashes[1:][hashes[1:] == hashes[:-1]]
     if len(repeated):
-        raise UserError(f"the run of {repeated['cell_id'][0]} is in more than one job of {study}")
+        runs = pd.concat([keys[np.isin(_hashes(keys), repeated)] for job in jobs for keys in _keys(job)])
+        cell_id = runs[runs.duplicated()].cell_id.iloc[0]
+        raise UserError(f"the run of {cell_id} is in more than one job of {study}")
+
+
+def _keys(job: Path) -> Iterator[pd.DataFrame]:
+    return (batch.to_pandas() for batch in read_batches(job / "runs.parquet", RUNS, KEY))
+
+
+def _hashes(keys: pd.DataFrame) -> NDArray[np.uint64]:
+    return np.asarray(pd.util.hash_pandas_object(keys, index=False), dtype=np.uint64)
 
 
 def main() -> None:

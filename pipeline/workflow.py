@@ -127,19 +127,26 @@ class Lab:
         #: The interpreter's own folder comes first, so that jobs run in the environment snakemake runs in.
         self.path = Path(sys.executable).parent.as_posix()
         self._load = lru_cache(maxsize=None)(self._study)
+        # Asked several times for every job: read anew only after a file was put into the folder.
+        self._read_rounds = lru_cache(maxsize=None)(lambda folder, written: read_rounds(Path(folder)))
         self._digest = lru_cache(maxsize=None)(_digest)
 
     # -- studies and jobs
 
     def study(self, name: str) -> Study:
         """A study with its extensions, which may be one more after a checkpoint than before."""
-        return self._load(name, read_rounds(self._extension(name)))
+        folder = self._extension(name)
+        try:
+            written = os.stat(folder).st_mtime_ns  # noqa: PTH116  (a Path for each of a million questions takes longer)
+        except (FileNotFoundError, NotADirectoryError):
+            return self._load(name, ())
+        return self._load(name, self._read_rounds(folder, written))
 
     def _study(self, name: str, rounds: tuple[tuple[Widening, ...], ...]) -> Study:
         return dataclasses.replace(load_study(name, self.overrides), rounds=rounds)
 
-    def _extension(self, study: str) -> Path:
-        return Path(self.results, study, "extension")
+    def _extension(self, study: str) -> str:
+        return f"{self.results}/{study}/extension"
 
     @property
     def studies(self) -> list[str]:
@@ -182,7 +189,7 @@ class Lab:
     def job_extension(self, wildcards: Any) -> list[str]:
         """Where a job's cells are written down, if they are not in the study's file."""
         known = self._load(wildcards.study, ())
-        return [] if wildcards.job in known.jobs else [f"extension={self._extension(wildcards.study).as_posix()}"]
+        return [] if wildcards.job in known.jobs else [f"extension={self._extension(wildcards.study)}"]
 
     def widened_tables(self, checkpoints: Any) -> Callable[[Any], list[str]]:
         """The tables of the cells that the next extension of each swept study adds, as an input function."""

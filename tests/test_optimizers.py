@@ -116,10 +116,35 @@ def test_configuration_composes(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_rule_is_loaded_under_its_name_and_may_be_stacked_unless_it_says_otherwise(name):
+    rule = optimizers.load(name)
+    assert (rule.name, rule.update.__name__, rule.elementwise) == (name, name, True)
+
+
+def test_a_name_that_no_rule_has_is_refused_with_those_that_there_are():
+    with pytest.raises(UserError, match=r"^optimizer=sdg is not allowed: .*\bsgd\b"):
+        optimizers.load("sdg")
+    assert sorted(path.stem for path in Path(optimizers.__path__[0]).glob("[a-z]*.py")) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_is_documented(name):
     update = optimizers.load(name).update
     assert ".. math::" in update.__doc__
     assert "References" in update.__doc__
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if optimizers.load(name).init_states(parameters(seed=0)) is not None]
+)
+def test_states_of_other_parameters_are_refused(name):
+    """A parameter without a state of its own would not be updated, and nobody would see it."""
+    config, params = config_of(name), parameters(seed=0)
+    rule = optimizers.load(name)
+    for p in params:
+        p.grad = torch.ones_like(p)
+    with pytest.raises(ValueError, match="argument 2 is shorter"):
+        rule.update(params, rule.init_states(params[:1]), {"lr": 0.1, **config.hyperparams})
 
 
 def test_names_are_loaded_without_torch():

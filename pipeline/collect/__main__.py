@@ -1,10 +1,16 @@
 """``python -m pipeline.collect``: many jobs' tables in, one study's tables out."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.errors import UserError, exit_on_user_error
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+    from numpy.typing import NDArray
 
 #: What tells two runs of a study apart.
 KEY = ["cell_id", "seed"]
@@ -34,17 +40,31 @@ def collect(jobs: Sequence[Path], out: Path) -> None:
 
 
 def _refuse_repeats(jobs: Sequence[Path], study: str) -> None:
-    """Of all runs, only what tells them apart is held at once: some fifty bytes each."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    """Of each run only a hash of what tells it apart is kept, eight bytes."""
+    import numpy as np
+    import pandas as pd
 
-    from pipeline.tables import RUNS, read_columns
+    hashes = np.sort(np.concatenate([_hashes(keys) for job in jobs for keys in _keys(job)]))
+    repeated = hashes[1:][hashes[1:] == hashes[:-1]]
+    if not len(repeated):
+        return
+    runs = pd.concat([keys[np.isin(_hashes(keys), repeated)] for job in jobs for keys in _keys(job)])
+    twice = runs[runs.duplicated()]  # none where two hashes are the same by chance
+    if len(twice):
+        raise UserError(f"the run of {twice.cell_id.iloc[0]} is in more than one job of {study}")
 
-    keys = pa.concat_tables([read_columns(job / "runs.parquet", RUNS, KEY) for job in jobs])
-    counts = keys.group_by(KEY).aggregate([([], "count_all")])
-    repeated = counts.filter(pc.greater(counts["count_all"], 1))
-    if len(repeated):
-        raise UserError(f"the run of {repeated['cell_id'][0]} is in more than one job of {study}")
+
+def _keys(job: Path) -> "Iterator[pd.DataFrame]":
+    from pipeline.tables import RUNS, read_batches
+
+    return (batch.to_pandas() for batch in read_batches(job / "runs.parquet", RUNS, KEY))
+
+
+def _hashes(keys: "pd.DataFrame") -> "NDArray[np.uint64]":
+    import numpy as np
+    import pandas as pd
+
+    return np.asarray(pd.util.hash_pandas_object(keys, index=False), dtype=np.uint64)
 
 
 def main() -> None:

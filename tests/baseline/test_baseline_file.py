@@ -16,6 +16,7 @@ from pipeline.claims.evidence import Evidence, StudyTables
 from pipeline.claims.ledger import read_ledger
 from pipeline.config.compose import CONF
 from pipeline.errors import UserError
+from pipeline.measure.table import Measured, write_measured
 from pipeline.tables import RUNS, write_table
 
 CLAIMS = CONF / "claims.yaml"
@@ -226,3 +227,18 @@ def test_nothing_in_common_is_no_success(results, baseline, tmp_path, capsys):
     assert compared(results, empty, "--out", tmp_path / "found.json") == 2
     assert "has nothing in common with" in capsys.readouterr().err
     assert not (tmp_path / "found.json").exists()
+
+
+def test_a_number_that_is_not_defined_is_stored_as_nothing():
+    undefined = Baseline({}, {}, (), (Number("0 over 0", math.nan, 0.0, math.inf, 2, "repeats"),))
+    (back,) = from_text(to_text(undefined), "x").ratios
+    assert (back.value, back.low, back.high) == (None, 0.0, math.inf)
+
+
+def test_the_ratios_of_a_measured_step_are_in_the_baseline(results, tmp_path, capsys):
+    row = {"optimizer": "sgd", "batch_size": 10, "part": "step", "us_per_step": 10.0, "per": "step", "steps": 9}
+    row |= {"us_per_step_q25": 9.0, "us_per_step_q75": 11.0, "repeats": 4, "microseconds": 10.0}
+    table = pd.DataFrame([row | {"implementation": name} for name in ("scratch", "torch")])
+    write_measured(Measured("step_cost", table, {"machine": {}}), results / "measure" / "step_cost.parquet")
+    main(["store", "--results", str(results), "--baseline", str(tmp_path / "b.json")])
+    assert "3 cells, 1 ratios" in capsys.readouterr().out

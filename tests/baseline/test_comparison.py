@@ -204,3 +204,25 @@ def test_a_small_change_of_a_loss_is_told_in_per_cent():
     assert "0.25500 [0.24000, 0.26000] (2 % more)" in told(found, "old.json")
     found = between(CELL, replace(CELL, digest="bb", median=0.25 * (1 - 5e-5)))
     assert "(0.005 % less)" in told(found, "old.json")
+
+
+def test_a_ratio_that_turned_is_told_as_such_and_one_that_moved_is_not():
+    turned = told(between(RATIO, replace(RATIO, value=1.5, low=1.2, high=1.8)), "old.json")
+    assert "1 conclusion changed" in turned
+    assert "b 100 over b 1: 0.800 [0.700, 0.900], now 1.50 [1.20, 1.80]; it was on the other side of one" in turned
+    moved = told(between(RATIO, replace(RATIO, value=0.5, low=0.5, high=0.5)), "old.json")
+    assert "no conclusion changed" in moved
+    assert "b 100 over b 1: 0.800 [0.700, 0.900], now 0.500\n" in moved
+
+
+def test_a_verdict_that_was_lost_is_told_apart_from_one_that_turned():
+    text = told(between(CLAIM, replace(CLAIM, verdict="inconclusive")), "old.json")
+    assert "Was “holds”, is “inconclusive” (no longer decided)." in text
+    text = told(between(replace(CLAIM, verdict="inconclusive"), CLAIM), "old.json")
+    assert "Was “inconclusive”, is “holds” (can be decided now)." in text
+
+
+def test_no_share_is_told_of_a_loss_that_was_or_is_infinite():
+    gone = replace(CELL, median=math.inf, high=math.inf, digest="bb")
+    for was, now in ((CELL, gone), (gone, CELL)):
+        assert "%" not in told(between(was, now), "old.json")

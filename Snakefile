@@ -24,7 +24,7 @@ shell.prefix(f"export PATH={lab.path}:$PATH MLFLOW_DISABLE_TELEMETRY=true; ")
 
 
 wildcard_constraints:
-    study="|".join(lab.studies),
+    study="|".join(lab.studies) or "none",
     data="[A-Za-z0-9_]+",
     whiten="standardize|zca|none",
     round="[1-9][0-9]*",

@@ -8,21 +8,23 @@ import dataclasses
 import hashlib
 import json
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import Study, checks, load_study
+from pipeline.config import Study, load_study
 from pipeline.config.cell import Cell
-from pipeline.config.compose import compose_cell, parse_overrides
+from pipeline.config.compose import CONF, as_overrides, compose_cell
 from pipeline.config.data import DigitsConfig
 from pipeline.config.extension import Widening, read_rounds
 from pipeline.config.study import study_names
 from pipeline.errors import UserError, exit_on_user_error
 from pipeline.frameworks import FRAMEWORKS
 from pipeline.measure import MEASUREMENTS, Measurement
+from pipeline.request import read_request
 
 #: The code behind each stage. An edit reruns the stages that list the file, and what hangs on them.
 #: ``pipeline/config`` is in none: what it decides reaches a job through the cells in its parameters.
@@ -106,26 +108,13 @@ class Lab:
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        unknown = sorted(set(config) - {"overrides", "results", "studies", "measurements"})
-        if unknown:
-            raise UserError(
-                f"--config {unknown[0]}={config[unknown[0]]} is not allowed: the keys are results, studies, "
-                f"measurements and overrides, as in --config 'overrides=[{unknown[0]}={config[unknown[0]]}]'"
-            )
-        given = config.get("overrides") or []
-        if not isinstance(given, str | list):
-            raise UserError(
-                f"--config overrides={given} is not allowed: it must be a list, as in 'overrides=[epochs=4]'"
-            )
-        self._chosen = {
-            key: _names(key, config.get(key), allowed)
-            for key, allowed in (("studies", study_names()), ("measurements", sorted(MEASUREMENTS)))
-        }
-        self.overrides = [str(text) for text in ([given] if isinstance(given, str) else given)]
-        parse_overrides(self.overrides)
-        self.results = Path(str(config.get("results", "results"))).as_posix()
+        request = read_request(config)
+        self._chosen = {"studies": request.studies, "measurements": request.measurements}
+        self.overrides = request.overrides
+        self.cell_overrides = request.cell_overrides
+        self.results = request.results
         #: The interpreter's own folder comes first, so that jobs run in the environment snakemake runs in.
-        self.path = Path(sys.executable).parent.as_posix()
+        self.path = shlex.quote(Path(sys.executable).parent.as_posix())
         self._load = lru_cache(maxsize=None)(self._study)
         # Asked several times for every job: read anew only after a file was put into the folder.
         self._read_rounds = lru_cache(maxsize=None)(lambda folder, written: read_rounds(Path(folder)))
@@ -189,7 +178,13 @@ class Lab:
     def job_extension(self, wildcards: Any) -> list[str]:
         """Where a job's cells are written down, if they are not in the study's file."""
         known = self._load(wildcards.study, ())
-        return [] if wildcards.job in known.jobs else [f"extension={self._extension(wildcards.study)}"]
+        extension = self._extension(wildcards.study)
+        return [] if wildcards.job in known.jobs else as_overrides({"extension": extension})
+
+    def job_places(self, wildcards: Any, output: Any) -> list[str]:
+        """Where a job reads and writes, quoted as Hydra needs it: the results' folder may have any name."""
+        out = Path(output.runs).parent.as_posix()
+        return as_overrides({"out": out, "data_dir": f"{self.results}/data", "hydra.run.dir": out})
 
     def widened_tables(self, checkpoints: Any) -> Callable[[Any], list[str]]:
         """The tables of the cells that the next extension of each swept study adds, as an input function."""
@@ -218,7 +213,8 @@ class Lab:
             blocks |= {config.model._target_, config.schedule._target_}
             if config.implementation == "scratch":
                 blocks.add(f"pipeline.optimizers.{config.optimizer.name}.{config.optimizer.name}")
-        files = {"/".join(target.split(".")[:-1]) + ".py" for target in blocks}
+        own = {target for target in blocks if target.startswith("pipeline.")}  # not what conf/targets.yaml adds
+        files = {"/".join(target.split(".")[:-1]) + ".py" for target in own}
         if any(isinstance(cell.config.data, DigitsConfig) for cell in self.job(wildcards)):
             files.add("pipeline/digits.py")
         return self._training_code + sorted(files)
@@ -227,12 +223,16 @@ class Lab:
         """The configuration files that a job's cells are composed of."""
         groups = ("data", "model", "optimizer", "schedule", "sampling")
         chosen = {(group, getattr(cell.config, group).name) for cell in self.job(wildcards) for group in groups}
+        for group, name in sorted(chosen):
+            if not (CONF / group / f"{name}.yaml").is_file():
+                raise UserError(f"{group}.name={name} is not allowed: there is no conf/{group}/{name}.yaml")
         return sorted(f"conf/{group}/{name}.yaml" for group, name in chosen)
 
     @cached_property
     def _training_code(self) -> list[str]:
         return self.code("train")
 
+    @exit_on_user_error()
     def job_files(self, wildcards: Any) -> str:
         """A digest of a job's code and configuration files: when one of them is edited, the job runs again.
 
@@ -309,7 +309,7 @@ class Lab:
     @exit_on_user_error()
     def _measured_cell(self) -> Cell:
         """The configuration's own cell; measurements read a table, so it is the default's where that has images."""
-        config = compose_cell(self.overrides)
+        config = compose_cell(self.cell_overrides)
         return Cell(compose_cell() if isinstance(config.data, DigitsConfig) else config)
 
     def measure_inputs(self, name: str) -> dict[str, str]:
@@ -335,7 +335,7 @@ class Lab:
     @exit_on_user_error()
     def default_data(self) -> str:
         """The whitened table of the configuration's own data set: its minimum stands in the figures."""
-        return self.whitened(Cell(compose_cell(self.overrides)))
+        return self.whitened(Cell(compose_cell(self.cell_overrides)))
 
     def data_conf(self, wildcards: Any) -> list[str]:
         """The configuration files of a data set."""
@@ -382,13 +382,3 @@ def _digest(files: tuple[str, ...]) -> str:
         content = Path(name).read_bytes()
         digest.update(f"{name} {len(content)}\n".encode() + content)
     return digest.hexdigest()[:16]
-
-
-def _names(key: str, given: Any, allowed: list[str]) -> list[str] | None:
-    """Read a list of names from Snakemake's ``config``; None where nothing was said."""
-    if given is None:
-        return None
-    names = [str(name) for name in ([given] if isinstance(given, str) else given)]
-    for name in names:
-        checks.one_of(f"--config {key}", name, allowed)
-    return names

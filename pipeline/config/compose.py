@@ -71,7 +71,7 @@ def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
     parser = OverridesParser.create()
     values: dict[str, Any] = {}
     for text in overrides:
-        _check_text(text)
+        check_text(text)
         try:
             override: Override = parser.parse_override(text)
         except (HydraException, RecursionError) as error:
@@ -84,8 +84,14 @@ def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
     return values
 
 
-def _check_text(text: str) -> None:
-    """Refuse what could not be stored, and what must not be."""
+def check_text(text: str) -> None:
+    """Refuse an override that could not be stored, or must not be.
+
+    Raises
+    ------
+    UserError
+        If it is no text in UTF-8, or holds a URL with a password.
+    """
     try:
         text.encode()
     except UnicodeEncodeError:

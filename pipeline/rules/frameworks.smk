@@ -19,7 +19,7 @@ rule framework_problem:
     conda:
         "../../environment.yml"
     params:
-        overrides=lab.overrides,
+        overrides=lab.cell_overrides,
     shell:
         "python -m pipeline.frameworks prepare --data {input.data:q} --out {output:q} {params.overrides:q}"
         " > {log:q} 2>&1"
@@ -41,7 +41,7 @@ rule framework_environment:
     params:
         folder=".frameworks/{framework}",
     shell:
-        "python -m pipeline.frameworks environment {wildcards.framework} --folder {params.folder:q}"
+        "python -m pipeline.frameworks environment {wildcards.framework:q} --folder {params.folder:q}"
         " --out {output:q} > {log:q} 2>&1"
 
 
@@ -61,7 +61,7 @@ rule framework_run:
         "../../environment.yml"
     threads: workflow.cores
     shell:
-        "python -m pipeline.frameworks run {wildcards.framework} --environment {input.environment:q}"
+        "python -m pipeline.frameworks run {wildcards.framework:q} --environment {input.environment:q}"
         " --problem {input.problem:q} --out {output:q} > {log:q} 2>&1"
 
 

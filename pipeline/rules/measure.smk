@@ -21,7 +21,7 @@ for name, measurement in lab.measurements.items():
             name=name,
             options=lab.measure_options,
         shell:
-            "python -m pipeline.measure {params.name} {params.options:q} --out {output:q} > {log:q} 2>&1"
+            "python -m pipeline.measure {params.name:q} {params.options:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule measure:

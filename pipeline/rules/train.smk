@@ -13,13 +13,11 @@ rule train:
     resources:
         gpu=lab.job_gpus,
     params:
-        out=subpath(output.runs, parent=True),
-        data_dir=f"{results}/data",
+        places=lab.job_places,
         overrides=lab.overrides,
         extension=lab.job_extension,
         cells=lab.job_cells,
         files=lab.job_files,
     shell:
-        "python -m pipeline.train study={wildcards.study} job={wildcards.job} {params.extension:q} {params.overrides:q}"
-        " out={params.out:q} data_dir={params.data_dir:q} track=false"
-        " hydra.run.dir={params.out:q} > {log:q} 2>&1"
+        "python -m pipeline.train study={wildcards.study:q} job={wildcards.job:q} {params.extension:q}"
+        " {params.overrides:q} {params.places:q} track=false > {log:q} 2>&1"

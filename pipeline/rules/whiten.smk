@@ -16,4 +16,4 @@ rule whiten:
         overrides=lab.data_overrides,
     shell:
         "python -m pipeline.whiten --raw {input.raw:q} --out {output:q}"
-        " {params.overrides:q} data.whiten={wildcards.whiten} > {log:q} 2>&1"
+        " {params.overrides:q} data.whiten={wildcards.whiten:q} > {log:q} 2>&1"

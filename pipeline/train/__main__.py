@@ -12,19 +12,42 @@ A study, or what the workflow launches::
     python -m pipeline.train study=textbook job=all out=somewhere
 """
 
-import hydra
-from omegaconf import DictConfig
+import os
+import sys
 
-from pipeline.config.compose import CONF
-from pipeline.errors import exit_on_user_error
+import hydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from pipeline.config.compose import CONF, first_line
+from pipeline.errors import UserError, exit_on_user_error
 from pipeline.train.app import job_of, train_jobs
+from pipeline.train.command_line import check_command_line
+
+
+@exit_on_user_error()
+def main() -> None:
+    """Check the command line, then hand it to Hydra.
+
+    Raises
+    ------
+    SystemExit
+        With status 2 after a mistake of the user's.
+    """
+    check_command_line(sys.argv[1:])
+    # Hydra would print its own errors over many lines; so it is asked to raise them.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    try:
+        train()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(f"{' '.join(sys.argv[1:])}: {first_line(error)}") from None
 
 
 @hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")
-def main(config: DictConfig) -> None:
+def train(config: DictConfig) -> None:
     """Train what the configuration says."""
-    with exit_on_user_error():
-        train_jobs([job_of(config)])
+    train_jobs([job_of(config)])
 
 
 if __name__ == "__main__":

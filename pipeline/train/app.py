@@ -10,12 +10,10 @@ from omegaconf import DictConfig
 
 from pipeline.config import Cell, checks, load_study
 from pipeline.config.compose import cell_config
+from pipeline.train.command_line import RIM
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: Keys of ``config.yaml`` that choose what is trained and where it goes, and are not a cell's.
-RIM = ("study", "job", "extension", "out", "label", "mlflow_uri", "track", "data_dir")
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,8 @@ def _chosen_cells(config: DictConfig) -> list[Cell]:
         return [Cell(cell_config(config), label=config.label)]
     given = HydraConfig.get().overrides.task
     overrides = [text for text in given if text.lstrip("+").split("=")[0] not in RIM]
-    study = load_study(config.study.name, overrides, Path(config.extension) if config.extension else None)
+    name = HydraConfig.get().runtime.choices["study"]
+    study = load_study(name, overrides, Path(config.extension) if config.extension else None)
     if config.job is None:
         return study.cells
     checks.one_of("job", config.job, study.jobs)

@@ -8,6 +8,7 @@ are those of one device, and so are the losses, to rounding.
 import gc
 import logging
 import os
+import re
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import ProcessExitedException, spawn
 
 from pipeline.config.cell import Cell
 from pipeline.dataset import Dataset
@@ -113,7 +114,7 @@ def train_on_many(
     Parameters
     ----------
     runs : sequence of (Cell, int)
-        Alike in ``trainer.devices``.
+        Alike in ``trainer``.
     datasets : mapping
         Data name to data set.
     progress : callable, optional
@@ -153,8 +154,28 @@ def _launch(runs: Sequence[Run], datasets: Mapping[str, Dataset], folder: Path) 
     # Spawned, not forked: a fork of a process that has used CUDA, or threads, is broken.
     try:
         spawn(_work, (_free_port(), list(runs), dict(datasets), folder), nprocs=trainer.devices)
-    except Exception:
-        logger.exception("a run on %d devices failed", trainer.devices)
+    except Exception as failure:
+        if _is_time_out(failure):
+            logger.error(
+                "a device kept the others waiting for more than trainer.timeout=%g seconds, so the run ends as an "
+                "error; where steps really take that long, set a higher trainer.timeout",
+                trainer.timeout,
+            )
+        else:
+            logger.exception("a run on %d devices failed", trainer.devices)
+
+
+def _is_time_out(failure: Exception) -> bool:
+    """Whether a process failed because it waited too long for another.
+
+    Gloo raises; NCCL's watchdog ends the process.
+    """
+    if isinstance(failure, ProcessExitedException):
+        return failure.signal_name == "SIGABRT"
+    # The line that names the exception: a traceback's lines of code may have the word in them as well.
+    return (
+        re.search(r"^[\w.]*(Error|Exception): .*timed?[ -]?out", str(failure), re.IGNORECASE | re.MULTILINE) is not None
+    )
 
 
 def _free_port() -> int:

@@ -12,6 +12,7 @@ from pipeline.dataset import Dataset
 from pipeline.train.clock import no_garbage_collection, one_thread
 from pipeline.train.fit import quiet_lightning
 from pipeline.train.many_devices import train_on_many
+from pipeline.train.placement import placed, reproducible
 from pipeline.train.plan import Stack, plan
 from pipeline.train.readings import Progress, Trajectories
 from pipeline.train.rows import Tables
@@ -45,11 +46,17 @@ def train_cells(
         One row a run; see :data:`pipeline.tables.RUNS`.
     curves : DataFrame
         One row a reading; see :data:`pipeline.tables.CURVES`.
+
+    Raises
+    ------
+    UserError
+        If a cell asks for GPUs that are not there.
     """
+    cells = placed(cells)
     tables = Tables(cells, datasets)
     alone, stacks = plan(cells)
     solo = [cell for cell in alone if cell.config.trainer.devices == 1]
-    with quiet_lightning(), one_thread(), no_garbage_collection():
+    with quiet_lightning(), one_thread(), no_garbage_collection(), reproducible(cells):
         _warm_up(solo, datasets)
         for cell, seed in _interleaved(solo):
             tables.add([cell], [seed], _train_solo(cell, seed, datasets, progress), engine="solo")

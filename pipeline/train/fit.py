@@ -12,6 +12,7 @@ from pytorch_lightning.strategies import DDPStrategy, Strategy
 
 from pipeline.config.schema import TrainerConfig
 from pipeline.train.intervals import Intervals
+from pipeline.train.placement import backend
 from pipeline.train.readings import Progress, Readings, Trajectories
 
 
@@ -58,7 +59,7 @@ def fit(
     """
     readings = Readings(run, intervals, progress)  # type: ignore[arg-type]
     trainer = pl.Trainer(
-        accelerator=config.accelerator,
+        accelerator=backend(config),
         devices=config.devices,
         strategy=_strategy(config),
         use_distributed_sampler=False,

@@ -22,12 +22,12 @@ from torch.multiprocessing.spawn import ProcessExitedException, spawn
 
 from pipeline.config.cell import Cell
 from pipeline.dataset import Dataset
-from pipeline.errors import UserError
 from pipeline.files import written_whole
 from pipeline.train.clock import no_garbage_collection, one_thread
 from pipeline.train.fit import fit, quiet_lightning
 from pipeline.train.intervals import Intervals, intervals_of
 from pipeline.train.order import draw_epoch
+from pipeline.train.placement import reproducible
 from pipeline.train.readings import Progress, Trajectories, read_trajectories, write_trajectories
 from pipeline.train.solo import SoloRun
 
@@ -146,11 +146,6 @@ def train_on_many(
 def _launch(runs: Sequence[Run], datasets: Mapping[str, Dataset], folder: Path) -> None:
     """Start the processes and wait for them."""
     trainer = runs[0][0].config.trainer
-    if trainer.accelerator == "gpu" and torch.cuda.device_count() < trainer.devices:
-        raise UserError(
-            f"trainer.devices={trainer.devices} is not allowed with trainer.accelerator=gpu: this machine has "
-            f"{torch.cuda.device_count()} CUDA devices"
-        )
     # Spawned, not forked: a fork of a process that has used CUDA, or threads, is broken.
     try:
         spawn(_work, (_free_port(), list(runs), dict(datasets), folder), nprocs=trainer.devices)
@@ -189,7 +184,8 @@ def _work(rank: int, port: int, runs: Sequence[Run], datasets: Mapping[str, Data
     # What Lightning's environment reads where processes are started by someone else.
     os.environ |= {"LOCAL_RANK": str(rank), "NODE_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     warmed = set()
-    with quiet_lightning(), one_thread(), no_garbage_collection():
+    cells = [cell for cell, _ in runs]
+    with quiet_lightning(), one_thread(), no_garbage_collection(), reproducible(cells):
         for number, (cell, seed) in enumerate(runs):
             dataset = datasets[cell.config.data.name]
             if cell.id not in warmed:

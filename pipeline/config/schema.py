@@ -165,7 +165,7 @@ class TrainerConfig:
         """Check ranges."""
         checks.one_of("trainer.accelerator", self.accelerator, ("cpu", "gpu", "auto"))
         checks.whole("trainer.devices", self.devices, least=1, most=256)
-        checks.number("trainer.timeout", self.timeout, above=0.0, below=1e7)  # four months; torch ends at 2**63 ns
+        checks.number("trainer.timeout", self.timeout, above=0.0, below=1e7)
 
 
 @dataclass

@@ -105,7 +105,7 @@ class SlurmNode:
 
     def jobs(self):
         """Every job that the controller remembers: number to the fields of ``scontrol show job``."""
-        shown = self.ask("scontrol", "--oneliner", "show", "job")
+        shown = self.ask("scontrol", "--oneliner", "--details", "show", "job")
         jobs = [dict(word.split("=", 1) for word in line.split() if "=" in word) for line in shown.splitlines()]
         return {int(job["JobId"]): job for job in jobs if "JobId" in job}
 

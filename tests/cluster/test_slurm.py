@@ -1,5 +1,7 @@
 """The workflow on a real Slurm: the same tables, whatever happens to its jobs."""
 
+import re
+
 import pandas as pd
 import pytest
 import torch
@@ -32,6 +34,16 @@ SMALL_SWEEP = {
     "lr_points": 4,
     "common": {"data": "airfoil_twin", "epochs": 1},
     "grid": {"optimizer": ["sgd", "adam"], "batch_size": [10, 100]},
+}
+#: A job on one GPU, and one on two.
+ON_GPUS = {
+    "name": "on_gpus",
+    "pack_by": ["lr"],
+    "common": {"data": "airfoil_twin", "batch_size": 100, "epochs": 1},
+    "cells": {
+        "one": {"lr": 0.1, "trainer": "gpu"},
+        "two": {"lr": 0.2, "trainer": "ddp", "trainer.accelerator": "gpu"},
+    },
 }
 CLOCKS = ["train_seconds", "seconds_per_epoch", "seconds"]
 
@@ -137,21 +149,21 @@ def test_small_jobs_travel_together(many, many_expected):
     assert_same(many.folder / "results" / "many", many_expected)
 
 
-@pytest.mark.parametrize("devices", [1, 2])
-def test_a_job_on_gpus_is_given_as_many_as_it_asks_for(many, devices):
-    trainer = {1: "trainer=gpu", 2: "trainer=ddp,trainer.accelerator=gpu"}[devices]
-    status, _ = many.finish(many.start("many", "--retries", "0", "--config", f"overrides=[{trainer},lr=0.1,epochs=1]"))
-    [(number, job)] = many.jobs().items()
-    assert job["TresPerJob"] == f"gres:gpu:{devices}"
-    # Slurm's own counters, and what the job sees of it
-    log = next((many.folder / "results" / "logs" / "slurm").rglob(f"{number}.log")).read_text()
-    assert f"gpu={devices}" in log.replace(" ", "")
-    if torch.cuda.device_count() >= devices:
-        assert status == 0
-        assert job["JobState"] == "COMPLETED"
-    else:  # then the training says so, and the job fails
-        assert status != 0
-        assert job["JobState"] == "FAILED"
-        said = (many.folder / "results" / "logs" / "train" / "many" / "lr0p1.log").read_text()
-        assert said.startswith("error: trainer.")
-        assert "Traceback" not in said
+def test_a_job_on_gpus_is_given_as_many_as_it_asks_for(slurm_lab):
+    lab = slurm_lab
+    add_study(lab, ON_GPUS)
+    status, said = lab.finish(lab.start("on_gpus", "--retries", "0"))
+    by_job = {job["Comment"].split("on_gpus_")[-1]: (number, job) for number, job in lab.jobs().items()}
+    for name, devices in (("lr0p1", 1), ("lr0p2", 2)):
+        number, job = by_job[name]
+        assert job["TresPerJob"] == f"gres:gpu:{devices}"  # what sbatch was told ...
+        assert job["JOB_GRES"] == f"gpu:{devices}"  # ... and what Slurm gave
+        log = next((lab.folder / "results" / "logs" / "slurm").rglob(f"{number}.log")).read_text()
+        assert re.search(rf"resources: .*\bgpu={devices}\b", log), log
+        if torch.cuda.device_count() >= devices:
+            assert job["JobState"] == "COMPLETED", said[-4000:]
+        else:  # then the training says so, and the job fails
+            assert (status != 0, job["JobState"]) == (True, "FAILED")
+            told = (lab.folder / "results" / "logs" / "train" / "on_gpus" / f"{name}.log").read_text()
+            assert told.startswith("error: trainer.")
+            assert "Traceback" not in told

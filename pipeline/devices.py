@@ -87,10 +87,10 @@ def reserved(wanted: int) -> Iterator[list[str]]:
 def _take(name: str, held: ExitStack) -> bool:
     """Lock a GPU for as long as ``held`` is open, if it is free."""
     folder = Path(tempfile.gettempdir(), f"minibatch-lab-{getpass.getuser()}")
-    folder.mkdir(exist_ok=True)
     try:
+        folder.mkdir(exist_ok=True)
         held.enter_context(FileLock(folder / f"{name}.lock").acquire(blocking=False))
-    except Timeout:
+    except (Timeout, OSError):  # OSError: there is nowhere to write; then GPUs are shared
         return False
     return True
 

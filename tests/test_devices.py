@@ -226,6 +226,14 @@ def test_jobs_side_by_side_take_different_gpus_and_share_only_where_none_is_free
         assert again == ["GPU-a"]
 
 
+def test_where_no_lock_can_be_written_the_first_gpus_are_taken(machine, monkeypatch, tmp_path):
+    machine("GPU-a", "GPU-b")
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(devices.tempfile, "gettempdir", lambda: str(tmp_path / "file"))
+    with reserved(1) as chosen:
+        assert chosen == ["GPU-a"]
+
+
 def test_what_slurm_or_the_user_has_chosen_stays(machine, monkeypatch):
     machine("GPU-a", "GPU-b")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")

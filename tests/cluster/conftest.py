@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from .slurm_node import CORES, running, why_not
+from .slurm_node import CORES, WITH_US, running, why_not
 
 #: Where the logs of the runs are left, for whoever wants to see what Slurm did.
 KEPT = Path(os.environ.get("SLURM_TEST_LOGS", ROOT / "results" / "logs" / "slurm-tests"))
@@ -59,7 +59,7 @@ class SlurmLab:
         environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
         with self.log.open("wb") as log:
             running = subprocess.Popen(
-                ["snakemake", "--workflow-profile", "profiles/slurm", *HERE, *arguments],
+                [*WITH_US, "snakemake", "--workflow-profile", "profiles/slurm", *HERE, *arguments],
                 cwd=self.folder,
                 env=environment,
                 stdout=log,

@@ -15,7 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 #: What must be installed; Debian: slurm-wlm and munge.
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol", "setpriv")
+#: So that nothing outlives tests that are killed.
+WITH_US = ("setpriv", "--pdeathsig", "TERM")
 _SBIN = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 #: Cores and GPUs that Slurm is told of. There may be fewer: the tests are about who is given what, not about speed.
@@ -206,7 +208,7 @@ def _daemon(node, program, *options):
     """Start a daemon in the foreground of its own session, so that it can be waited for."""
     with (node.logs / f"{program}.out").open("wb") as out:
         return subprocess.Popen(
-            [shutil.which(program, path=_SBIN), *options],
+            [*WITH_US, shutil.which(program, path=_SBIN), *options],
             env={**os.environ, "SLURM_CONF": str(node.conf)},
             stdin=subprocess.DEVNULL,
             stdout=out,

@@ -38,6 +38,7 @@ SMALL_SWEEP = {
 #: A job on one GPU, and one on two.
 ON_GPUS = {
     "name": "on_gpus",
+    "engine": "stacked",  # untimed, so that they run side by side
     "pack_by": ["lr"],
     "common": {"data": "airfoil_twin", "batch_size": 100, "epochs": 1},
     "cells": {

@@ -1,6 +1,6 @@
 # make          set up .venv and run everything: results/report.html, mlflow.db
 #               make ARGS="--config 'studies=[textbook]' 'measurements=[]'" runs the chapter's own runs only
-# make test     every test            make test-quick   the quick ones
+# make test     every test            make test-quick   the quick ones      make test-gpu   those for a GPU
 # make check    format, lint, types   make bench        timings against plain PyTorch
 # make ui       browse MLflow         make lock         pin the dependencies anew
 # make compare  which conclusions changed since baselines/reference.json, which `make baseline` stores
@@ -17,7 +17,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # than everything else that most of them do.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: all setup setup-dev test test-quick check format bench baseline compare coverage mutate ui lock clean
+.PHONY: all setup setup-dev test test-quick test-gpu check format bench baseline compare coverage mutate ui lock clean
 .DEFAULT_GOAL := all
 
 all: setup
@@ -43,6 +43,10 @@ test: setup-dev
 
 test-quick: setup-dev
 	python -m pytest -n auto -m "not slow"
+
+# One process: a GPU is not shared. Where torch finds none, each is skipped and says so.
+test-gpu: setup-dev
+	python -m pytest -m gpu -rs
 
 check: setup-dev
 	ruff check .

@@ -21,6 +21,7 @@ from pipeline.config.compose import CONF, as_overrides, compose_cell
 from pipeline.config.data import DigitsConfig
 from pipeline.config.extension import Widening, read_rounds
 from pipeline.config.study import study_names
+from pipeline.devices import gpus_wanted
 from pipeline.errors import UserError, exit_on_user_error
 from pipeline.frameworks import FRAMEWORKS
 from pipeline.measure import MEASUREMENTS, Measurement
@@ -34,7 +35,7 @@ _STAGE_CODE = {
     "whiten": ("whiten/*.py",),
     "digits": ("digits.py",),
     "many_devices": ("measure/many_devices.py",),
-    "train": ("train/*.py", "dataset.py", "tables.py", "models/__init__.py", "optimizers/__init__.py"),
+    "train": ("train/*.py", "devices.py", "dataset.py", "tables.py", "models/__init__.py", "optimizers/__init__.py"),
     "collect": ("collect/*.py", "tables.py"),
     "track": ("track/*.py", "tables.py", "config/cell.py"),
     "extend": ("analysis/*.py", "tables.py"),
@@ -246,18 +247,19 @@ class Lab:
         cells = [f"{cell.id}/{cell.config.seeds}/{cell.config.engine}" for cell in self.job(wildcards)]
         return hashlib.sha256("\n".join(cells).encode()).hexdigest()[:16]
 
-    def job_threads(self, wildcards: Any, cores: int) -> int:
-        """A job that is timed holds the whole machine, so that nothing runs beside it."""
+    def job_threads(self, wildcards: Any, cores: int, gpus: int | None = None) -> int:
+        """A job that is timed holds the whole machine, so that nothing runs beside it.
+
+        On one of several GPUs, it holds that GPU and its share of the cores.
+        """
         if self.study(wildcards.study).config.engine == "solo":
-            return cores
+            wanted = self.job_gpus(wildcards)
+            return max(1, cores * wanted // gpus) if gpus and 0 < wanted < gpus else cores
         return min(cores, max(cell.config.trainer.devices for cell in self.job(wildcards)))
 
     def job_gpus(self, wildcards: Any) -> int:
         """GPU tokens that a job takes."""
-        return max(
-            cell.config.trainer.devices if cell.config.trainer.accelerator == "gpu" else 0
-            for cell in self.job(wildcards)
-        )
+        return gpus_wanted(cell.config.trainer for cell in self.job(wildcards))
 
     @property
     def frameworks(self) -> list[str]:

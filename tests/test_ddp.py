@@ -1,10 +1,15 @@
 """Two processes that share every minibatch train as one process does."""
 
+import os
+import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
+import psutil
 import pytest
+from conftest import ROOT
 
 from pipeline.config import Cell, compose_cell
 from pipeline.config.schema import TrainerConfig
@@ -86,3 +91,41 @@ def test_a_job_takes_a_core_for_each_process(study, threads):
     assert lab.job_threads(Wildcards, 8) == threads
     assert lab.job_gpus(Wildcards) == 0
     assert Lab({"overrides": ["trainer=ddp", "trainer.accelerator=gpu"]}).job_gpus(Wildcards) == 2
+
+
+def workers(process):
+    """The processes that a training command has started, one a device."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    return [child for child in children if "spawn_main" in " ".join(child.cmdline())]
+
+
+@pytest.mark.slow
+def test_a_device_that_stalls_ends_its_run_after_the_time_that_is_set_and_spares_what_is_done(tmp_path):
+    folder = tmp_path / "tmp"  # where the first process writes down each run that is done
+    folder.mkdir()
+    command = (
+        *(sys.executable, "-m", "pipeline.train", "trainer=ddp", "trainer.timeout=20", "data=airfoil_twin"),
+        *("batch_size=1", "lr=0.005", "epochs=5", "seeds=2", "track=false"),
+        *(f"data_dir={tmp_path}/data", f"hydra.run.dir={tmp_path}/out"),
+    )
+    with (tmp_path / "log").open("wb") as log:
+        training = subprocess.Popen(
+            command, cwd=ROOT, env={**os.environ, "TMPDIR": str(folder)}, stdout=log, stderr=subprocess.STDOUT
+        )
+    deadline = time.monotonic() + 300
+    while not list(folder.glob("*/0")):
+        assert training.poll() is None, (tmp_path / "log").read_text()
+        assert time.monotonic() < deadline, "the first run was never done"
+        time.sleep(0.02)
+    workers(training)[-1].suspend()
+    assert training.wait(timeout=300) == 0
+    said = (tmp_path / "log").read_text()
+    assert "a device kept the others waiting for more than trainer.timeout=20 seconds" in said
+    assert "Traceback" not in said
+    runs = read_table(tmp_path / "out" / "runs.parquet", RUNS)
+    assert runs.status.tolist() == ["ok", "error"]
+
+
+def test_a_time_out_must_be_a_time():
+    with pytest.raises(UserError, match=r"trainer.timeout=0.0 is not allowed: it must be a finite number above 0"):
+        compose_cell(["trainer=ddp", "trainer.timeout=0"])

@@ -153,16 +153,19 @@ class SamplingConfig:
 class TrainerConfig:
     """Where training runs; passed to Lightning's Trainer.
 
-    More than one device: one process each, and each takes its share of every minibatch.
+    More than one device: one process each, and each takes its share of every minibatch. A device that keeps
+    the others waiting for longer than ``timeout`` seconds ends the run.
     """
 
     accelerator: str = "cpu"
     devices: int = 1
+    timeout: float = 300.0
 
     def __post_init__(self) -> None:
         """Check ranges."""
         checks.one_of("trainer.accelerator", self.accelerator, ("cpu", "gpu", "auto"))
         checks.whole("trainer.devices", self.devices, least=1, most=256)
+        checks.number("trainer.timeout", self.timeout, above=0.0, below=1e7)
 
 
 @dataclass

@@ -1,3 +1,7 @@
+# As many as this machine's profile says it has; None on a cluster, which counts its own.
+gpu_tokens = workflow.global_resources.get("gpu").value
+
+
 rule train:
     input:
         data=lab.job_data,
@@ -9,7 +13,7 @@ rule train:
     priority: 1
     conda:
         "../../environment.yml"
-    threads: lambda wildcards: lab.job_threads(wildcards, workflow.cores)
+    threads: lambda wildcards: lab.job_threads(wildcards, workflow.cores, gpu_tokens)
     resources:
         gpu=lab.job_gpus,
     params:

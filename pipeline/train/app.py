@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from pipeline.config import Cell, checks, load_study
 from pipeline.config.compose import cell_config
+from pipeline.devices import gpus_wanted, reserved
 from pipeline.train.command_line import RIM
 
 if TYPE_CHECKING:
@@ -85,7 +86,8 @@ def train_jobs(jobs: Sequence[Job], engine: str | None = None) -> None:
     if engine is not None:
         cells = {key: replace(cell, config=replace(cell.config, engine=engine)) for key, cell in cells.items()}
     folders = {cell.id: job.data_dir for job in jobs for cell in job.cells}
-    runs, curves = _train(list(cells.values()), folders)
+    with reserved(gpus_wanted(cell.config.trainer for cell in cells.values())):
+        runs, curves = _train(list(cells.values()), folders)
     for job in jobs:
         own = {cell.id for cell in job.cells}
         write_table(runs[runs.cell_id.isin(own)], RUNS, job.out / "runs.parquet")
@@ -107,7 +109,9 @@ def _train(cells: Sequence[Cell], folders: Mapping[str, Path]) -> "tuple[pd.Data
 
     from pipeline.dataset import prepared
     from pipeline.train.cells import train_cells
+    from pipeline.train.placement import placed
 
+    cells = placed(cells)  # a GPU that is not there is told before anything is fetched
     groups: dict[tuple[Path, str, str, int, int], list[Cell]] = {}
     for cell in cells:
         data = cell.config.data

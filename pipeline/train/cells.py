@@ -3,6 +3,7 @@
 import gc
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple
 
 import pandas as pd
 
@@ -11,6 +12,7 @@ from pipeline.dataset import Dataset
 from pipeline.train.clock import no_garbage_collection, one_thread
 from pipeline.train.fit import quiet_lightning
 from pipeline.train.many_devices import train_on_many
+from pipeline.train.placement import placed, reproducible
 from pipeline.train.plan import Stack, plan
 from pipeline.train.readings import Progress, Trajectories
 from pipeline.train.rows import Tables
@@ -44,23 +46,37 @@ def train_cells(
         One row a run; see :data:`pipeline.tables.RUNS`.
     curves : DataFrame
         One row a reading; see :data:`pipeline.tables.CURVES`.
+
+    Raises
+    ------
+    UserError
+        If a cell asks for GPUs that are not there.
     """
+    cells = placed(cells)
     tables = Tables(cells, datasets)
     alone, stacks = plan(cells)
     solo = [cell for cell in alone if cell.config.trainer.devices == 1]
-    with quiet_lightning(), one_thread(), no_garbage_collection():
+    with quiet_lightning(), one_thread(), no_garbage_collection(), reproducible(cells):
         _warm_up(solo, datasets)
         for cell, seed in _interleaved(solo):
             tables.add([cell], [seed], _train_solo(cell, seed, datasets, progress), engine="solo")
             gc.collect()  # between the runs, where no clock is running
-        for devices in sorted({cell.config.trainer.devices for cell in alone} - {1}):
-            runs = _interleaved([cell for cell in alone if cell.config.trainer.devices == devices])
+        for together in _alike_in_trainer([cell for cell in alone if cell.config.trainer.devices > 1]):
+            runs = _interleaved(together)
             for cell, seed, trained in train_on_many(list(runs), datasets, progress):
                 tables.add([cell], [seed], trained, engine="solo")
         for stack in stacks:
             tables.add(stack.cells, stack.seeds, _train_stacked(stack, datasets, progress), engine="stacked")
             gc.collect()
     return tables.runs(), tables.curves()
+
+
+def _alike_in_trainer(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+    """Cells that can share their processes, together."""
+    groups: dict[tuple[object, ...], list[Cell]] = {}
+    for cell in cells:
+        groups.setdefault(astuple(cell.config.trainer), []).append(cell)
+    yield from groups.values()
 
 
 def _interleaved(cells: Sequence[Cell]) -> Iterator[tuple[Cell, int]]:

@@ -4,6 +4,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytorch_lightning as pl
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
@@ -11,6 +12,7 @@ from pytorch_lightning.strategies import DDPStrategy, Strategy
 
 from pipeline.config.schema import TrainerConfig
 from pipeline.train.intervals import Intervals
+from pipeline.train.placement import backend
 from pipeline.train.readings import Progress, Readings, Trajectories
 
 
@@ -24,9 +26,14 @@ class BareDDPStrategy(DDPStrategy):
         """Leave the module as it is."""
 
 
-def _strategy(devices: int) -> str | Strategy:
-    # Named, because otherwise the variables of a cluster's scheduler would choose another environment.
-    return "auto" if devices == 1 else BareDDPStrategy(cluster_environment=LightningEnvironment())
+def _strategy(config: TrainerConfig) -> str | Strategy:
+    if config.devices == 1:
+        return "auto"
+    return BareDDPStrategy(
+        # Named, because otherwise the variables of a cluster's scheduler would choose another environment.
+        cluster_environment=LightningEnvironment(),
+        timeout=timedelta(seconds=config.timeout),
+    )
 
 
 def fit(
@@ -52,9 +59,9 @@ def fit(
     """
     readings = Readings(run, intervals, progress)  # type: ignore[arg-type]
     trainer = pl.Trainer(
-        accelerator=config.accelerator,
+        accelerator=backend(config),
         devices=config.devices,
-        strategy=_strategy(config.devices),
+        strategy=_strategy(config),
         use_distributed_sampler=False,
         max_epochs=1,  # one pass over the intervals, which hold all the epochs
         callbacks=[readings],

@@ -8,6 +8,7 @@ are those of one device, and so are the losses, to rounding.
 import gc
 import logging
 import os
+import re
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,16 +18,16 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
-from torch.multiprocessing.spawn import spawn
+from torch.multiprocessing.spawn import ProcessExitedException, spawn
 
 from pipeline.config.cell import Cell
 from pipeline.dataset import Dataset
-from pipeline.errors import UserError
 from pipeline.files import written_whole
 from pipeline.train.clock import no_garbage_collection, one_thread
 from pipeline.train.fit import fit, quiet_lightning
 from pipeline.train.intervals import Intervals, intervals_of
 from pipeline.train.order import draw_epoch
+from pipeline.train.placement import reproducible
 from pipeline.train.readings import Progress, Trajectories, read_trajectories, write_trajectories
 from pipeline.train.solo import SoloRun
 
@@ -113,7 +114,7 @@ def train_on_many(
     Parameters
     ----------
     runs : sequence of (Cell, int)
-        Alike in ``trainer.devices``.
+        Alike in ``trainer``.
     datasets : mapping
         Data name to data set.
     progress : callable, optional
@@ -145,16 +146,31 @@ def train_on_many(
 def _launch(runs: Sequence[Run], datasets: Mapping[str, Dataset], folder: Path) -> None:
     """Start the processes and wait for them."""
     trainer = runs[0][0].config.trainer
-    if trainer.accelerator == "gpu" and torch.cuda.device_count() < trainer.devices:
-        raise UserError(
-            f"trainer.devices={trainer.devices} is not allowed with trainer.accelerator=gpu: this machine has "
-            f"{torch.cuda.device_count()} CUDA devices"
-        )
     # Spawned, not forked: a fork of a process that has used CUDA, or threads, is broken.
     try:
         spawn(_work, (_free_port(), list(runs), dict(datasets), folder), nprocs=trainer.devices)
-    except Exception:
-        logger.exception("a run on %d devices failed", trainer.devices)
+    except Exception as failure:
+        if _is_time_out(failure):
+            logger.error(
+                "a device kept the others waiting for more than trainer.timeout=%g seconds, so the run ends as an "
+                "error; where steps really take that long, set a higher trainer.timeout",
+                trainer.timeout,
+            )
+        else:
+            logger.exception("a run on %d devices failed", trainer.devices)
+
+
+def _is_time_out(failure: Exception) -> bool:
+    """Whether a process failed because it waited too long for another.
+
+    Gloo raises; NCCL's watchdog ends the process.
+    """
+    if isinstance(failure, ProcessExitedException):
+        return failure.signal_name == "SIGABRT"
+    # The line that names the exception: a traceback's lines of code may have the word in them as well.
+    return (
+        re.search(r"^[\w.]*(Error|Exception): .*timed?[ -]?out", str(failure), re.IGNORECASE | re.MULTILINE) is not None
+    )
 
 
 def _free_port() -> int:
@@ -168,7 +184,8 @@ def _work(rank: int, port: int, runs: Sequence[Run], datasets: Mapping[str, Data
     # What Lightning's environment reads where processes are started by someone else.
     os.environ |= {"LOCAL_RANK": str(rank), "NODE_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     warmed = set()
-    with quiet_lightning(), one_thread(), no_garbage_collection():
+    cells = [cell for cell, _ in runs]
+    with quiet_lightning(), one_thread(), no_garbage_collection(), reproducible(cells):
         for number, (cell, seed) in enumerate(runs):
             dataset = datasets[cell.config.data.name]
             if cell.id not in warmed:

@@ -16,6 +16,7 @@ from pipeline.train.clock import Clock
 from pipeline.train.fit import fit
 from pipeline.train.intervals import intervals_of
 from pipeline.train.order import generator, minibatches
+from pipeline.train.placement import backend
 from pipeline.train.readings import Progress, Trajectories
 from pipeline.train.task import TASKS, accuracy
 from pipeline.train.update import ScratchUpdate, TorchUpdate, Update
@@ -141,7 +142,7 @@ def train_solo(cell: Cell, seed: int, dataset: Dataset, progress: Progress | Non
 
 def warm_up(cell: Cell, dataset: Dataset) -> None:
     """Train for a moment, untimed, so that no run pays for what torch does once."""
-    run = SoloRun(cell, 0, dataset)
+    run = SoloRun(cell, 0, dataset).to(backend(cell.config.trainer))
     run.configure_optimizers()
     run.on_fit_start()
     run.training_step(min(cell.steps, 30), 0)

@@ -36,10 +36,10 @@ include: "pipeline/rules/digits.smk"
 include: "pipeline/rules/train.smk"
 include: "pipeline/rules/collect.smk"
 include: "pipeline/rules/extend.smk"
-include: "pipeline/rules/track.smk"
 include: "pipeline/rules/measure.smk"
 include: "pipeline/rules/many_devices.smk"
 include: "pipeline/rules/figures.smk"
+include: "pipeline/rules/track.smk"
 include: "pipeline/rules/claims.smk"
 include: "pipeline/rules/report.smk"
 include: "pipeline/rules/frameworks.smk"
@@ -49,4 +49,5 @@ rule all:
     default_target: True
     input:
         rules.report.output,
-        expand(rules.log_runs.output, study=lab.default_studies),
+        rules.log_runs.output,
+        rules.log_figures.output,

@@ -26,6 +26,7 @@ from pipeline.errors import UserError, exit_on_user_error
 from pipeline.frameworks import FRAMEWORKS
 from pipeline.measure import MEASUREMENTS, Measurement
 from pipeline.request import read_request
+from pipeline.track.uri import DEFAULT_URI, masked
 
 #: The code behind each stage. An edit reruns the stages that list the file, and what hangs on them.
 #: ``pipeline/config`` is in none: what it decides reaches a job through the cells in its parameters.
@@ -351,8 +352,15 @@ class Lab:
     @property
     def tracking_store(self) -> str:
         """A digest of where MLflow keeps its runs: with another store, everything is logged again."""
-        uri = os.environ.get("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
+        # Without the password: Snakemake writes its parameters down, and a new password is not a new store.
+        uri = masked(os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI)
         return hashlib.sha256(uri.encode()).hexdigest()[:16]
+
+    @property
+    def drawn(self) -> list[str]:
+        """The command line that says where the figures are, if they have been drawn."""
+        captions = Path(self.results, "figures", "captions.json")
+        return [f"--figures={captions.as_posix()}"] if captions.exists() else []
 
     def warn_of_twin(self) -> None:
         """Say so where a real copy of the data was named and the offline twin is still in its place.

@@ -17,9 +17,11 @@ from mlflow.entities import ViewType
 from pipeline.errors import UserError
 from pipeline.tables import CURVES, RUNS, write_table
 from pipeline.track.__main__ import main
-from pipeline.track.log import Summary, log_study
-from pipeline.track.record import MAX_BATCH, fingerprints, records
-from pipeline.track.store import absolute_uri, connect, ensure_store, masked
+from pipeline.track.fingerprint import fingerprints
+from pipeline.track.log import Counts, log_study
+from pipeline.track.record import MAX_BATCH, records
+from pipeline.track.store import connect, ensure_store
+from pipeline.track.uri import absolute_uri, masked
 
 ROOT = Path(__file__).parents[1]
 
@@ -142,8 +144,9 @@ def test_a_cell_is_one_finished_run_with_its_seeds_inside(uri):
     assert {point.step: point.value for point in by_seed} == {0: 0.2, 1: 0.3, 2: 0.4}
 
 
-def test_a_cell_without_a_label_is_named_by_its_id():
-    assert record_of(*one_cell("s", "sgd-b10")).name == "sgd-b10"
+def test_a_cell_without_a_label_is_named_by_what_people_look_for():
+    assert record_of(*one_cell("s", "sgd-b10")).name == "momentum b=10 lr=0.05"
+    assert record_of(*one_cell("s", implementation="torch")).name == "momentum b=10 lr=0.05 torch"
 
 
 def test_torch_runs_show_the_half_of_the_optimizer_that_torch_read():
@@ -156,7 +159,7 @@ def test_the_offline_twin_is_named_and_its_hash_is_not_the_real_datas():
     runs, curves = one_cell("s", data="airfoil_twin")
     assert record_of(runs, curves).tags["offline_twin"] == "true"
     assert record_of(runs, curves).data is None
-    data = record_of(runs, curves, provenance={"sha1": "a" * 40, "source": "generated"}).data
+    data = record_of(runs, curves, provenance=[{"name": "airfoil_twin", "sha1": "a" * 40, "source": "generated"}]).data
     assert (data.name, data.digest) == ("airfoil_twin", "a" * 36)
 
 
@@ -238,9 +241,9 @@ def test_any_change_of_a_row_changes_the_fingerprint(column):
 
 def test_logging_twice_changes_nothing(uri):
     study = tables(one_cell("twice", "a"), one_cell("twice", "b", (math.inf, 0.1)))
-    assert log_study(*study, uri, complete=True) == Summary(logged=2, unchanged=0, removed=0)
+    assert log_study(*study, uri, complete=True) == Counts(logged=2, unchanged=0, removed=0)
     before = {cell: run.to_dictionary() for cell, run in runs_of(uri, "twice").items()}
-    assert log_study(*study, uri, complete=True) == Summary(logged=0, unchanged=2, removed=0)
+    assert log_study(*study, uri, complete=True) == Counts(logged=0, unchanged=2, removed=0)
     assert {cell: run.to_dictionary() for cell, run in runs_of(uri, "twice").items()} == before
 
 
@@ -248,7 +251,7 @@ def test_a_changed_cell_replaces_its_old_run(uri):
     log_study(*tables(one_cell("changed", "a"), one_cell("changed", "b")), uri, complete=True)
     kept = runs_of(uri, "changed")["a"].info.run_id
     changed = tables(one_cell("changed", "a"), one_cell("changed", "b", (0.1, 0.1)))
-    assert log_study(*changed, uri, complete=True) == Summary(logged=1, unchanged=1, removed=1)
+    assert log_study(*changed, uri, complete=True) == Counts(logged=1, unchanged=1, removed=1)
     assert count(uri, "changed") == 2
     assert runs_of(uri, "changed")["a"].info.run_id == kept
     assert runs_of(uri, "changed")["b"].data.metrics["final_loss"] == 0.1
@@ -259,7 +262,7 @@ def test_a_vanished_cell_is_removed_from_a_complete_study_only(uri):
     log_study(*one_cell("vanish's neighbour", "a"), uri, complete=True)
     assert log_study(*one_cell("vanish", "a"), uri, complete=False).removed == 0
     assert count(uri, "vanish") == 2
-    assert log_study(*one_cell("vanish", "a"), uri, complete=True) == Summary(logged=0, unchanged=1, removed=1)
+    assert log_study(*one_cell("vanish", "a"), uri, complete=True) == Counts(logged=0, unchanged=1, removed=1)
     assert set(runs_of(uri, "vanish")) == {"a"}
 
 
@@ -273,7 +276,7 @@ def test_a_kill_between_the_new_run_and_the_old_one_is_healed(uri, monkeypatch):
         patch.setattr(MlflowClient, "delete_run", killed)
         log_study(*one_cell("killed", losses=(0.2,)), uri, complete=True)
     assert count(uri, "killed") == 2
-    assert log_study(*one_cell("killed", losses=(0.2,)), uri, complete=True) == Summary(0, 1, 1)
+    assert log_study(*one_cell("killed", losses=(0.2,)), uri, complete=True) == Counts(0, 1, 1)
     assert count(uri, "killed") == 1
     assert runs_of(uri, "killed")["a"].data.metrics["final_loss"] == 0.2
 
@@ -282,7 +285,7 @@ def test_a_run_that_was_never_ended_is_replaced(uri):
     runs, curves = one_cell("zombie")
     tags = {"study": "zombie", "cell_id": "a"} | fingerprints(runs, curves)["a"]._asdict()
     zombie = connect(uri).create_run(ensure_store(uri), tags=tags)  # as a killed process leaves it
-    assert log_study(runs, curves, uri, complete=True) == Summary(1, 0, 1)
+    assert log_study(runs, curves, uri, complete=True) == Counts(1, 0, 1)
     assert runs_of(uri, "zombie")["a"].info.status == "FINISHED"
     assert connect(uri).get_run(zombie.info.run_id).info.status == "KILLED"  # in the bin it does not run either
 
@@ -382,7 +385,7 @@ def test_two_studies_in_one_table_are_refused(uri):
 
 def test_an_empty_table_is_nothing_to_log(uri):
     runs, curves = one_cell("empty")
-    assert log_study(runs[:0], curves[:0], uri, complete=True) == Summary(0, 0, 0)
+    assert log_study(runs[:0], curves[:0], uri, complete=True) == Counts(0, 0, 0)
 
 
 # -- the command

@@ -1,45 +1,51 @@
-# The store and the experiment exist before anyone writes: writers that meet a fresh SQLite file at
-# the same moment break each other's schema. Its address is read from MLFLOW_TRACKING_URI by the command
-# itself: it may hold a password, which belongs in no log.
-rule store:
-    input:
-        code=lab.code("track"),
-    output:
-        f"{results}/track/store.json",
-    log:
-        f"{results}/logs/track/store.log",
-    priority: 1
-    localrule: True
-    conda:
-        "../../environment.yml"
-    params:
-        store=lab.tracking_store,
-    shell:
-        "python -m pipeline.track --init --done {output:q} > {log:q} 2>&1"
-
-
+# One job logs every study, because starting MLflow takes longer than logging most of them. It is the
+# workflow's only writer and makes the store itself. The store's address is read from MLFLOW_TRACKING_URI
+# by the command: it may hold a password, which belongs in no log. Nothing but the figures' own job below
+# waits for it, so that a store that is down costs the workflow nothing but this one job.
 rule log_runs:
     input:
-        store=ancient(rules.store.output),
-        runs=rules.collect.output.runs,
-        curves=rules.collect.output.curves,
+        tables=expand(rules.collect.output, study=lab.default_studies),
         code=lab.code("track"),
     output:
-        f"{results}/track/{{study}}.json",
+        f"{results}/track/runs.json",
     log:
-        f"{results}/logs/track/{{study}}.log",
+        f"{results}/logs/track/runs.log",
     priority: 1
     localrule: True
     conda:
         "../../environment.yml"
     params:
         store=lab.tracking_store,
-        study=subpath(input.runs, parent=True),
+        studies=lab.folders(lab.default_studies),
+        data=f"{results}/data",
     shell:
-        "python -m pipeline.track {params.study:q} --done {output:q} > {log:q} 2>&1"
+        "python -m pipeline.track {params.studies:q} --data {params.data:q} --done {output:q} > {log:q} 2>&1"
 
 
-# Has no output, so it always runs: after mlflow.db was deleted, this rebuilds it from the tables.
+# The figures are drawn while the runs are logged.
+rule log_figures:
+    input:
+        runs=ancient(rules.log_runs.output),
+        tables=expand(rules.collect.output, study=lab.default_studies),
+        figures=rules.figures.output[0],
+        code=lab.code("track"),
+    output:
+        f"{results}/track/figures.json",
+    log:
+        f"{results}/logs/track/figures.log",
+    localrule: True
+    conda:
+        "../../environment.yml"
+    params:
+        store=lab.tracking_store,
+        studies=lab.folders(lab.default_studies),
+    shell:
+        "python -m pipeline.track {params.studies:q} --only-summaries --figures {input.figures:q} --done {output:q}"
+        " > {log:q} 2>&1"
+
+
+# Has no output, so it always runs: it catches up with what a store that was down has missed, and rebuilds
+# mlflow.db from the tables after that was deleted.
 rule track:
     input:
         tables=expand(rules.collect.output, study=lab.default_studies),
@@ -50,6 +56,9 @@ rule track:
         "../../environment.yml"
     params:
         studies=lab.folders(lab.default_studies),
+        data=f"{results}/data",
+        figures=lambda wildcards: lab.drawn,
         done=f"{results}/track/track.json",
     shell:
-        "python -m pipeline.track {params.studies:q} --done {params.done:q} 2>&1 | tee {log:q}"
+        "python -m pipeline.track {params.studies:q} --data {params.data:q} {params.figures:q}"
+        " --done {params.done:q} 2>&1 | tee {log:q}"

@@ -1,4 +1,4 @@
-"""``python -m pipeline.track [--uri URI] STUDY_DIR... --done FILE``: log studies to MLflow, or ``--init`` the store."""
+"""``python -m pipeline.track STUDY_DIR...``: log studies to MLflow; ``--init``: make the store only."""
 
 import argparse
 import dataclasses
@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import exit_on_user_error
+from pipeline.errors import UserError, exit_on_user_error
 from pipeline.files import written_whole
-from pipeline.track.store import DEFAULT_URI, EXPERIMENT, ensure_store, masked
+from pipeline.track.uri import DEFAULT_URI, PATIENCE, masked
 
 
 @exit_on_user_error()
@@ -27,47 +27,85 @@ def main(arguments: Sequence[str] | None = None) -> None:
     SystemExit
         With status 2 after a mistake of the user's.
     """
+    parser = _parser()
+    options = parser.parse_intermixed_args(arguments)
+    if options.init == bool(options.studies):
+        parser.error("give one STUDY_DIR or more, or --init")
+    if options.patience < 0:
+        parser.error(f"--patience {options.patience} is not allowed: it must be a number of seconds, 0 or more")
+    # MLFLOW_TRACKING_URI is read here, not in the help: it may hold a password.
+    uri = options.uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
+    done = _init(uri, options.patience) if options.init else _log(uri, options)
+    if options.done is not None:
+        with written_whole(options.done) as temporary:
+            temporary.write_text(json.dumps(done, indent=2) + "\n", encoding="utf-8")
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.track", description="Log studies to MLflow: one run per cell, nothing twice."
     )
     parser.add_argument("studies", nargs="*", type=Path, metavar="STUDY_DIR", help="with runs.parquet, curves.parquet")
     parser.add_argument("--init", action="store_true", help="only make the store and the experiment")
+    parser.add_argument("--uri", help=f"MLflow tracking URI (MLFLOW_TRACKING_URI, else {DEFAULT_URI})")
     parser.add_argument(
-        "--uri",
-        default=os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI,
-        help=f"MLflow tracking URI (MLFLOW_TRACKING_URI, else {DEFAULT_URI})",
+        "--figures", type=Path, metavar="FILE", help="captions.json: log each study's figures on its summary run too"
     )
-    parser.add_argument("--provenance", type=Path, metavar="FILE", help="where the data came from, as JSON")
-    parser.add_argument("--done", type=Path, required=True, metavar="FILE", help="written at the end: JSON with counts")
-    options = parser.parse_intermixed_args(arguments)
-    if options.init == bool(options.studies):
-        parser.error("give one STUDY_DIR or more, or --init")
-    # Here and below, so that --help answers at once.
+    parser.add_argument("--only-summaries", action="store_true", help="with --figures: leave the cells alone")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of the data, with their provenance")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=PATIENCE,
+        metavar="SECONDS",
+        help="how long to try a store that does not answer (%(default)s)",
+    )
+    parser.add_argument("--done", type=Path, metavar="FILE", help="written at the end: JSON with counts")
+    return parser
 
-    done = _init(options.uri) if options.init else _log(options.studies, options.uri, options.provenance)
-    with written_whole(options.done) as temporary:
-        temporary.write_text(json.dumps(done, indent=2) + "\n", encoding="utf-8")
+
+# MLflow and pandas are imported below, so that --help answers at once.
 
 
-def _init(uri: str) -> dict[str, Any]:
-    ensure_store(uri)
+def _init(uri: str, patience: float) -> dict[str, Any]:
+    from pipeline.track.retry import with_patience
+    from pipeline.track.store import EXPERIMENT, open_store
+    from pipeline.track.uri import absolute_uri
+
+    with_patience(absolute_uri(uri), lambda: open_store(uri), patience)
     print(f"{masked(uri)}: ready")
     return {"experiment": EXPERIMENT}
 
 
-def _log(folders: Sequence[Path], uri: str, provenance: Path | None) -> dict[str, Any]:
+def _log(uri: str, options: argparse.Namespace) -> dict[str, Any]:
     from pipeline.tables import CURVES, RUNS, read_table
-    from pipeline.track.log import log_study
+    from pipeline.track.log import log_study, log_summary
+    from pipeline.track.summary import figures_of, summarize
 
-    origin = json.loads(provenance.read_text(encoding="utf-8")) if provenance else None
+    origins = [] if options.data is None else [_provenance(path) for path in sorted(options.data.glob("*.json"))]
     done: dict[str, Any] = {}
-    for folder in folders:
+    for folder in options.studies:
         runs = read_table(folder / "runs.parquet", RUNS)
-        curves = read_table(folder / "curves.parquet", CURVES)
-        summary = log_study(runs, curves, uri, complete=True, folder=folder, provenance=origin)
-        print(f"{folder.name}: {summary}")
-        done[folder.name] = dataclasses.asdict(summary)
+        if not options.only_summaries:
+            curves = read_table(folder / "curves.parquet", CURVES)
+            counts = log_study(
+                runs, curves, uri, complete=True, folder=folder, provenance=origins, patience=options.patience
+            )
+            print(f"{folder.name}: {counts}", flush=True)
+            done[folder.name] = dataclasses.asdict(counts)
+        if options.figures is not None and not runs.empty:
+            summary = summarize(runs, figures_of(str(runs["study"].iloc[0]), options.figures))
+            counts = log_summary(summary, uri, patience=options.patience)
+            print(f"{folder.name}'s summary: {counts}", flush=True)
+            done[f"{folder.name} summary"] = dataclasses.asdict(counts)
     return done
+
+
+def _provenance(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} is not a JSON object: {error}") from None
 
 
 if __name__ == "__main__":

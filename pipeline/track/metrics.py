@@ -1,0 +1,132 @@
+"""The numbers of a cell's MLflow run: finals, seeds and curves, few enough for one batch."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.track.fingerprint import KEY, Columns
+
+#: Seeds whose final losses are logged one by one; beyond, an even choice of them.
+MAX_SEEDS = 300
+
+
+class Reading(NamedTuple):
+    """One value of a metric.
+
+    ``seconds`` are training seconds since the run's start, so that MLflow's relative time axis
+    shows the loss against them.
+    """
+
+    key: str
+    value: float
+    step: int
+    seconds: float
+
+
+@np.errstate(over="ignore")  # to infinity, which is left out
+def finals_of(cell: Columns) -> dict[str, float]:
+    """Give one number a metric; those that are not finite are left out.
+
+    A diverged run's final loss is infinite, whatever it was frozen at; an errored run has none.
+    """
+    ok, diverged = cell["status"] == "ok", cell["status"] == "diverged"
+    losses = cell["final_loss"][ok]
+    finals = {"steps": _median(cell["steps"]), "examples": _median(cell["examples"])}
+    if ok.any() or diverged.any():
+        finals["final_loss"] = float(np.median([*losses, *[np.inf] * int(diverged.sum())]))
+    if ok.any() and not diverged.any():
+        finals["final_loss_mean"] = float(losses.mean())
+        finals["final_loss_sd"] = float(losses.std(ddof=1)) if len(losses) > 1 else np.nan
+    finals["best_loss"] = _median(cell["best_loss"])
+    finals["accuracy"] = _median(cell["accuracy"][ok])
+    # A diverged run stopped early: its seconds are not a run's.
+    finals |= {name: _median(cell[name][ok]) for name in ("train_seconds", "seconds_per_epoch")}
+    finals["diverged_step"] = _median(cell["diverged_step"][diverged])
+    return {key: value for key, value in finals.items() if np.isfinite(value)}
+
+
+def seed_finals(cell: Columns) -> list[tuple[int, float]]:
+    """Give the final loss of each seed that ended well."""
+    ok = (cell["status"] == "ok") & np.isfinite(cell["final_loss"])
+    return [(int(seed), float(loss)) for seed, loss in zip(cell["seed"][ok], cell["final_loss"][ok], strict=True)]
+
+
+def _median(values: NDArray[np.float64]) -> float:
+    """Median of what is there; NaN where nothing is."""
+    values = values[~np.isnan(values)]
+    return float(np.median(values)) if len(values) else np.nan
+
+
+def curve_statistics(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """Give mean and quartiles of the loss at every step of every cell, over the runs that are well so far.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``cell_id, step, loss, loss_q25, loss_q75, seconds, runs``, in the order of cell and step.
+    """
+    readings = curves[["cell_id", "seed", "step", "seconds", "loss"]].merge(
+        runs[["cell_id", "seed", "diverged_step"]], on=KEY
+    )
+    diverged_step = readings["diverged_step"].to_numpy(dtype="float64", na_value=np.inf)
+    diverged_step[np.isnan(diverged_step)] = np.inf
+    loss = readings["loss"].to_numpy(dtype="float64", na_value=np.nan)
+    well = np.isfinite(loss) & (readings["step"].to_numpy() < diverged_step)
+    readings = readings[well].astype({"seconds": "float64", "loss": "float64"})
+    by_step = readings.groupby(["cell_id", "step"], sort=True)
+    return pd.DataFrame(
+        {
+            "loss": by_step["loss"].mean(),
+            "loss_q25": by_step["loss"].quantile(0.25),
+            "loss_q75": by_step["loss"].quantile(0.75),
+            "seconds": by_step["seconds"].median().fillna(0.0),
+            "runs": by_step.size(),
+        }
+    ).reset_index()
+
+
+def metrics_of(
+    finals: Mapping[str, float], seeds: list[tuple[int, float]], curve: Columns | None, room: int
+) -> tuple[list[Reading], dict[str, str]]:
+    """Fit a cell's metrics into one batch; the tags say what was thinned."""
+    notes: dict[str, str] = {}
+    kept_seeds = [seeds[i] for i in _evenly(len(seeds), MAX_SEEDS)]
+    if len(kept_seeds) < len(seeds):
+        notes["seeds_thinned"] = f"{len(kept_seeds)} of {len(seeds)} final losses"
+    last_step, last_second = int(finals["steps"]), finals.get("train_seconds", 0.0)
+    metrics = [Reading(key, value, last_step, last_second) for key, value in finals.items()]
+    metrics += [Reading("final_loss_by_seed", loss, seed, last_second) for seed, loss in kept_seeds]
+    if curve is None:
+        return metrics, notes
+    series = ["loss", "loss_q25", "loss_q75"]
+    if curve["runs"].min() < curve["runs"].max():  # some run was lost on the way: say how many a mean is over
+        series.append("runs")
+    kept = _evenly(len(curve["step"]), (room - len(metrics)) // len(series))
+    if len(kept) < len(curve["step"]):
+        notes["curve_thinned"] = f"{len(kept)} of {len(curve['step'])} readings"
+    curve = {key: values[kept] for key, values in curve.items()}
+    steps, seconds = curve["step"].tolist(), curve["seconds"].tolist()
+    for key in series:
+        values = curve[key].tolist()
+        metrics += [
+            Reading("loss_runs" if key == "runs" else key, float(value), int(step), second)
+            for value, step, second in zip(values, steps, seconds, strict=True)
+            if np.isfinite(value)
+        ]
+    return metrics, notes
+
+
+def _evenly(count: int, most: int) -> list[int]:
+    """At most ``most`` positions of ``count``, evenly spread, with the first and the last.
+
+    Examples
+    --------
+    >>> _evenly(9, 3), _evenly(3, 9)
+    ([0, 4, 8], [0, 1, 2])
+    """
+    if count <= most:
+        return list(range(count))
+    return [int(position) for position in np.unique(np.linspace(0, count - 1, most).round())]

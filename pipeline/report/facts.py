@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pipeline.figures import formats
 from pipeline.figures.cells import CellSummary, unstable
 from pipeline.figures.registry import Tables
-from pipeline.report.language import Language, mark
+from pipeline.report.language import ENGLISH, Language, mark
 
 #: What the catalogues must have: the machine's facts, whose names are looked up.
 MACHINE = (
@@ -111,7 +111,7 @@ def data_facts(
         }
     else:
         found = {key: provenance.get(key) for key in ("title", "credit", "licence", "source", "sha1")}
-        found["source"] = found["source"] and public_source(str(found["source"]))
+        found["source"] = found["source"] and public_source(str(found["source"]), lang)
     names = {
         "title": lang.say("Data"),
         "credit": lang.say("Credit"),
@@ -126,7 +126,7 @@ def data_facts(
     }
 
 
-def public_source(source: str) -> str:
+def public_source(source: str, lang: Language = ENGLISH) -> str:
     """Name a source without the folders of this machine: a report is made to be given away.
 
     Examples
@@ -136,4 +136,4 @@ def public_source(source: str) -> str:
     """
     if urlsplit(source).scheme in {"http", "https"} or not ("/" in source or "\\" in source):
         return source
-    return f"a local copy, {source.replace(chr(92), '/').rsplit('/', 1)[-1]}"
+    return lang.say("a local copy, {file}", file=source.replace("\\", "/").rsplit("/", 1)[-1])

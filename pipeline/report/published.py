@@ -8,19 +8,28 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline.report.language import mark
 from pipeline.report.published_siblings import SIBLINGS
 from pipeline.report.published_values import Expected, Published
 
 #: What the columns of the report's table are, and where their values come from.
 SOURCES = {
-    "Book": "The book's page for PyTorch (Dive into Deep Learning 1.x, section Minibatch Stochastic Gradient Descent, "
-    "after its timer was mended): final loss and seconds per epoch. Read as others quote them.",
-    "Notebooks": "Readers' notebooks of the time of the 0.16 and 0.17 editions: final losses. Their seconds are left "
-    "out, because the timer of those editions gave the time between two evaluations.",
-    "Authors": "30 runs stored by the authors in the history of the book's second edition (8 PyTorch, 7 MXNet, "
-    "6 TensorFlow, 9 JAX): the mean final loss.",
-    "1000 seeds": "Mean and standard deviation of the final loss over 1000 seeds of the textbook's protocol in plain "
-    "PyTorch, on the measured table.",
+    mark("Book"): mark(
+        "The book's page for PyTorch (Dive into Deep Learning 1.x, section Minibatch Stochastic Gradient Descent, "
+        "after its timer was mended): final loss and seconds per epoch. Read as others quote them."
+    ),
+    mark("Notebooks"): mark(
+        "Readers' notebooks of the time of the 0.16 and 0.17 editions: final losses. Their seconds are left "
+        "out, because the timer of those editions gave the time between two evaluations."
+    ),
+    mark("Authors"): mark(
+        "30 runs stored by the authors in the history of the book's second edition (8 PyTorch, 7 MXNet, "
+        "6 TensorFlow, 9 JAX): the mean final loss."
+    ),
+    mark("1000 seeds"): mark(
+        "Mean and standard deviation of the final loss over 1000 seeds of the textbook's protocol in plain "
+        "PyTorch, on the measured table."
+    ),
 }
 
 _TEXTBOOK: dict[str, Any] = {

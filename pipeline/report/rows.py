@@ -8,9 +8,12 @@ from numpy.typing import NDArray
 
 from pipeline.config.cell import examples_in, taxonomy, updates
 from pipeline.figures.cells import CellSummary, quantiles
-from pipeline.report.language import ENGLISH, Language
+from pipeline.report.language import ENGLISH, Language, mark
 from pipeline.report.published import published_for
 from pipeline.report.published_values import Published
+
+#: The kinds of batches, which are looked up.
+_KINDS = (mark("full-batch"), mark("mini-batch"), mark("stochastic"))
 
 
 @dataclass(frozen=True)

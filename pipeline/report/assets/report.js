@@ -53,17 +53,17 @@
   };
   document.querySelectorAll("table.sortable").forEach(makeSortable);
   for (const box of document.querySelectorAll("input[data-filters]")) {
-    const rows = [...byId(box.dataset.filters).tBodies[0].rows];
-    const texts = rows.map((row) => row.textContent.toLowerCase());
     const count = byId(box.dataset.count);
+    let texts = null;
     box.addEventListener("input", () => {
+      texts ??= new Map([...byId(box.dataset.filters).tBodies[0].rows].map((row) => [row, row.textContent.toLowerCase()]));
       const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
       let shown = 0;
-      rows.forEach((row, i) => {
-        row.hidden = !words.every((word) => texts[i].includes(word));
+      for (const [row, text] of texts) {
+        row.hidden = !words.every((word) => text.includes(word));
         shown += !row.hidden;
-      });
-      count.textContent = count.dataset.text.replace("{n}", shown).replace("{total}", rows.length);
+      }
+      count.textContent = count.dataset.text.replace("{n}", shown).replace("{total}", texts.size);
     });
   }
 
@@ -215,7 +215,7 @@
     spec.datasets = { points, chosen: [] };
     view?.finalize();
     const options = { ast: true, renderer: "svg", actions: false, tooltip: false, formatLocale: locale.format,
-      logLevel: vega.Error }; // no warnings that an empty data set has no extent
+      logLevel: 1 }; // Vega's Error: no warnings that an empty data set has no extent
     const result = await vegaEmbed(part.chart, spec, options);
     part.chart.querySelector("svg")?.setAttribute("aria-hidden", "true"); // its text equivalent stands below it
     return result.view;

@@ -1,4 +1,4 @@
-"""``python -m pipeline.report --out FILE --figures DIR [--claims FILE] [...] STUDY...``: write the report."""
+"""``python -m pipeline.report --out FILE --figures DIR [--claims FILE] [--lang pt] STUDY...``: write the report."""
 
 import argparse
 from collections.abc import Sequence
@@ -29,19 +29,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--step-cost", type=Path, metavar="FILE.parquet", help="the measured time of a step")
     parser.add_argument("--claims", type=Path, metavar="FILE.json", help="the verdicts, as of pipeline.claims")
+    parser.add_argument("--lang", default="en", metavar="en|pt", help="the report's language; en where nothing is said")
     parser.add_argument("studies", type=Path, nargs="+", metavar="STUDY", help="folders such as results/textbook")
     options = parser.parse_args(arguments)
     # Here, so that --help answers at once.
     from pipeline.dataset import load_dataset
     from pipeline.figures.studies import read_studies
     from pipeline.files import written_whole
-    from pipeline.report.page import read_figures, render
+    from pipeline.report.language import language
+    from pipeline.report.page import render
+    from pipeline.report.pictures import read_figures
     from pipeline.report.verdicts import read_verdicts
 
+    lang = language(options.lang)
     provenance = load_dataset(options.data, rows=1).provenance if options.data else None
     studies = read_studies(options.studies, options.data, options.step_cost)
-    verdicts = read_verdicts(options.claims) if options.claims else None
-    page = render(studies, read_figures(options.figures), provenance, verdicts)
+    verdicts = read_verdicts(options.claims, lang) if options.claims else None
+    page = render(studies, read_figures(options.figures), provenance, verdicts, lang)
     with written_whole(options.out) as temporary:
         temporary.write_text(page, encoding="utf-8")
     print(options.out)

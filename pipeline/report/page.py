@@ -1,88 +1,37 @@
-"""The page: everything above put into the template, with nothing left to load."""
+"""The page: everything else in this folder put into the templates, with nothing left to load."""
 
-import base64
-import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline.errors import UserError
-from pipeline.figures import formats
-from pipeline.figures.cells import CellSummary, unstable
 from pipeline.figures.registry import Tables
 from pipeline.machine import machine_facts, package_versions
-from pipeline.published import SOURCES
+from pipeline.report import facts
+from pipeline.report.answer import answer
+from pipeline.report.assets import assets
+from pipeline.report.browser import clock_titles, curves_data, seconds_kind
+from pipeline.report.curves import drawn
+from pipeline.report.language import ENGLISH, Language
+from pipeline.report.pictures import InlinedFigure
 from pipeline.report.rows import Row, table_rows
+from pipeline.report.sources import SOURCES
 from pipeline.report.summary import summarise
 from pipeline.report.sweep_section import is_sweep, sweep_section
-from pipeline.report.verdicts import Verdicts
+from pipeline.report.verdicts import SIGNS, Line, Verdicts
 
 
 @dataclass(frozen=True)
-class InlinedFigure:
-    """A figure with its picture inside.
+class ShownFigure:
+    """A figure as the page shows it: ``numbers`` is the English caption, where ``caption`` is another language's."""
 
-    Parameters
-    ----------
-    title, caption : str
-        Plain text.
-    study : str
-        The study it was drawn from; empty if it is of a measurement.
-    source : str
-        A ``data:`` URI.
-    measurement : str
-        The measurement it was drawn from; empty if it is of a study.
-    """
-
+    id: str
     title: str
     caption: str
-    study: str
     source: str
-    measurement: str = ""
-
-
-def read_figures(folder: Path) -> list[InlinedFigure]:
-    """Read the figures that ``python -m pipeline.figures`` drew.
-
-    Parameters
-    ----------
-    folder : Path
-        With ``captions.json`` and the SVG files it names.
-
-    Returns
-    -------
-    list of InlinedFigure
-
-    Raises
-    ------
-    UserError
-        If a file is missing or is no such file.
-    """
-    path = folder / "captions.json"
-    try:
-        return [
-            InlinedFigure(
-                title=str(entry["title"]),
-                caption=str(entry["caption"]),
-                study=str(entry["study"]),
-                source=_data_uri(folder / Path(entry["svg"]).name),
-                measurement=str(entry.get("measurement", "")),
-            )
-            for entry in json.loads(path.read_text(encoding="utf-8"))
-        ]
-    except OSError as error:
-        raise UserError(f"{error.filename} cannot be read: draw the figures with python -m pipeline.figures") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is not a list of captions ({error}): draw the figures again") from None
-
-
-def _data_uri(svg: Path) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.read_bytes()).decode()}"
+    numbers: str = ""
 
 
 def render(
@@ -90,6 +39,7 @@ def render(
     figures: Sequence[InlinedFigure],
     provenance: Mapping[str, Any] | None = None,
     verdicts: Verdicts | None = None,
+    lang: Language = ENGLISH,
 ) -> str:
     """Write the report.
 
@@ -104,12 +54,43 @@ def render(
         ``offline_twin``. Without it, what the cells' configuration says.
     verdicts : Verdicts, optional
         Those of the claims; without them the page has no table of claims.
+    lang : Language
+        The report's. The verdicts are to be read in the same one.
 
     Returns
     -------
     str
         An HTML page that loads nothing.
     """
+    data = facts.data_facts(studies, provenance, lang)
+    sections = [_study(name, tables, figures, data["title"]["value"], lang) for name, tables in studies.items()]
+    measurements = [_shown(figure, lang) for figure in figures if figure.measurement]
+    pictures = {figure.id: figure for study in sections for figure in study["figures"]}
+    pictures |= {figure.id: figure for figure in measurements}
+    twin = any(tables.offline_twin for tables in studies.values()) or bool((provenance or {}).get("offline_twin"))
+    twin = twin or any(line.offline_twin for line in (verdicts.lines if verdicts else ()))
+    return (
+        _environment(lang)
+        .get_template("report.html.j2")
+        .render(
+            studies=sections,
+            clocks=list(clock_titles(lang)),
+            clock_titles=clock_titles(lang),
+            curves=curves_data(sections, lang),
+            measurements=measurements,
+            data=data,
+            offline_twin=twin,
+            machine=machine_facts(),
+            versions=package_versions(),
+            sources=SOURCES,
+            verdicts=_numbered(verdicts, pictures) if verdicts else None,
+            signs=[(symbol, style, lang.word(verdict)) for verdict, (symbol, style) in SIGNS.items()],
+            assets=assets(),
+        )
+    )
+
+
+def _environment(lang: Language) -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=True,
@@ -117,109 +98,65 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    data = _data_facts(studies, provenance)
-    twin = any(tables.offline_twin for tables in studies.values()) or bool((provenance or {}).get("offline_twin"))
-    twin = twin or any(line.offline_twin for line in (verdicts.lines if verdicts else ()))
-    return environment.get_template("report.html.j2").render(
-        studies=[_study(name, tables, figures, data["Data"]) for name, tables in studies.items()],
-        measurements=[figure for figure in figures if figure.measurement],
-        data=data,
-        offline_twin=twin,
-        machine=machine_facts(),
-        versions=package_versions(),
-        sources=SOURCES,
-        verdicts=verdicts,
-    )
+    environment.globals |= {"lang": lang, "say": lang.say, "count": lang.count, "word": lang.word}
+    return environment
 
 
-def _study(name: str, tables: Tables, figures: Sequence[InlinedFigure], data_title: str) -> dict[str, Any]:
-    rows = table_rows(tables.cells)
-    sweep = sweep_section(tables) if is_sweep(tables) else None
+def _study(
+    name: str, tables: Tables, figures: Sequence[InlinedFigure], data_title: str, lang: Language
+) -> dict[str, Any]:
+    rows = table_rows(tables.cells, lang)
+    sweep = sweep_section(tables, lang) if is_sweep(tables) else None
+    chosen = drawn(tables)
     return {
         "name": name,
-        "summary": summarise(tables, rows, data_title, sweep=sweep is not None),
+        "summary": summarise(tables, rows, data_title, sweep=sweep is not None, lang=lang),
+        "answer": answer(chosen, lang),
+        "drawn": chosen,
+        "minimum": tables.minimum,
+        "seconds": seconds_kind(tables, chosen),
+        "losses": _losses(rows, lang),
         "sweep": sweep,
-        "figures": [figure for figure in figures if figure.study == name],
+        "figures": [_shown(figure, lang) for figure in figures if figure.study == name],
         "rows": rows,
-        "columns": _published_columns(rows),
+        # Without anything to be compared with, the columns would only be empty.
+        "columns": any(row.published for row in rows),
         "accuracies": any(row.accuracy for row in rows),
-        "clock": _clock(tables),
-        "statuses": _statuses(tables, notes=sweep is None),
+        "clock": facts.clock(tables, lang),
+        "statuses": facts.statuses(tables, lang, notes=sweep is None),
     }
 
 
-def _published_columns(rows: Sequence[Row]) -> bool:
-    """Whether any cell has something to be compared with; else the columns would only be empty."""
-    return any(row.published for row in rows)
+def _losses(rows: Sequence[Row], lang: Language) -> str:
+    """What the table's losses are: where there is an accuracy there are classes."""
+    if any(row.accuracy for row in rows):
+        return lang.say("One line a cell. Losses are mean cross-entropies over all training examples.")
+    return lang.say("One line a cell. Losses are half mean squared errors over all training rows.")
 
 
-def _statuses(tables: Tables, *, notes: bool) -> dict[str, Any]:
-    """How many runs ended how, and the cells about which there is more to say."""
-    cells = tables.cells
-    counts: Counter[str] = sum((Counter(cell.statuses) for cell in cells), Counter())
-    counted = {status: counts.get(status, 0) for status in dict.fromkeys(["ok", "diverged", "error", *counts])}
-    return {"counts": counted, "notes": _notes(cells) if notes else []}
+def _shown(figure: InlinedFigure, lang: Language) -> ShownFigure:
+    shown = ShownFigure(f"figure-{figure.name or 'unnamed'}", figure.title, figure.caption, figure.source)
+    texts = lang.figures.get(figure.name)
+    if texts is None:
+        return shown
+    return replace(shown, title=texts["title"], caption=texts["caption"], numbers=figure.caption)
 
 
-def _notes(cells: Sequence[CellSummary]) -> list[str]:
-    notes = []
-    for cell in cells:
-        for status, n in cell.statuses.items():
-            if status == "ok":
-                continue
-            rows = cell.runs[cell.runs["status"] == status]
-            text = f"{formats.quoted(cell.label)}: {n} of {len(cell.runs)} runs ended with status {status}"
-            steps = rows["diverged_step"].dropna().astype(float)
-            if len(steps):
-                text += f", noticed at step {steps.median():,.0f} (median)"
-            notes.append(f"{text}; seeds {formats.listed([str(seed) for seed in rows['seed']])}.")
-    for cell, initial, final in unstable(list(cells)):
-        notes.append(
-            f"{formats.quoted(cell.label)} has status ok and yet its loss rises from {formats.loss(initial)} to "
-            f"{formats.loss(final)}: it was on its way to divergence when its epochs were over."
-        )
-    return notes
-
-
-def _clock(tables: Tables) -> str:
-    """Say which runs have a clock."""
-    engines = Counter(map(str, tables.runs["engine"]))
-    timed = int(tables.runs["seconds_per_epoch"].notna().sum())
-    total = len(tables.runs)
-    if not timed:
-        return f"None of the {formats.count(total, 'run')} has a clock (engine {formats.listed(sorted(engines))})."
-    seeds = tables.runs.groupby("cell_id").size()
-    repeats = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
-    share = f"{timed:,} of {formats.count(total, 'run')}"
-    return f"{share} have a clock; a cell's seconds are the median of {repeats} repeats."
-
-
-def _data_facts(studies: Mapping[str, Tables], provenance: Mapping[str, Any] | None) -> dict[str, str]:
-    """Title, credit, licence, source and hash of the data."""
-    if provenance is None:
-        config = next(tables.cells[0].config.get("data", {}) for tables in studies.values())
-        return {
-            "Data": str(config.get("title") or config.get("name", "unknown data")),
-            "Credit": str(config.get("credit", "not recorded")),
-            "Licence": str(config.get("licence", "not recorded")),
+def _numbered(verdicts: Verdicts, pictures: Mapping[str, ShownFigure]) -> dict[str, Any]:
+    """The verdicts with anchors: ids of claims may hold anything, so claims are numbered."""
+    numbered = {}
+    for number, line in enumerate(verdicts.lines, 1):
+        picture = pictures.get(f"figure-{line.figure}")
+        numbered[line] = {
+            **{name: getattr(line, name) for name in Line.__dataclass_fields__},
+            "number": number,
+            "picture": picture.id if picture else "",
+            "picture_title": picture.title if picture else "",
         }
     return {
-        "Data": str(provenance.get("title", "unknown data")),
-        "Credit": str(provenance.get("credit", "not recorded")),
-        "Licence": str(provenance.get("licence", "not recorded")),
-        "Source": public_source(str(provenance.get("source", "not recorded"))),
-        "SHA-1": str(provenance.get("sha1", "not recorded")),
+        "summary": verdicts.summary,
+        "sources": verdicts.sources,
+        "lines": list(numbered.values()),
+        "headlines": [numbered[line] for line in verdicts.headlines],
+        "groups": [(name, [numbered[line] for line in lines]) for name, lines in verdicts.groups],
     }
-
-
-def public_source(source: str) -> str:
-    """Name a source without the folders of this machine: a report is made to be given away.
-
-    Examples
-    --------
-    >>> public_source("/home/ada/data/airfoil.dat"), public_source("https://example.org/airfoil.zip")
-    ('a local copy, airfoil.dat', 'https://example.org/airfoil.zip')
-    """
-    if urlsplit(source).scheme in {"http", "https"} or not ("/" in source or "\\" in source):
-        return source
-    return f"a local copy, {source.replace(chr(92), '/').rsplit('/', 1)[-1]}"

@@ -7,10 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config.cell import examples_in, taxonomy, updates
-from pipeline.figures import formats
 from pipeline.figures.cells import CellSummary, quantiles
 from pipeline.published import published_for
 from pipeline.published.values import Published
+from pipeline.report.language import ENGLISH, Language, mark
+
+#: The kinds of batches, which are looked up.
+_KINDS = (mark("full-batch"), mark("mini-batch"), mark("stochastic"))
 
 
 @dataclass(frozen=True)
@@ -25,11 +28,14 @@ class Comparison:
         The verdict with its numbers, or why there is none.
     z : str
         The difference in standard errors.
+    distance : float, optional
+        The same as a number.
     """
 
     inside: bool | None
     text: str
     z: str = "–"
+    distance: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,82 +58,101 @@ class Row:
     seconds: str
     published: Published | None
     comparison: Comparison
+    #: What the columns are sorted by, where that is not their text.
+    values: dict[str, float]
 
 
-def table_rows(cells: list[CellSummary]) -> list[Row]:
+def table_rows(cells: list[CellSummary], lang: Language = ENGLISH) -> list[Row]:
     """Make a line for each cell of a study.
 
     Parameters
     ----------
     cells : list of CellSummary
         The study's.
+    lang : Language
+        The report's.
 
     Returns
     -------
     list of Row
         In their order; every cell and every run is in it, however it ended.
     """
-    return [_row(cell) for cell in cells]
+    return [_row(cell, lang) for cell in cells]
 
 
-def _row(cell: CellSummary) -> Row:
+def _row(cell: CellSummary, lang: Language) -> Row:
     first = cell.runs.iloc[0]
     examples = examples_in(cell.config)
     seconds = cell.seconds_per_epoch
     published = published_for(cell.config)
+    losses, accuracies = cell.losses, cell.runs["accuracy"].to_numpy(dtype=float, na_value=np.nan)
+    steps = updates(examples, cell.batch_size, int(first["epochs"])) if examples else None
+    comparison = compare(cell, published, lang)
     return Row(
         label=cell.label,
         optimizer=cell.optimizer,
         implementation=cell.implementation,
-        batch_size=f"{cell.batch_size:,}",
-        taxonomy=taxonomy(cell.batch_size, examples) if examples else "–",
-        lr=f"{first['lr']:g}",
-        epochs=f"{first['epochs']:,}",
+        batch_size=lang.whole(cell.batch_size),
+        taxonomy=lang.word(taxonomy(cell.batch_size, examples)) if examples else "–",
+        lr=lang.local(f"{first['lr']:g}"),
+        epochs=lang.whole(int(first["epochs"])),
         # Of a whole run: those that diverged or failed made fewer.
-        updates=f"{updates(examples, cell.batch_size, int(first['epochs'])):,}" if examples else "–",
+        updates=lang.whole(steps) if steps is not None else "–",
         seeds=str(len(cell.runs)),
         statuses=cell.statuses,
-        median=median_text(cell.losses),
-        mean=mean_text(cell.losses),
-        accuracy=accuracy_text(cell.runs["accuracy"].to_numpy(dtype=float, na_value=np.nan)),
-        seconds=formats.seconds(float(np.median(seconds))) if seconds.size else "no clock",
+        median=median_text(losses, lang),
+        mean=mean_text(losses, lang),
+        accuracy=accuracy_text(accuracies, lang),
+        seconds=lang.seconds(float(np.median(seconds))) if seconds.size else lang.say("no clock"),
         published=published,
-        comparison=compare(cell, published),
+        comparison=comparison,
+        values={
+            "batch_size": cell.batch_size,
+            "lr": float(first["lr"]),
+            "epochs": int(first["epochs"]),
+            "updates": math.inf if steps is None else steps,
+            "seeds": len(cell.runs),
+            "median": float(quantiles(losses, 0.5)) if losses.size else math.nan,
+            "mean": float(losses.mean()) if losses.size else math.nan,
+            "accuracy": float(np.nanmedian(accuracies)) if np.isfinite(accuracies).any() else math.nan,
+            "seconds": float(np.median(seconds)) if seconds.size else math.nan,
+            "z": math.nan if comparison.distance is None else comparison.distance,
+        },
     )
 
 
-def median_text(losses: NDArray[np.float64]) -> str:
+def median_text(losses: NDArray[np.float64], lang: Language = ENGLISH) -> str:
     """Write median and quartiles, ``∞`` among them where that many runs diverged."""
     if not losses.size:
         return "–"
-    low, middle, high = (formats.loss(float(value)) for value in quantiles(losses, [0.25, 0.5, 0.75]))
-    return middle if losses.size == 1 else f"{middle} [{low},\N{NO-BREAK SPACE}{high}]"
+    low, middle, high = (lang.loss(float(value)) for value in quantiles(losses, [0.25, 0.5, 0.75]))
+    return middle if losses.size == 1 else f"{middle} {lang.between(low, high)}"
 
 
-def mean_text(losses: NDArray[np.float64]) -> str:
+def mean_text(losses: NDArray[np.float64], lang: Language = ENGLISH) -> str:
     """Write mean and standard deviation; one infinite loss makes the mean infinite."""
     if not losses.size:
         return "–"
     if not np.isfinite(losses).all():
-        return formats.loss(math.inf)
-    mean = formats.loss(float(losses.mean()))
+        return lang.loss(math.inf)
+    mean = lang.loss(float(losses.mean()))
     return (
         mean
         if losses.size == 1
-        else f"{mean}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{formats.loss(float(losses.std(ddof=1)))}"
+        else f"{mean}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{lang.loss(float(losses.std(ddof=1)))}"
     )
 
 
-def accuracy_text(accuracies: NDArray[np.float64]) -> str:
+def accuracy_text(accuracies: NDArray[np.float64], lang: Language = ENGLISH) -> str:
     """Write the median and the range of accuracies on held-out examples; empty where there are none."""
     known = accuracies[~np.isnan(accuracies)]
     if not known.size:
         return ""
-    low, middle, high = (f"{value:.1%}" for value in (known.min(), np.median(known), known.max()))
-    return middle if known.size == 1 else f"{middle} [{low},\N{NO-BREAK SPACE}{high}]"
+    low, middle, high = (lang.local(f"{value:.1%}") for value in (known.min(), np.median(known), known.max()))
+    return middle if known.size == 1 else f"{middle} {lang.between(low, high)}"
 
 
-def compare(cell: CellSummary, published: Published | None) -> Comparison:
+def compare(cell: CellSummary, published: Published | None, lang: Language = ENGLISH) -> Comparison:
     """Hold a cell's mean final loss against three standard errors around the expected mean.
 
     Parameters
@@ -136,6 +161,8 @@ def compare(cell: CellSummary, published: Published | None) -> Comparison:
         The cell.
     published : Published or None
         What was published for it.
+    lang : Language
+        The report's.
 
     Returns
     -------
@@ -145,16 +172,17 @@ def compare(cell: CellSummary, published: Published | None) -> Comparison:
     if published is None or published.expected is None:
         return Comparison(None, "–")
     if cell.runs["data"].str.endswith("_twin").any():
-        return Comparison(None, "not compared: offline twin")
+        return Comparison(None, lang.say("not compared: offline twin"))
     if set(cell.statuses) != {"ok"}:
-        return Comparison(None, "not compared: not every run ended well")
+        return Comparison(None, lang.say("not compared: not every run ended well"))
     expected, losses = published.expected, cell.losses
     width = expected.interval(losses)
     inside = bool(abs(losses.mean() - expected.mean) <= width)
-    verdict, word = ("yes", "inside") if inside else ("no", "outside")
-    return Comparison(
-        inside,
-        f"{verdict}: {formats.loss(float(losses.mean()))}, {word} "
-        f"{formats.loss(expected.mean)}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{formats.loss(width)}",
-        f"{expected.z(losses):+.1f}".replace("-", "−"),
+    span = f"{lang.loss(expected.mean)}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{lang.loss(width)}"
+    mean, z = lang.loss(float(losses.mean())), expected.z(losses)
+    text = (
+        lang.say("yes: {mean}, inside {span}", mean=mean, span=span)
+        if inside
+        else lang.say("no: {mean}, outside {span}", mean=mean, span=span)
     )
+    return Comparison(inside, text, lang.local(f"{z:+.1f}").replace("-", "−"), z)

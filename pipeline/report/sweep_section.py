@@ -5,15 +5,19 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from pipeline.analysis.compare import Comparison
 from pipeline.analysis.grid import STATUSES
 from pipeline.analysis.scaling import cheapest
 from pipeline.analysis.sweep import Sweep
-from pipeline.figures import formats
-from pipeline.figures.cost_to_target import target_words, write_cost
-from pipeline.figures.leading_cells import verdict
 from pipeline.figures.registry import Tables
+from pipeline.report.language import ENGLISH, Language, mark
 
 _SPACE = "\N{NO-BREAK SPACE}"
+_FEWEST = {
+    "examples": mark("the fewest examples, {cost}, by {place}"),
+    "steps": mark("the fewest steps, {cost}, by {place}"),
+    "seconds": mark("the least time, {cost}, by {place}"),
+}
 
 
 @dataclass(frozen=True)
@@ -52,13 +56,15 @@ def is_sweep(tables: Tables) -> bool:
     return bool(rates.max() > 1)
 
 
-def sweep_section(tables: Tables) -> SweepSection:
+def sweep_section(tables: Tables, lang: Language = ENGLISH) -> SweepSection:
     """Write the section.
 
     Parameters
     ----------
     tables : Tables
         A sweep.
+    lang : Language
+        The report's.
 
     Returns
     -------
@@ -66,83 +72,137 @@ def sweep_section(tables: Tables) -> SweepSection:
     """
     sweep = tables.sweep
     return SweepSection(
-        leaders=_leaders(sweep),
-        batches=_batches(sweep),
-        edges=edge_lines(sweep),
-        statuses=_statuses(sweep),
-        target=target_words(tables),
+        leaders=_leaders(sweep, lang),
+        batches=_batches(sweep, lang),
+        edges=edge_lines(sweep, lang),
+        statuses=_statuses(sweep, lang),
+        target=target_words(tables, lang),
         seconds=bool(sweep.scaling["seconds"].notna().any()),
     )
 
 
-def sweep_summary(tables: Tables) -> list[str]:
+def target_words(tables: Tables, lang: Language) -> str:
+    """The target, and how it was fixed."""
+    target = tables.sweep.target
+    if not math.isfinite(target.loss):
+        return lang.say("No target: {name} has no cell whose median final loss is finite.", name=target.reference)
+    cell = tables.sweep.grid.cells.iloc[target.row]
+    text = lang.say(
+        "The target is {loss}: the median final loss of {name}'s best cell ({best} at b = {b}, lr {lr}) plus 1 % of "
+        "that loss",
+        loss=lang.loss(target.loss),
+        name=target.reference,
+        best=lang.loss(target.best),
+        b=str(cell["batch_size"]),
+        lr=lang.local(f"{cell['lr']:g}"),
+    )
+    if tables.minimum is not None:
+        excess = (target.loss - tables.minimum) / (target.best - tables.minimum)
+        times = lang.number(excess, 2)
+        text += lang.say(", which is {times} times that cell's distance from the minimum", times=times)
+    return text + "."
+
+
+def sweep_summary(tables: Tables, lang: Language = ENGLISH) -> list[str]:
     """Write the summary: the best cell, whether the seeds can rank it, the cheapest ways to the target, the caveats."""
     sweep = tables.sweep
     first = sweep.best.iloc[0]
     if not math.isfinite(first["median"]):
-        return ["Half of the runs or more diverged or failed in every cell: there is nothing to rank."]
-    cells, seeds = len(sweep.grid.cells), len(sweep.grid.seeds)
-    text = (
-        f"Of {formats.count(cells, 'cell')}, {_place(first)} has the lowest median final loss: "
-        f"{_interval(first)} (95{_SPACE}% bootstrap interval over {formats.count(seeds, 'seed')}"
+        return [lang.say("Half of the runs or more diverged or failed in every cell: there is nothing to rank.")]
+    seeds = lang.count(len(sweep.grid.seeds), "{n} seed", "{n} seeds")
+    text = lang.say(
+        "Of {cells}, {place} has the lowest median final loss: {interval} (95\N{NO-BREAK SPACE}% bootstrap interval "
+        "over {seeds}",
+        cells=lang.count(len(sweep.grid.cells), "{n} cell", "{n} cells"),
+        place=f"{_place(first, lang)},",
+        interval=_interval(first, lang),
+        seeds=seeds,
     )
     if math.isfinite(first["held_out"]):
-        text += f"; {formats.loss(first['held_out'])} where each seed is scored on a cell chosen by the others"
-    return [f"{text}).", *_ranking(sweep), *_cheapest(sweep), _border(sweep), *_caveat(sweep)]
+        held_out = lang.loss(first["held_out"])
+        text += lang.say("; {loss} where each seed is scored on a cell chosen by the others", loss=held_out)
+    return [f"{text}).", *_ranking(sweep, lang), *_cheapest(sweep, lang), _border(sweep, lang), *_caveat(sweep, lang)]
 
 
-def _place(line: "pd.Series") -> str:
-    return f"{line['optimizer']} at b = {line['batch_size']}, lr {line['lr']:.4g},"
+def _place(line: "pd.Series", lang: Language) -> str:
+    return lang.say(
+        "{optimizer} at b = {b}, lr {lr}",
+        optimizer=line["optimizer"],
+        b=str(line["batch_size"]),
+        lr=lang.rate(line["lr"]),
+    )
 
 
-def _interval(line: "pd.Series") -> str:
-    median, low, high = (formats.loss(float(line[name])) for name in ("median", "low", "high"))
-    return f"{median} [{low},{_SPACE}{high}]"
+def _interval(line: "pd.Series", lang: Language) -> str:
+    median, low, high = (lang.loss(float(line[name])) for name in ("median", "low", "high"))
+    return f"{median} {lang.between(low, high)}"
 
 
-def _ranking(sweep: Sweep) -> list[str]:
+def _ranking(sweep: Sweep, lang: Language) -> list[str]:
     """Who can be told from the leader."""
     others = list(zip(sweep.best["optimizer"], sweep.against_leader, strict=True))[1:]
     if not others:
         return []
-    leader, seeds = sweep.best["optimizer"].iloc[0], formats.count(len(sweep.grid.seeds), "seed")
+    leader, seeds = sweep.best["optimizer"].iloc[0], len(sweep.grid.seeds)
     close = [str(name) for name, other in others if other is not None and not other.ranked]
     if not close:
-        return [f"{seeds.capitalize()} are enough to rank {leader}'s best cell above that of every other optimizer."]
+        return [
+            lang.count(
+                seeds,
+                "{n} seed is enough to rank {leader}'s best cell above that of every other optimizer.",
+                "{n} seeds are enough to rank {leader}'s best cell above that of every other optimizer.",
+                leader=leader,
+            )
+        ]
     return [
-        f"{seeds.capitalize()} are too few to rank {leader} against {formats.listed(close)}, each at its best cell."
+        lang.count(
+            seeds,
+            "{n} seed is too few to rank {leader} against {close}, each at its best cell.",
+            "{n} seeds are too few to rank {leader} against {close}, each at its best cell.",
+            leader=leader,
+            close=lang.listed(close),
+        )
     ]
 
 
-def _cheapest(sweep: Sweep) -> list[str]:
+def _cheapest(sweep: Sweep, lang: Language) -> list[str]:
     """The fewest examples, steps and seconds."""
     found = []
-    for name in ("examples", "steps", "seconds"):
+    for name, words in _FEWEST.items():
         table = cheapest(sweep.scaling, name)
         reached = table[table[name] < math.inf].sort_values(name, kind="stable")
         if len(reached):
             line = reached.iloc[0]
-            fewest = "the least time" if name == "seconds" else f"the fewest {name}"
-            found.append(f"{fewest}, {write_cost(float(line[name]), name)}, by {_place(line).rstrip(',')}")
+            found.append(lang.say(words, cost=write_cost(float(line[name]), name, lang), place=_place(line, lang)))
     if not found:
-        return ["No cell reaches the target in more than half of its runs."]
-    goal = formats.loss(sweep.target.loss)
-    text = f"A loss of {goal} is reached with {formats.listed(found)}"
+        return [lang.say("No cell reaches the target in more than half of its runs.")]
+    goal = lang.loss(sweep.target.loss)
+    text = lang.say("A loss of {goal} is reached with {found}", goal=goal, found=lang.listed(found))
     known = sweep.scaling["seconds"].notna()
     if known.any() and not known.all():
-        text += f" (times are known for {int(known.sum())} of {len(known)} combinations)"
+        text += lang.say(" (times are known for {n} of {total} combinations)", n=int(known.sum()), total=len(known))
     return [f"{text}."]
 
 
-def _border(sweep: Sweep) -> str:
+def write_cost(value: float, name: str, lang: Language) -> str:
+    """Write a cost with its unit."""
+    if name == "seconds":
+        return lang.seconds(value)
+    return "∞" if math.isinf(value) else lang.local(f"{value:,.4g}" if value < 1000 else f"{value:,.0f}")
+
+
+def _border(sweep: Sweep, lang: Language) -> str:
     n = len(sweep.edges)
     if not n:
-        return "No best learning rate lies on the border of its range."
-    verb = "lies" if n == 1 else "lie"
-    return f"{formats.count(n, 'best learning rate')} {verb} on the border of the range: run snakemake extend."
+        return lang.say("No best learning rate lies on the border of its range.")
+    return lang.count(
+        n,
+        "{n} best learning rate lies on the border of the range: run snakemake extend.",
+        "{n} best learning rates lie on the border of the range: run snakemake extend.",
+    )
 
 
-def _caveat(sweep: Sweep) -> list[str]:
+def _caveat(sweep: Sweep, lang: Language) -> list[str]:
     """All batch sizes had the same epochs, and so the largest only a few steps."""
     cells = sweep.grid.cells
     steps = {b: float(cells.loc[cells["batch_size"] == b, "steps"].max()) for b in sweep.grid.batch_sizes}
@@ -150,70 +210,96 @@ def _caveat(sweep: Sweep) -> list[str]:
     if steps[least] == steps[most]:
         return []
     return [
-        f"All cells had the same epochs, so b = {least} made {steps[least]:,.0f} updates and b = {most} made "
-        f"{steps[most]:,.0f}: this favours small batches, and compares them per example."
+        lang.say(
+            "All cells had the same epochs, so b = {least} made {few} updates and b = {most} made {many}: this favours "
+            "small batches, and compares them per example.",
+            least=str(least),
+            few=lang.local(f"{steps[least]:,.0f}"),
+            most=str(most),
+            many=lang.local(f"{steps[most]:,.0f}"),
+        )
     ]
 
 
-def edge_lines(sweep: Sweep) -> list[str]:
+def edge_lines(sweep: Sweep, lang: Language = ENGLISH) -> list[str]:
     """Say of each flagged range which side its best rate lies on."""
     lines = []
     for optimizer, b, side, best in sweep.edges.to_numpy():
         where = f"{optimizer}, b = {b}"
         if math.isnan(best):
-            lines.append(f"{where}: half of the runs or more diverged at every rate, so the range is too high.")
-        else:
-            word = "lowest" if side == "low" else "highest"
-            lines.append(f"{where}: the best rate, {best:.4g}, is the {word} one tried.")
+            lines.append(
+                lang.say(
+                    "{where}: half of the runs or more diverged at every rate, so the range is too high.", where=where
+                )
+            )
+            continue
+        rate = lang.rate(best)
+        lines.append(
+            lang.say("{where}: the best rate, {rate}, is the lowest one tried.", where=where, rate=rate)
+            if side == "low"
+            else lang.say("{where}: the best rate, {rate}, is the highest one tried.", where=where, rate=rate)
+        )
     return lines
 
 
-def _leaders(sweep: Sweep) -> list[dict[str, str]]:
+def _leaders(sweep: Sweep, lang: Language) -> list[dict[str, str]]:
     lines: list[dict[str, str]] = []
     for (_, line), other in zip(sweep.best.iterrows(), sweep.against_leader, strict=True):
         text = {"optimizer": str(line["optimizer"]), "batch_size": "–", "lr": "–", "median": "∞", "held_out": "–"}
-        text |= {"statuses": "half or more diverged or failed in every cell", "p": "–"}
+        text |= {"statuses": lang.say("half or more diverged or failed in every cell"), "p": "–"}
         if line["row"] >= 0:
-            text |= {"batch_size": f"{line['batch_size']:,}", "lr": f"{line['lr']:.4g}", "median": _interval(line)}
-            text |= {"held_out": formats.loss(line["held_out"]), "statuses": _ended(sweep, int(line["row"]))}
-            text |= {"p": verdict(other, "the leader" if not lines else "").replace("\n", "; ")}
+            text |= {"batch_size": lang.whole(int(line["batch_size"])), "lr": lang.rate(line["lr"])}
+            text |= {"median": _interval(line, lang), "held_out": lang.loss(line["held_out"])}
+            text |= {"statuses": _ended(sweep, int(line["row"]), lang)}
+            text |= {"p": _probability(other, lang) if lines or other else lang.say("the leader")}
         lines.append(text)
     return lines
 
 
-def _ended(sweep: Sweep, row: int) -> str:
+def _probability(other: Comparison | None, lang: Language) -> str:
+    """How surely the leader is ahead; empty where there is nothing to compare."""
+    if other is None:
+        return ""
+    low, middle, high = (lang.local(f"{value:.2f}") for value in (other.low, other.probability, other.high))
+    text = f"P = {middle} {lang.between(low, high)}"
+    return text if other.ranked else lang.say("{probability}; too few seeds to rank", probability=text)
+
+
+def _ended(sweep: Sweep, row: int, lang: Language) -> str:
     cell = sweep.grid.cells.iloc[row]
-    return ", ".join(f"{cell[name]} {name}" for name in STATUSES if cell[name])
+    return ", ".join(f"{lang.whole(int(cell[name]))} {name}" for name in STATUSES if cell[name])
 
 
-def _batches(sweep: Sweep) -> list[dict[str, str]]:
+def _batches(sweep: Sweep, lang: Language) -> list[dict[str, str]]:
     flagged = {
         (str(o), int(b)): str(side) for o, b, side in sweep.edges[["optimizer", "batch_size", "side"]].to_numpy()
     }
+    sides = {None: "", "low": lang.say("lowest tried"), "high": lang.say("highest tried")}
     lines = []
     for (_, best), (_, cost) in zip(sweep.best_by_batch_size.iterrows(), sweep.scaling.iterrows(), strict=True):
         side = flagged.get((str(best["optimizer"]), int(best["batch_size"])))
-        text = {"optimizer": str(best["optimizer"]), "batch_size": f"{best['batch_size']:,}", "median": "∞", "lr": "–"}
+        text = {"optimizer": str(best["optimizer"]), "batch_size": lang.whole(int(best["batch_size"]))}
+        text |= {"median": "∞", "lr": "–"}
         if best["row"] >= 0:
-            text |= {"median": _interval(best), "lr": f"{best['lr']:.4g}"}
-        text |= {"edge": {None: "", "low": "lowest tried", "high": "highest tried"}[side], "target_lr": "–"}
+            text |= {"median": _interval(best, lang), "lr": lang.rate(best["lr"])}
+        text |= {"edge": sides[side], "target_lr": "–"}
         if cost["arrived"]:
-            text |= {"target_lr": f"{cost['lr']:.4g}"}
-        text |= {name: _cost(cost, name) for name in ("examples", "steps", "seconds")}
+            text |= {"target_lr": lang.rate(cost["lr"])}
+        text |= {name: _cost(cost, name, lang) for name in ("examples", "steps", "seconds")}
         lines.append(text | {"arrived": f"{100 * cost['arrived']:.0f}{_SPACE}%"})
     return lines
 
 
-def _cost(line: "pd.Series", name: str) -> str:
+def _cost(line: "pd.Series", name: str, lang: Language) -> str:
     if math.isnan(line[name]):
-        return "not measured"
-    middle, low, high = (write_cost(float(line[key]), name) for key in (name, f"{name}_low", f"{name}_high"))
-    return "∞" if middle == low == "∞" else f"{middle} [{low},{_SPACE}{high}]"
+        return lang.say("not measured")
+    middle, low, high = (write_cost(float(line[key]), name, lang) for key in (name, f"{name}_low", f"{name}_high"))
+    return "∞" if middle == low == "∞" else f"{middle} {lang.between(low, high)}"
 
 
-def _statuses(sweep: Sweep) -> list[dict[str, str]]:
+def _statuses(sweep: Sweep, lang: Language) -> list[dict[str, str]]:
     lines = []
     for name in sweep.grid.optimizers:
         own = sweep.grid.cells.iloc[sweep.grid.rows(name)]
-        lines.append({"optimizer": name} | {status: f"{own[status].sum():,}" for status in STATUSES})
+        lines.append({"optimizer": name} | {status: lang.whole(int(own[status].sum())) for status in STATUSES})
     return lines

@@ -1,0 +1,173 @@
+"""The answer to the lab's question, study by study: who reaches the loss first on each clock, and what turns round."""
+
+import math
+from dataclasses import dataclass
+from itertools import takewhile
+
+from pipeline.figures import formats
+from pipeline.report.clocks import CLOCKS, Flip, Standing, flips, ranked, standings
+from pipeline.report.curves import Drawn
+from pipeline.report.language import Language, mark
+from pipeline.report.sweep_section import write_cost
+
+#: The clocks' names, which are looked up.
+NAMES = (mark("epochs"), mark("steps"), mark("examples"), mark("seconds"))
+#: Most pairs that are listed, and most cells that are named where they tie.
+MAX_PAIRS = 12
+MAX_NAMES = 2
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the page says of a study's cells on the four clocks, as text for people.
+
+    Parameters
+    ----------
+    target : str
+        The loss to reach.
+    first : dict
+        A clock to the least cost and to who needs it; both empty where nobody gets there or there is no such clock.
+    turned : str
+        How many pairs of cells change their order.
+    pairs : list of dict
+        ``first``, ``ahead``, ``second``, ``behind`` and ``numbers`` of the largest ones.
+    left_out : int
+        How many pairs are not listed.
+    standings : list of dict
+        ``label`` and, by clock, ``text`` and ``value`` of every cell that is drawn.
+    ranking : dict
+        A clock to a sentence: who is first, who comes after, who is last.
+    """
+
+    target: str
+    first: dict[str, tuple[str, str]]
+    turned: str
+    pairs: list[dict[str, str]]
+    left_out: int
+    standings: list[dict[str, object]]
+    ranking: dict[str, str]
+
+
+def answer(chosen: Drawn, lang: Language) -> Answer:
+    """Compare a study's cells on the four clocks.
+
+    Parameters
+    ----------
+    chosen : Drawn
+        The cells that are drawn.
+    lang : Language
+        The report's.
+
+    Returns
+    -------
+    Answer
+    """
+    found = standings(chosen.cells, chosen.curves, chosen.target)
+    turned = flips(found)
+    target = lang.loss(chosen.target) if chosen.best else lang.local(f"{chosen.target:g}")
+    return Answer(
+        target=target,
+        first={clock: _first(found, clock, lang) for clock in CLOCKS},
+        turned=_turned(len(turned), len(found), lang),
+        pairs=[_pair(flip, lang) for flip in turned[:MAX_PAIRS]],
+        left_out=max(len(turned) - MAX_PAIRS, 0),
+        standings=[_line(standing, lang) for standing in found],
+        ranking={clock: _ranking(found, clock, target, lang) for clock in CLOCKS},
+    )
+
+
+def _first(found: list[Standing], clock: str, lang: Language) -> tuple[str, str]:
+    order = ranked(found, clock)
+    if not order:
+        return "", ""
+    least = order[0].costs[clock].median
+    tied = list(takewhile(lambda standing: standing.costs[clock].median == least, order))
+    return _cost(least, clock, lang), _named(tied, lang)
+
+
+def _named(tied: list[Standing], lang: Language) -> str:
+    names = [formats.quoted(standing.cell.label) for standing in tied[:MAX_NAMES]]
+    if len(tied) > MAX_NAMES:
+        names.append(lang.count(len(tied) - MAX_NAMES, "{n} more", "{n} more"))
+    return lang.listed(names)
+
+
+def _turned(pairs: int, cells: int, lang: Language) -> str:
+    total = cells * (cells - 1) // 2
+    if not pairs:
+        return lang.say(
+            "No conclusion flips: of {total} pairs of cells none is told apart one way on one clock and the other way "
+            "on another.",
+            total=total,
+        )
+    return lang.count(
+        pairs,
+        "{n} of {total} pairs of cells changes its order between the clocks: which of the two is better depends on "
+        "what is counted.",
+        "{n} of {total} pairs of cells change their order between the clocks: which of the two is better depends on "
+        "what is counted.",
+        total=total,
+    )
+
+
+def _pair(flip: Flip, lang: Language) -> dict[str, str]:
+    ahead = max(flip.ahead, key=lambda clock: _ratio(flip.second, flip.first, clock))
+    behind = max(flip.behind, key=lambda clock: _ratio(flip.first, flip.second, clock))
+    numbers = [
+        lang.say(
+            "{one} against {other} {clock}",
+            one=_cost(flip.first.costs[clock].median, clock, lang),
+            other=_cost(flip.second.costs[clock].median, clock, lang),
+            clock=lang.word(clock) if clock != "seconds" else "",
+        ).strip()
+        for clock in (ahead, behind)
+    ]
+    return {
+        "first": flip.first.cell.label,
+        "second": flip.second.cell.label,
+        "ahead": lang.listed([lang.word(clock) for clock in flip.ahead]),
+        "behind": lang.listed([lang.word(clock) for clock in flip.behind]),
+        "numbers": "; ".join(numbers),
+    }
+
+
+def _ratio(one: Standing, other: Standing, clock: str) -> float:
+    return one.costs[clock].median / max(other.costs[clock].median, 1e-300)
+
+
+def _line(standing: Standing, lang: Language) -> dict[str, object]:
+    texts, values = {}, {}
+    for clock, cost in standing.costs.items():
+        values[clock] = cost.median
+        if not cost.known:
+            texts[clock] = lang.say("not measured")
+        elif math.isinf(cost.median):
+            texts[clock] = "∞"
+        else:
+            low, high = (_cost(value, clock, lang) for value in (cost.low, cost.high))
+            middle = _cost(cost.median, clock, lang)
+            texts[clock] = middle if low == high else f"{middle} {lang.between(low, high)}"
+    return {"id": standing.cell.cell_id, "label": standing.cell.label, "text": texts, "value": values}
+
+
+def _ranking(found: list[Standing], clock: str, target: str, lang: Language) -> str:
+    order, name = ranked(found, clock), lang.word(clock)
+    if not any(standing.costs[clock].known for standing in found):
+        return lang.say("These runs have no clock, and the time of a step was not measured.")
+    if not order:
+        return lang.say("No cell reaches a loss of {target} in more than half of its runs.", target=target)
+    steps = [
+        lang.say("{label} ({cost})", label=formats.quoted(s.cell.label), cost=_cost(s.costs[clock].median, clock, lang))
+        for s in order
+    ]
+    text = lang.say("On the clock of {clock}, a loss of {target} is reached first by ", clock=name, target=target)
+    shown = ", ".join(steps) if len(steps) <= 8 else f"{', '.join(steps[:5])}, …, {steps[-1]}"
+    missing = len(found) - len(order)
+    end = lang.count(missing, "{n} cell misses it.", "{n} cells miss it.") if missing else ""
+    return f"{text}{shown}. {end}".strip()
+
+
+def _cost(value: float, clock: str, lang: Language) -> str:
+    if clock == "epochs" and math.isfinite(value):
+        return lang.local(f"{value:.3g}")
+    return write_cost(value, clock, lang)

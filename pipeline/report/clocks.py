@@ -1,0 +1,178 @@
+"""What cells spend until a loss is reached, on four clocks, and where their order turns round between two of them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.analysis.bootstrap import median_interval
+from pipeline.analysis.seconds import StepCosts
+from pipeline.figures.cells import CellSummary, quantiles
+
+#: The clocks, and the column of the table of curves that each one reads.
+CLOCKS = {"epochs": "epoch", "steps": "step", "examples": "examples", "seconds": "seconds"}
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a cell spends until it is at the target.
+
+    Parameters
+    ----------
+    median, low, high : float
+        The median over the seeds and its 95 % order-statistic interval. Infinite where runs never get there, NaN where
+        the clock is not known.
+    """
+
+    median: float
+    low: float
+    high: float
+
+    def before(self, other: "Cost") -> bool:
+        """Whether this is less for certain: the intervals do not meet."""
+        return self.high < other.low
+
+    @property
+    def known(self) -> bool:
+        """Whether there is such a clock."""
+        return not math.isnan(self.median)
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """A cell and its cost on each clock.
+
+    Parameters
+    ----------
+    cell : CellSummary
+        The cell.
+    costs : dict
+        A clock's name to the cost.
+    """
+
+    cell: CellSummary
+    costs: dict[str, Cost]
+
+
+@dataclass(frozen=True, eq=False)
+class Flip:
+    """Two cells whose order depends on the clock.
+
+    Parameters
+    ----------
+    first, second : Standing
+        The first is before the second on the clocks of ``ahead``, and behind it on those of ``behind``.
+    ahead, behind : tuple of str
+        Clocks.
+    """
+
+    first: Standing
+    second: Standing
+    ahead: tuple[str, ...]
+    behind: tuple[str, ...]
+
+    @property
+    def size(self) -> float:
+        """The smaller of the two factors by which the medians differ, one way and the other."""
+        one = max(_factor(self.second, self.first, clock) for clock in self.ahead)
+        return min(one, max(_factor(self.first, self.second, clock) for clock in self.behind))
+
+
+def with_seconds(cells: Sequence[CellSummary], curves: pd.DataFrame, costs: StepCosts) -> dict[str, pd.DataFrame]:
+    """The curves of some cells, with seconds where they can be known.
+
+    Parameters
+    ----------
+    cells : sequence of CellSummary
+        The cells.
+    curves : DataFrame
+        Their study's readings.
+    costs : StepCosts
+        What a step costs, for runs that were stacked and have no clock.
+
+    Returns
+    -------
+    dict
+        A cell's id to its readings. ``seconds`` is the clock's, else steps times the cost of a step, else NaN.
+    """
+    wanted = curves[curves["cell_id"].isin([cell.cell_id for cell in cells])]
+    found = {str(cell_id): own for cell_id, own in wanted.groupby("cell_id", sort=False)}
+    tables = {}
+    for cell in cells:
+        own = found.get(cell.cell_id, curves.iloc[:0])
+        seconds = own["seconds"].astype(float)
+        if len(own) and seconds.isna().all():
+            seconds = own["step"] * costs.of(cell.optimizer, cell.batch_size, cell.implementation)
+        tables[cell.cell_id] = own.assign(seconds=seconds)
+    return tables
+
+
+def standings(cells: Sequence[CellSummary], curves: dict[str, pd.DataFrame], target: float) -> list[Standing]:
+    """What each cell spends until the loss is first read at or below the target.
+
+    Parameters
+    ----------
+    cells : sequence of CellSummary
+        The cells.
+    curves : dict
+        As of :func:`with_seconds`.
+    target : float
+        The loss.
+
+    Returns
+    -------
+    list of Standing
+        In the order of the cells.
+    """
+    return [Standing(cell, _costs(cell, curves[cell.cell_id], target)) for cell in cells]
+
+
+def flips(found: Sequence[Standing]) -> list[Flip]:
+    """The pairs of cells of which one is before the other on one clock, and behind it on another.
+
+    Before means that the 95 % intervals of the medians do not meet; so a pair that the seeds cannot
+    tell apart on one of the two clocks is none.
+
+    Returns
+    -------
+    list of Flip
+        The largest first.
+    """
+    turned = []
+    for one, other in combinations(found, 2):
+        ahead = tuple(clock for clock in CLOCKS if one.costs[clock].before(other.costs[clock]))
+        behind = tuple(clock for clock in CLOCKS if other.costs[clock].before(one.costs[clock]))
+        if ahead and behind:
+            turned.append(Flip(one, other, ahead, behind))
+    return sorted(turned, key=lambda flip: -flip.size)
+
+
+def ranked(found: Sequence[Standing], clock: str) -> list[Standing]:
+    """Those that reach the target, the cheapest on a clock first; equal medians by the upper end of the interval."""
+    there = [standing for standing in found if math.isfinite(standing.costs[clock].median)]
+    return sorted(there, key=lambda standing: (standing.costs[clock].median, standing.costs[clock].high))
+
+
+def _costs(cell: CellSummary, curves: pd.DataFrame, target: float) -> dict[str, Cost]:
+    hits = curves[curves["loss"] <= target].groupby("seed")[list(CLOCKS.values())].min()
+    hits = hits.reindex(cell.runs["seed"]).astype(float)
+    costs = {}
+    for clock, column in CLOCKS.items():
+        if len(curves) and curves[column].isna().all():
+            costs[clock] = Cost(math.nan, math.nan, math.nan)
+        else:
+            costs[clock] = _cost(hits[column].fillna(np.inf).to_numpy(dtype=float))
+    return costs
+
+
+def _cost(spent: NDArray[np.float64]) -> Cost:
+    low, high = median_interval(spent)
+    return Cost(float(quantiles(spent, 0.5)), float(low), float(high))
+
+
+def _factor(larger: Standing, smaller: Standing, clock: str) -> float:
+    return larger.costs[clock].median / max(smaller.costs[clock].median, 1e-300)

@@ -1,0 +1,29 @@
+"""Everything that the report says, found in its code and templates by Babel."""
+
+import io
+import re
+from string import Formatter
+
+from babel.messages.extract import extract
+from conftest import ROOT
+
+REPORT = ROOT / "pipeline" / "report"
+_KEYWORDS = {"say": None, "word": None, "mark": None, "count": (2, 3)}
+
+
+def messages():
+    """Every message: a text, or a pair of them where it depends on a number."""
+    found = set()
+    for path in sorted(REPORT.rglob("*.py")) + sorted(REPORT.rglob("*.j2")):
+        method = "python" if path.suffix == ".py" else "jinja2.ext:babel_extract"
+        options = {} if path.suffix == ".py" else {"trim_blocks": "true", "lstrip_blocks": "true"}
+        with io.BytesIO(path.read_bytes()) as file:
+            for _, text, _, _ in extract(method, file, keywords=_KEYWORDS, options=options):
+                texts = (text,) if isinstance(text, str) else tuple(part for part in text if part)
+                found.add(tuple(re.sub(r"[ \n]+", " ", part) for part in texts))
+    return found
+
+
+def placeholders(text):
+    """The names in braces."""
+    return {name for _, name, _, _ in Formatter().parse(text) if name is not None}

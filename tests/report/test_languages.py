@@ -1,0 +1,80 @@
+"""Every text of the report exists in every language, with the same placeholders."""
+
+import pytest
+from babel.messages.pofile import read_po
+from catalogue import messages, placeholders
+from conftest import ROOT
+
+from pipeline.claims.ledger import read_ledger
+from pipeline.errors import UserError
+from pipeline.figures import registry
+from pipeline.figures.measured import registry as measured_registry
+from pipeline.report.claim_figures import FIGURES
+from pipeline.report.language import ENGLISH, LANGUAGES, LOCALE, language
+
+OTHERS = [code for code in LANGUAGES if code != "en"]
+LEDGER = read_ledger(ROOT / "conf" / "claims.yaml")
+
+
+def figure_names():
+    return {entry.name for entry in (*registry.registered(), *measured_registry.registered())}
+
+
+def entries(code):
+    """The catalogue's texts: a message to its translations."""
+    with (LOCALE / code / "report.po").open("rb") as file:
+        found = {}
+        for message in read_po(file, locale=code):
+            if message.id:
+                key, text = ((part,) if isinstance(part, str) else tuple(part) for part in (message.id, message.string))
+                found[key] = text
+        return found
+
+
+def test_there_is_portuguese():
+    assert "pt" in OTHERS
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_the_catalogue_has_every_message_and_no_other(code):
+    translated = {key for key, text in entries(code).items() if all(text)}
+    said = messages()
+    assert len(said) > 200
+    assert sorted(said - translated) == []
+    assert sorted(translated - said) == []
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_a_translation_has_the_placeholders_of_its_message(code):
+    for key, texts in entries(code).items():
+        for message, text in zip(key, texts, strict=True):
+            assert placeholders(text) == placeholders(message), message
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_every_claim_and_every_figure_has_its_text(code):
+    assert language(code).claims.keys() == {claim.id for claim in LEDGER.claims}
+    figures = language(code).figures
+    assert figures.keys() == figure_names()
+    for texts in figures.values():
+        assert texts.keys() == {"title", "caption"}
+
+
+def test_a_claims_figure_exists_and_so_does_the_claim():
+    assert FIGURES.keys() <= {claim.id for claim in LEDGER.claims}
+    assert set(FIGURES.values()) <= figure_names()
+
+
+def test_an_unknown_language_is_told():
+    with pytest.raises(UserError, match="lang=fr is not allowed: it must be one of en, pt"):
+        language("fr")
+
+
+def test_portuguese_writes_numbers_and_plurals_its_own_way():
+    portuguese = language("pt")
+    assert portuguese.whole(7800) == "7.800" and ENGLISH.whole(7800) == "7,800"
+    assert portuguese.loss(0.24168) == "0,24168"
+    assert portuguese.between("0,1", "0,2") == "[0,1;\xa00,2]"
+    assert portuguese.count(1, "{n} run", "{n} runs") == "1 execução"
+    assert portuguese.count(2, "{n} run", "{n} runs") == "2 execuções"
+    assert portuguese.listed(["a", "b", "c"]) == "a, b e c"

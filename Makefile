@@ -55,12 +55,14 @@ check: setup-dev
 	snakefmt --check Snakefile pipeline/rules
 	mypy
 	codespell
+	nbstripout --verify --keep-id notebooks/*.ipynb
 	snakemake --lint
 
 format: setup-dev
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile pipeline/rules
+	nbstripout --keep-id notebooks/*.ipynb
 
 bench: setup-dev
 	python -m benchmarks.bench --out results/bench.json

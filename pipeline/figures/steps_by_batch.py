@@ -90,12 +90,13 @@ def _agreement_words(tables: Tables, expected: Expected) -> str:
     if not held:
         return ""
     found = [
-        f"{formats.number(one.measured)} for {formats.number(one.expected)} at b = {one.batch_size} (z = {one.z:.1f})"
+        f"{formats.number(one.measured)} where {formats.number(one.expected)} are expected at b = {one.batch_size} "
+        f"(z = {one.z:.1f})"
         for one in held
     ]
     return (
         f" Like against like, at the grid's rate nearest to theory's and one permutation an epoch, the mean loss "
-        f"takes {formats.listed(found)} expected steps; z is the deviation in standard errors (the rule: "
+        f"takes so many steps: {formats.listed(found)}; z is the deviation in standard errors (the rule: "
         f"|z| below {LIMIT:g}, after {100 * APPROXIMATION:g} % of the excess, by which theory may be off there): "
         f"{'pass' if all(one.agrees for one in held) else 'FAIL'}."
     )

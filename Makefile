@@ -5,6 +5,7 @@
 # make ui       browse MLflow         make lock         pin the dependencies anew
 # make compare  which conclusions changed since baselines/reference.json, which `make baseline` stores
 # make coverage branches of pipeline/ that the tests reach    make mutate   edits of it that they do not notice
+# make picture  the README's picture and verdicts, from finished results
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES  ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
@@ -17,7 +18,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # than everything else that most of them do.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: all setup setup-dev test test-quick test-gpu check format bench baseline compare coverage mutate ui lock clean
+.PHONY: all setup setup-dev test test-quick test-gpu check format bench baseline compare coverage mutate ui picture lock clean
 .DEFAULT_GOAL := all
 
 all: setup
@@ -54,12 +55,14 @@ check: setup-dev
 	snakefmt --check Snakefile pipeline/rules
 	mypy
 	codespell
+	nbstripout --verify --keep-id notebooks/*.ipynb
 	snakemake --lint
 
 format: setup-dev
 	ruff check --fix .
 	ruff format .
 	snakefmt Snakefile pipeline/rules
+	nbstripout --keep-id notebooks/*.ipynb
 
 bench: setup-dev
 	python -m benchmarks.bench --out results/bench.json
@@ -80,6 +83,10 @@ coverage: setup-dev
 MUTANTS ?= 150
 mutate: setup-dev
 	python -m benchmarks.mutants --sample $(MUTANTS)
+
+picture: setup
+	python -m pipeline.figures.picture --out docs/images/theory-and-verdicts.png
+	python -m pipeline.claims.summary README.md
 
 ui: setup
 	mlflow ui --host 127.0.0.1 --port 5000

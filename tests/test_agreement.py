@@ -10,7 +10,7 @@ from pipeline.analysis.agreement import agreement, initial_of, not_predicted
 from pipeline.config import compose_cell
 from pipeline.config.cell import Cell
 from pipeline.figures import Tables, registered
-from pipeline.theory import Problem
+from pipeline.theory import Initial, Problem, expected_loss, full_batch_loss
 from pipeline.train.cells import train_cells
 
 
@@ -46,6 +46,32 @@ def test_the_mean_over_seeds_agrees_and_another_learning_rate_does_not(dataset, 
     assert found.exact == exact and found.seeds == 200
     assert found.agrees and found.largest_z < 4
     assert not agreement(problem, config | {"lr": 1.5 * config["lr"]}, curves).agrees
+
+
+@pytest.mark.parametrize("lr", [0.5, 0.88, 1.0])
+def test_full_batch_training_is_theory_to_a_millionth(dataset, problem, lr):
+    _, curves = trained(dataset, [f"lr={lr}", "batch_size=1500", "epochs=20", "model.weight_std=0"], seeds=1)
+    expected = full_batch_loss(problem, Initial.at(np.zeros(problem.d)), lr, 20)
+    np.testing.assert_allclose(curves.sort_values("step")["loss"], expected, rtol=0, atol=1e-6)
+
+
+#: (batch size, lr), half of them near the limit of stability at their batch size.
+SIX = [(1, 0.005), (1, 0.05), (10, 0.05), (10, 0.3), (100, 0.1), (100, 0.6)]
+
+
+@pytest.mark.slow
+def test_four_thousand_seeds_of_the_labs_own_training_are_within_four_standard_errors(dataset, problem):
+    """Drawn with replacement, where theory is exact; the standard errors are those of the runs themselves."""
+    six = [[f"batch_size={b}", f"lr={lr}", "sampling=with_replacement", "epochs=1"] for b, lr in SIX]
+    runs, curves = trained(dataset, *six, seeds=4000)
+    for (b, lr), cell_id in zip(SIX, runs["cell_id"].unique(), strict=True):
+        losses = curves[curves["cell_id"] == cell_id].pivot_table(index="step", columns="seed", values="loss")
+        theory = expected_loss(problem, Initial.normal(problem.d), lr, b, int(losses.index[-1]))
+        z = (losses.mean(axis=1) - theory.expected[losses.index]) / losses.sem(axis=1)
+        assert losses.shape == (9, 4000) and z.abs().max() < 4, (b, lr)
+        # A rate that is off by a tenth would not pass.
+        wrong = expected_loss(problem, Initial.normal(problem.d), 1.1 * lr, b, int(losses.index[-1]))
+        assert ((losses.mean(axis=1) - wrong.expected[losses.index]) / losses.sem(axis=1)).abs().max() > 4
 
 
 def test_an_approximation_gets_no_more_than_its_share(dataset, problem):

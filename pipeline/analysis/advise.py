@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,7 +48,8 @@ def _cost(value: float, one: "Advice") -> str:
 
     if one.measure == "loss":
         return formats.loss(value)
-    return formats.seconds(value) if one.measure == "seconds" else formats.number(round(value, 4))
+    seconds = one.measure == "seconds" and math.isfinite(value)
+    return formats.seconds(value) if seconds else formats.number(round(value, 4))
 
 
 def _rate(choice: "Choice") -> str:

@@ -39,6 +39,8 @@ class Expected:
     steps : ndarray, shape (k,)
         Steps until the expected loss is at the target, at the learning rate that is first there, however many
         epochs that takes; infinite where there is no target.
+    target_lr : ndarray, shape (k,)
+        That learning rate; NaN where there is none.
     """
 
     batch_sizes: list[int]
@@ -46,6 +48,7 @@ class Expected:
     best_lr: Array
     best_loss: Array
     steps: Array
+    target_lr: Array
 
 
 def expected_of_sweep(problem: Problem, grid: Grid, runs: pd.DataFrame, target: float) -> Expected | None:
@@ -79,13 +82,14 @@ def expected_of_sweep(problem: Problem, grid: Grid, runs: pd.DataFrame, target: 
     sizes = sorted({int(b) for b in own["batch_size"]})
     longest = [max(int(own.loc[own["batch_size"] == b, "steps"].max()), 1) for b in sizes]
     best = [best_lr(problem, start, b, most, sampling="fresh_subset") for b, most in zip(sizes, longest, strict=True)]
-    steps = np.full(len(sizes), np.inf)
+    rates, steps = np.full(len(sizes), np.nan), np.full(len(sizes), np.inf)
     if not math.isnan(target):
-        steps = scaling_curve(problem, start, sizes, target, sampling="fresh_subset")[1]
+        rates, steps = scaling_curve(problem, start, sizes, target, sampling="fresh_subset")
     return Expected(
         batch_sizes=sizes,
         stable_lr=np.array([max_stable_lr(problem, b, sampling="fresh_subset") for b in sizes]),
         best_lr=np.array([lr for lr, _ in best]),
         best_loss=np.array([loss for _, loss in best]),
         steps=steps,
+        target_lr=rates,
     )

@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from pipeline.analysis.expected import OPTIMIZER
+from pipeline.analysis.agreement import APPROXIMATION, LIMIT
+from pipeline.analysis.expected import OPTIMIZER, Expected
+from pipeline.analysis.sweep_agreement import steps_held
 from pipeline.figures import formats
 from pipeline.figures.cost_to_target import target_briefly
 from pipeline.figures.panels import legend_below, optimizer_panels
@@ -77,7 +79,27 @@ def _theory_words(tables: Tables) -> str:
             f" Measured over expected: {formats.listed(ratios)}. Below 1 is no contradiction: a run is at the target "
             "when its own loss first dips there, sooner than the mean of all runs, and a permutation is less noisy."
         )
-    return text
+    return text + _agreement_words(tables, expected)
+
+
+def _agreement_words(tables: Tables, expected: Expected) -> str:
+    """The same steps of the mean loss, like against like, in standard errors, and whether that passes."""
+    assert tables.problem is not None
+    sweep = tables.sweep
+    held = steps_held(tables.problem, sweep.grid, tables.runs, tables.curves, expected, sweep.target.loss)
+    if not held:
+        return ""
+    found = [
+        f"{formats.number(one.measured)} where {formats.number(one.expected)} are expected at b = {one.batch_size} "
+        f"(z = {one.z:.1f})"
+        for one in held
+    ]
+    return (
+        f" Like against like, at the grid's rate nearest to theory's and one permutation an epoch, the mean loss "
+        f"takes so many steps: {formats.listed(found)}; z is the deviation in standard errors (the rule: "
+        f"|z| below {LIMIT:g}, after {100 * APPROXIMATION:g} % of the excess, by which theory may be off there): "
+        f"{'pass' if all(one.agrees for one in held) else 'FAIL'}."
+    )
 
 
 @register(title="Steps to the target by batch size", study="sweep", caption=caption, place=5)

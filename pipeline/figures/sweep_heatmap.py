@@ -10,9 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from pipeline.analysis.agreement import LIMIT
 from pipeline.analysis.best import best_row
 from pipeline.analysis.expected import OPTIMIZER, Expected
 from pipeline.analysis.grid import Array, Grid
+from pipeline.analysis.sweep_agreement import best_rates, diverged_below_limit
 from pipeline.figures import formats
 from pipeline.figures.panels import legend_below, optimizer_panels
 from pipeline.figures.registry import Tables, register
@@ -94,7 +96,28 @@ def _theory_words(tables: Tables) -> str:
         for b, lr in zip(expected.batch_sizes, expected.best_lr, strict=True)
         if np.isfinite(rates[b])
     ]
-    return text + (f"{formats.listed(ratios)}." if ratios else "not known, because all diverged.")
+    text += f"{formats.listed(ratios)}." if ratios else "not known, because all diverged."
+    return text + _agreement_words(tables, expected)
+
+
+def _agreement_words(tables: Tables, expected: Expected) -> str:
+    """Whether the best rate and the limit are where theory has them, in standard errors, and whether that passes."""
+    grid = tables.sweep.grid
+    text = ""
+    if held := best_rates(grid, expected):
+        worst = max(held, key=lambda one: abs(one.z))
+        same = sum(one.measured == one.expected for one in held)
+        text += (
+            f" The rate of the grid that is nearest to theory's has the lowest loss measured at {same} of "
+            f"{formats.count(len(held), 'batch size')}; its mean loss is off by at most "
+            f"{formats.number(abs(worst.z), 2)} standard errors (seeds paired; the rule: below {LIMIT:g}): "
+            f"{'pass' if all(one.agrees for one in held) else 'FAIL'}."
+        )
+    wrong, cells = diverged_below_limit(grid, expected)
+    return text + (
+        f" Of {formats.count(cells, 'cell')} left of the solid line, {wrong or 'none'} "
+        f"{'have' if wrong > 1 else 'has'} a run that diverged (the rule: none): {'FAIL' if wrong else 'pass'}."
+    )
 
 
 @register(title="Final loss over batch size and learning rate", study="sweep", caption=caption, place=1)

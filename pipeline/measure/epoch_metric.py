@@ -24,8 +24,9 @@ import pandas as pd
 from pipeline.dataset import Dataset
 from pipeline.measure.inputs import Inputs
 
-#: Rounds of full batch with and without a collection, and b 100: a quarter of a second each.
-ROUNDS = 6
+#: Rounds of full batch with and without a collection, and b 100: a quarter of a second each. One of nine may be
+#: disturbed.
+ROUNDS = 9
 
 
 def measure_epochs(

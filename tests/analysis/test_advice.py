@@ -72,6 +72,13 @@ def test_a_target_that_nobody_reaches_is_no_advice(sweep):
     assert "missed by half of the seeds or more in every cell" in report(sweep, "adam", 0.2)
 
 
+def test_an_interval_that_is_open_upwards_ends_in_infinity(sweep):
+    found = by_measure(sweep, "adam", ROWS, float(np.sort(sweep.grid.losses[sweep.grid.rows("adam")].min(axis=0))[6]))
+    assert found["seconds"].known and np.isinf(found["seconds"].best.high)
+    words = report(sweep, "adam", float(np.sort(sweep.grid.losses[sweep.grid.rows("adam")].min(axis=0))[6]))
+    assert ", ∞]" in words and "inf" not in words
+
+
 def test_without_the_time_of_a_step_there_are_no_seconds():
     sweep = sweep_tables(bowl(), seeds=6).sweep
     assert "seconds" not in by_measure(sweep, "adam", ROWS)

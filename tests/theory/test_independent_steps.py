@@ -64,7 +64,10 @@ def test_schedule_within_four_standard_errors_of_simulation(skewed):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("batch_size", "lr", "steps"), [(1, 0.005, 300), (10, 0.05, 150), (100, 0.4, 15)])
+@pytest.mark.parametrize(
+    ("batch_size", "lr", "steps"),
+    [(1, 0.005, 300), (1, 0.02, 150), (10, 0.05, 150), (10, 0.2, 60), (32, 0.2, 40), (100, 0.4, 15)],
+)
 def test_within_four_standard_errors_of_simulation_on_airfoil(airfoil, batch_size, lr, steps):
     assert worst_deviation(airfoil, Problem.from_data(*airfoil), lr, batch_size, steps) < 4
 

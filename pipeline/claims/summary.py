@@ -1,0 +1,124 @@
+"""``python -m pipeline.claims.summary README.md``: bring the verdicts that a Markdown file quotes up to date."""
+
+import argparse
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import UserError, exit_on_user_error
+
+#: What stands around the lines that are written.
+BEGIN, END = "<!-- verdicts: written by `make picture` -->", "<!-- end of verdicts -->"
+#: The headline findings, and which of their tests' numbers are told.
+HEADLINES: dict[str, tuple[int, ...]] = {"H1": (0, 1), "H2": (0,), "H3": (1, 2), "H4": (0,), "H5": (0, 1)}
+_SIGNS = {"holds": "✓", "does not hold": "✗", "inconclusive": "?"}
+
+
+def summary(claims: Mapping[str, Any]) -> list[str]:
+    """Write the counts of the verdicts and the headline findings with their numbers, as lines of Markdown.
+
+    Parameters
+    ----------
+    claims : mapping
+        The content of ``claims.json``.
+
+    Returns
+    -------
+    list of str
+    """
+    counts = claims["counts"]
+    lines = [
+        f"Of {len(claims['claims'])} claims {counts['holds']} hold, {counts['does not hold']} do not, and "
+        f"{counts['inconclusive']} are inconclusive. What the lab itself found:",
+        "",
+        "| | finding | verdict | numbers |",
+        "| --- | --- | --- | --- |",
+    ]
+    by_id = {claim["id"]: claim for claim in claims["claims"]}
+    for name, chosen in HEADLINES.items():
+        claim = by_id[name]
+        numbers = "; ".join(f"{claim['tests'][i]['name']}: {_number(claim['tests'][i]['effect'])}" for i in chosen)
+        lines.append(f"| {name} | {claim['text']} | {_SIGNS[claim['verdict']]} {claim['verdict']} | {numbers} |")
+    return lines
+
+
+def _number(effect: float | str | None) -> str:
+    """A test's effect as JSON has it, in words: two or three digits are enough here."""
+    from pipeline.figures import formats
+
+    return formats.number(math.nan if effect is None else float(str(effect).replace("infinite", "inf")), 3)
+
+
+def replaced(text: str, lines: Sequence[str]) -> str:
+    """Put lines between the two marks of a text.
+
+    Raises
+    ------
+    UserError
+        If the marks are not there, once each.
+    """
+    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
+        raise UserError(f"the file must have the lines {BEGIN} and {END}, once each, in this order")
+    before, after = text.split(BEGIN)[0], text.split(END)[1]
+    return before + "\n".join([BEGIN, *lines, END]) + after
+
+
+@exit_on_user_error()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Bring a file up to date.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The command line; that of the process by default.
+
+    Raises
+    ------
+    SystemExit
+        With status 2 after a mistake of the user's.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.claims.summary", description="Write the verdicts between the two marks of a file."
+    )
+    parser.add_argument("file", type=Path, metavar="README.md", help="what to bring up to date")
+    parser.add_argument(
+        "--claims", type=Path, default=Path("results/claims.json"), metavar="FILE.json", help="verdicts"
+    )
+    options = parser.parse_args(arguments)
+    from pipeline.files import written_whole
+
+    claims = read_decided(options.claims)
+    try:
+        text = options.file.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{options.file} cannot be read: {error.strerror}") from None
+    new = replaced(text, summary(claims))
+    with written_whole(options.file) as temporary:
+        temporary.write_text(new, encoding="utf-8")
+    print(options.file)
+
+
+def read_decided(path: Path) -> dict[str, Any]:
+    """Read ``claims.json``.
+
+    Raises
+    ------
+    UserError
+        If it is not there, is no list of verdicts, or speaks of the offline twin.
+    """
+    try:
+        claims: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        twin = any(claim["offline_twin"] for claim in claims["claims"])
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}; run snakemake first") from None
+    except (ValueError, KeyError, TypeError):
+        raise UserError(f"{path} is no list of verdicts: make it again with snakemake claims") from None
+    if twin:
+        raise UserError(f"{path} speaks of the offline twin: what is quoted must be of the measured table")
+    return claims
+
+
+if __name__ == "__main__":
+    main()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from airfoil_files import REAL_FILE
+from hypothesis import settings
 from repository import ROOT, copy_repository
 
 from pipeline.config import compose_data

@@ -4,6 +4,7 @@
 # make check    format, lint, types   make bench        timings against plain PyTorch
 # make ui       browse MLflow         make lock         pin the dependencies anew
 # make compare  which conclusions changed since baselines/reference.json, which `make baseline` stores
+# make sbom     results/sbom.json: the bill of materials of requirements.lock
 # make coverage branches of pipeline/ that the tests reach
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -17,7 +18,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # than everything else that most of them do.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: all setup setup-dev test test-quick check format bench baseline compare coverage ui lock clean
+.PHONY: all setup setup-dev test test-quick check format bench baseline compare coverage sbom ui lock clean
 .DEFAULT_GOAL := all
 
 all: setup
@@ -70,6 +71,13 @@ compare: setup
 coverage: setup-dev
 	python -m pytest -n auto --cov --cov-fail-under=90
 
+# Every pinned package, for whoever must know what is in here; needs no network.
+sbom: setup-dev
+	mkdir -p results
+	cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
+	  --output-format JSON --output-file results/sbom.json requirements.lock
+
+# To this machine alone; docs/security.md says how to look at it from elsewhere.
 ui: setup
 	mlflow ui --host 127.0.0.1 --port 5000
 

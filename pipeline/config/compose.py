@@ -178,8 +178,9 @@ def cell_config(config: DictConfig) -> CellConfig:
 @lru_cache(maxsize=4096)
 def _compose_cell(overrides: tuple[str, ...]) -> CellConfig:
     """Compose the choice of groups, then set the other keys on a copy; both check names and types."""
+    for text in overrides:  # one by one: Hydra looks at each value of a key that is given twice
+        check_keys(parse_overrides([text]))
     values = parse_overrides(overrides)
-    check_keys(values)
     groups = tuple(text for text, key in zip(overrides, values, strict=False) if key.split("@")[0] in _GROUPS)
     if len(values) < len(overrides) or any(key.startswith("+") for key in values):
         groups, values = overrides, {}  # a key given twice, or a new one: leave it to Hydra

@@ -157,7 +157,8 @@ def compose_cell(overrides: Sequence[str] = ()) -> CellConfig:
 
 def compose_data(overrides: Sequence[str] = ()) -> DataConfig:
     """Compose the data of a cell; see :func:`compose_cell`."""
-    return compose_cell(overrides).data
+    # The least there is: a table of five rows is data, though no cell of the default batch size can be made of it.
+    return compose_cell(["batch_size=1", *overrides]).data
 
 
 def cell_config(config: DictConfig) -> CellConfig:
@@ -251,7 +252,7 @@ def own_defaults(config: DictConfig, where: str) -> list[str]:
         If an entry is not the plain name of a file of the same group, or of its schema.
     """
     entries = config.pop("defaults", [])
-    if not isinstance(entries, ListConfig) or not all(
+    if not isinstance(entries, list | ListConfig) or not all(
         isinstance(entry, str) and re.fullmatch(checks.NAME, entry.lstrip("_")) for entry in entries
     ):
         raise UserError(f"{where}: defaults={entries} is not allowed: it must be a list of names in this folder")

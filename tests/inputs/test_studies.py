@@ -100,7 +100,7 @@ def test_any_file_of_a_study_is_read_or_refused(study, content, headed):
     [
         (b"", "name"),
         (b"- 1", "it is a list"),
-        (b"word", "cannot be read"),
+        (b"word", "key=word is not allowed"),
         (b"a: [", "line 1"),
         (b"\xff", "UTF-8"),
         (b"name: textbook", "name=textbook is not allowed: it must be mine"),

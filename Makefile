@@ -6,6 +6,8 @@
 # make compare  which conclusions changed since baselines/reference.json, which `make baseline` stores
 # make coverage branches of pipeline/ that the tests reach    make mutate   edits of it that they do not notice
 # make picture  the README's picture and verdicts, from finished results
+# make sbom     results/sbom.json: the bill of materials of requirements.lock
+# make coverage branches of pipeline/ that the tests reach
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES  ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
@@ -18,7 +20,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # than everything else that most of them do.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: all setup setup-dev test test-quick test-gpu check format bench baseline compare coverage mutate ui picture lock clean
+.PHONY: all setup setup-dev test test-quick test-gpu check format bench baseline compare coverage mutate ui picture sbom lock clean
 .DEFAULT_GOAL := all
 
 all: setup
@@ -88,6 +90,13 @@ picture: setup
 	python -m pipeline.figures.picture --out docs/images/theory-and-verdicts.png
 	python -m pipeline.claims.summary README.md
 
+# Every pinned package, for whoever must know what is in here; needs no network.
+sbom: setup-dev
+	mkdir -p results
+	cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
+	  --output-format JSON --output-file results/sbom.json requirements.lock
+
+# To this machine alone; docs/security.md says how to look at it from elsewhere.
 ui: setup
 	mlflow ui --host 127.0.0.1 --port 5000
 

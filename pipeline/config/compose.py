@@ -157,7 +157,8 @@ def compose_cell(overrides: Sequence[str] = ()) -> CellConfig:
 
 def compose_data(overrides: Sequence[str] = ()) -> DataConfig:
     """Compose the data of a cell; see :func:`compose_cell`."""
-    return compose_cell(overrides).data
+    # The least there is: a table of five rows is data, though no cell of the default batch size can be made of it.
+    return compose_cell(["batch_size=1", *overrides]).data
 
 
 def cell_config(config: DictConfig) -> CellConfig:
@@ -178,8 +179,9 @@ def cell_config(config: DictConfig) -> CellConfig:
 @lru_cache(maxsize=4096)
 def _compose_cell(overrides: tuple[str, ...]) -> CellConfig:
     """Compose the choice of groups, then set the other keys on a copy; both check names and types."""
+    for text in overrides:  # one by one: Hydra looks at each value of a key that is given twice
+        check_keys(parse_overrides([text]))
     values = parse_overrides(overrides)
-    check_keys(values)
     groups = tuple(text for text, key in zip(overrides, values, strict=False) if key.split("@")[0] in _GROUPS)
     if len(values) < len(overrides) or any(key.startswith("+") for key in values):
         groups, values = overrides, {}  # a key given twice, or a new one: leave it to Hydra
@@ -250,7 +252,7 @@ def own_defaults(config: DictConfig, where: str) -> list[str]:
         If an entry is not the plain name of a file of the same group, or of its schema.
     """
     entries = config.pop("defaults", [])
-    if not isinstance(entries, ListConfig) or not all(
+    if not isinstance(entries, list | ListConfig) or not all(
         isinstance(entry, str) and re.fullmatch(checks.NAME, entry.lstrip("_")) for entry in entries
     ):
         raise UserError(f"{where}: defaults={entries} is not allowed: it must be a list of names in this folder")

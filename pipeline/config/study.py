@@ -155,6 +155,8 @@ def expand(study: StudyConfig, overrides: Sequence[str] = ()) -> list[Cell]:
     UserError
         If a key is unknown, a value has the wrong type or is out of range.
     """
+    for text in overrides:
+        check_keys(parse_overrides([text]))
     forced = parse_overrides(overrides)
     base = {"engine": study.engine, "seeds": study.seeds, **study.common}
     _check_count(study, base, forced)

@@ -5,7 +5,6 @@ at here first, and a mistake leaves nothing behind. For a product (``-m``) that 
 last one is told before the first one is trained.
 """
 
-import dataclasses
 import itertools
 import math
 from collections.abc import Iterable, Sequence
@@ -26,6 +25,7 @@ from pipeline.config.compose import CELL_FIELDS, CONF, check_text, first_line, p
 from pipeline.config.limits import LIMITS, check_runs, check_steps, split_limits
 from pipeline.config.schema import MAX_RUNS, MAX_STEPS, AppConfig
 from pipeline.errors import UserError
+from pipeline.train.buildable import check_buildable
 
 #: Keys of ``config.yaml`` that choose what is trained and where it goes, and are not a cell's.
 RIM = ("study", "job", "extension", "out", "label", "mlflow_uri", "track", "data_dir")
@@ -72,9 +72,10 @@ def check_command_line(arguments: Sequence[str]) -> None:
     for key in LIMITS:
         checks.whole(key, limits[key], least=1)
     if options.multirun:
-        _check_product(overrides, **limits)
+        cells = _check_product(overrides, **limits)
     else:
-        _check_one([cast(str, one.input_line) for one in overrides], **limits)
+        cells = _check_one([cast(str, one.input_line) for one in overrides], **limits)
+    check_buildable(cells)
 
 
 def _parsed(text: str) -> Override:
@@ -130,7 +131,7 @@ def _count(override: Override) -> float:
     return len(value.list) if isinstance(value, ChoiceSweep) else 1
 
 
-def _check_product(overrides: Sequence[Override], max_runs: int, max_steps: int) -> None:
+def _check_product(overrides: Sequence[Override], max_runs: int, max_steps: int) -> list[Cell]:
     """Check every combination of a product, once their number is known to be bearable."""
     counts = [_count(one) for one in overrides]
     _check_total(math.prod(counts), counts, max_runs)
@@ -139,8 +140,9 @@ def _check_product(overrides: Sequence[Override], max_runs: int, max_steps: int)
     if not combinations:
         empty = next(one.input_line for one, texts in zip(overrides, lists, strict=True) if not texts)
         raise UserError(f"{empty} is not allowed: it has no value")
-    seeds = sum(_check_one(list(one), max_runs, max_steps) for one in combinations)
-    _check_total(seeds, [len(combinations), "seeds"], max_runs)
+    cells = [cell for one in combinations for cell in _check_one(list(one), max_runs, max_steps)]
+    _check_total(sum(cell.config.seeds for cell in cells), [len(combinations), "seeds"], max_runs)
+    return cells
 
 
 def _check_total(runs: float, factors: Sequence[Any], max_runs: int) -> None:
@@ -162,8 +164,8 @@ def _texts(override: Override) -> list[str]:
     return [f"{key}={text}" for text in override.sweep_string_iterator()]
 
 
-def _check_one(overrides: Sequence[str], max_runs: int, max_steps: int) -> int:
-    """Check one cell, or one study; give its number of runs."""
+def _check_one(overrides: Sequence[str], max_runs: int, max_steps: int) -> list[Cell]:
+    """Check one cell, or one study; give the cells that would be trained."""
     rest = [text for text in overrides if not text.lstrip("+").startswith("hydra")]
     own = [text for text in rest if _head(text) not in RIM]
     rim = _rim([text for text in rest if _head(text) in RIM])
@@ -176,11 +178,12 @@ def _check_one(overrides: Sequence[str], max_runs: int, max_steps: int) -> int:
         cell = Cell(compose_cell(split_limits(own)[0]), label=str(rim["label"]))
         check_steps(cell, max_steps)
         check_runs("this cell", cell.config.seeds, f"seeds={cell.config.seeds}", max_runs)
-        return cell.config.seeds
+        return [cell]
     study = load_study(rim["study"], own, Path(rim["extension"]) if rim["extension"] else None)
     if rim["job"] is not None:
         checks.one_of("job", rim["job"], study.jobs)
-    return sum(cell.config.seeds for cell in study.cells)
+        return study.jobs[rim["job"]]
+    return study.cells
 
 
 def _head(text: str) -> str:
@@ -189,20 +192,21 @@ def _head(text: str) -> str:
 
 def _rim(overrides: Sequence[str]) -> dict[str, Any]:
     """The values of the keys that are no cell's, of the types that they must have."""
+    for text in overrides:
+        one = parse_overrides([text])
+        if not isinstance(one.get("study", ""), str | None):
+            raise UserError(f"{text} is not allowed: it must be the name of a file in conf/study")
     values = parse_overrides(overrides)
     study = values.pop("study", None)
-    if study is not None and not isinstance(study, str):
-        raise UserError(f"study={study} is not allowed: it must be the name of a file in conf/study")
-    fields = {field.name: field for field in dataclasses.fields(AppConfig)}
-    typed = {key: OmegaConf.structured(AppConfig)._get_node(key) for key in RIM if key != "study"}
+    typed = OmegaConf.masked_copy(OmegaConf.structured(AppConfig), [key for key in RIM if key != "study"])
     for key, value in values.items():
-        if key not in fields:
+        if key not in RIM:
             raise UserError(f"{key}={value} is not allowed: it is one value, and has no keys below")
         try:
-            typed[key]._set_value(value)
+            OmegaConf.update(typed, key, value)
         except OmegaConfBaseException as error:
             raise UserError(f"{key}={value} is not allowed: {first_line(error)}") from None
-    given = {key: node._value() for key, node in typed.items() if key in values}
+    given = {key: typed[key] for key in values}
     return dict.fromkeys(RIM) | {"label": ""} | given | {"study": study}
 
 

@@ -8,9 +8,7 @@ import torch
 from pipeline import optimizers
 from pipeline.config.schema import OptimizerConfig
 from pipeline.config.target import resolve
-
-#: The key that names an optimizer of torch's.
-TARGET = "optimizer.torch._target_"
+from pipeline.train.buildable import TARGET
 
 
 class Update(Protocol):

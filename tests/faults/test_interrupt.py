@@ -21,6 +21,7 @@ from tests.repository import ROOT
 pytestmark = pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="/proc tells what a process has loaded")
 
 LEDGER = ROOT / "conf" / "claims.yaml"
+SENTENCE = "interrupted: nothing half-written is left\n"
 #: Training that takes hours.
 LONG = ("data=airfoil_twin", "batch_size=1", "lr=0.001", "epochs=100000", "track=false")
 
@@ -99,8 +100,10 @@ def commands(made, out):
 )
 def test_an_interrupt_while_a_stage_starts_is_one_sentence(stage, made, tmp_path):
     out = tmp_path / "out"
-    status, _, err = interrupted(commands(made, out)[stage], tmp_path, "_multiarray_umath")
-    assert err.splitlines() == ["interrupted: nothing half-written is left"]
+    # pipeline.figures loads pandas before its main is called, and matplotlib in it
+    library = "ft2font" if stage == "figures" else "_multiarray_umath"
+    status, _, err = interrupted(commands(made, out)[stage], tmp_path, library)
+    assert err == SENTENCE, err
     assert status == 130
     assert half_written(tmp_path) == []
 
@@ -111,7 +114,7 @@ def test_an_interrupt_while_a_stage_starts_is_one_sentence(stage, made, tmp_path
 def test_an_interrupt_of_a_stage_at_work_is_one_sentence(stage, seconds, made, tmp_path):
     out = tmp_path / "out"
     status, _, err = interrupted(commands(made, out)[stage], tmp_path, "libtorch_python", seconds)
-    assert err.splitlines() == ["interrupted: nothing half-written is left"]
+    assert err == SENTENCE, err
     assert status == 130
     assert half_written(tmp_path) == []
 

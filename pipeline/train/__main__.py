@@ -47,7 +47,8 @@ def main() -> None:
 @hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")
 def train(config: DictConfig) -> None:
     """Train what the configuration says."""
-    train_jobs([job_of(config)])
+    with exit_on_user_error():  # here, because Hydra puts a line of its own before an exception that it lets through
+        train_jobs([job_of(config)])
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from pathlib import Path
 
 #: What must be installed; Debian: slurm-wlm and munge.
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scancel", "scontrol", "setpriv")
-#: So that nothing outlives tests that are killed.
-WITH_US = ("setpriv", "--pdeathsig", "TERM")
+#: So that nothing outlives tests that are killed. Not a signal to think about: Snakemake would wait for its jobs.
+WITH_US = ("setpriv", "--pdeathsig", "KILL")
 _SBIN = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
 
 #: Cores and GPUs that Slurm is told of. There may be fewer: the tests are about who is given what, not about speed.

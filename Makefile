@@ -7,7 +7,6 @@
 # make coverage branches of pipeline/ that the tests reach    make mutate   edits of it that they do not notice
 # make picture  the README's picture and verdicts, from finished results
 # make sbom     results/sbom.json: the bill of materials of requirements.lock
-# make coverage branches of pipeline/ that the tests reach
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES  ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)

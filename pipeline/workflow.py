@@ -21,6 +21,7 @@ from pipeline.config.data import DigitsConfig
 from pipeline.config.extension import Widening, read_rounds
 from pipeline.config.study import study_names
 from pipeline.errors import UserError, exit_on_user_error
+from pipeline.figure_names import figure_names
 from pipeline.frameworks import FRAMEWORKS
 from pipeline.measure import MEASUREMENTS, Measurement
 
@@ -56,7 +57,16 @@ _STAGE_CODE = {
         "tables.py",
     ),
     "claims": ("claims/*.py", "analysis/*.py", "figures/formats.py", "measure/schemas.py", "dataset.py", "tables.py"),
-    "report": ("report/*.py", "report/templates/*", "figures/*.py", "analysis/*.py", "machine.py", "tables.py"),
+    "report": (
+        "report/*.py",
+        "report/templates/*",
+        "report/assets/*",
+        "report/locale/*/*",
+        "figures/*.py",
+        "analysis/*.py",
+        "machine.py",
+        "tables.py",
+    ),
     "framework_problem": ("frameworks/problem.py", "frameworks/prepare.py", "train/order.py", "train/intervals.py"),
     "framework_environment": ("frameworks/environment.py",),
     "framework_run": ("frameworks/problem.py", "frameworks/harness.py", "frameworks/launch.py"),
@@ -87,8 +97,8 @@ class Lab:
     Parameters
     ----------
     config : mapping
-        Snakemake's ``config``: ``overrides`` (Hydra overrides that reach every cell) and ``results``
-        (the folder of the results).
+        Snakemake's ``config``: ``overrides`` (Hydra overrides that reach every cell), ``results``
+        (the folder of the results), ``studies`` and ``measurements`` (names), ``report_lang`` (``en`` or ``pt``).
 
     Raises
     ------
@@ -97,11 +107,12 @@ class Lab:
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        unknown = sorted(set(config) - {"overrides", "results", "studies", "measurements"})
+        unknown = sorted(set(config) - {"overrides", "results", "studies", "measurements", "report_lang"})
         if unknown:
             raise UserError(
                 f"--config {unknown[0]}={config[unknown[0]]} is not allowed: the keys are results, studies, "
-                f"measurements and overrides, as in --config 'overrides=[{unknown[0]}={config[unknown[0]]}]'"
+                f"measurements, report_lang and overrides, as in --config "
+                f"'overrides=[{unknown[0]}={config[unknown[0]]}]'"
             )
         given = config.get("overrides") or []
         if not isinstance(given, str | list):
@@ -114,6 +125,9 @@ class Lab:
         }
         self.overrides = [str(text) for text in ([given] if isinstance(given, str) else given)]
         parse_overrides(self.overrides)
+        #: The report's language: it changes no number, so it is no configuration of Hydra's.
+        self.report_lang = str(config.get("report_lang", "en"))
+        checks.one_of("--config report_lang", self.report_lang, report_languages())
         self.results = Path(str(config.get("results", "results"))).as_posix()
         #: The interpreter's own folder comes first, so that jobs run in the environment snakemake runs in.
         self.path = Path(sys.executable).parent.as_posix()
@@ -254,6 +268,16 @@ class Lab:
         chosen = self._chosen["measurements"]
         return list(MEASUREMENTS) if chosen is None else chosen
 
+    @property
+    def pictures(self) -> list[tuple[str, str, str]]:
+        """The figures that a plain ``snakemake`` draws: path, title, and the study or "Measurements"."""
+        drawn = []
+        for figure in figure_names():
+            if figure.study in self.default_studies or figure.measurement in self.default_measurements:
+                origin = f"Study {figure.study}" if figure.study else "Measurements"
+                drawn.append((f"{self.results}/figures/{figure.name}.svg", figure.title, origin))
+        return drawn
+
     def step_cost(self, wildcards: Any) -> list[str]:
         """The measured time of a step, where it is made: it turns the steps of stacked runs into seconds."""
         return [self.measured("step_cost")] if "step_cost" in self.default_measurements else []
@@ -344,6 +368,11 @@ class Lab:
 def _files(patterns: Iterable[str]) -> list[str]:
     """The files of the package that match."""
     return sorted({path.as_posix() for pattern in patterns for path in _PACKAGE.glob(pattern)})
+
+
+def report_languages() -> list[str]:
+    """The languages of the report: English, and those that have a catalogue."""
+    return ["en", *sorted(path.name for path in (_PACKAGE / "report" / "locale").iterdir() if path.is_dir())]
 
 
 def _names(key: str, given: Any, allowed: list[str]) -> list[str] | None:

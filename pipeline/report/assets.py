@@ -47,7 +47,7 @@ def assets() -> Assets:
     # No end tag may stand in a script; what the page carries is trusted, and this says so if that ever changes.
     scripts = tuple(
         script.replace("</script", "<\\/script")
-        for script in (vl_convert.javascript_bundle(), (FOLDER / "report.js").read_text(encoding="utf-8"))
+        for script in (vl_convert.javascript_bundle(None), (FOLDER / "report.js").read_text(encoding="utf-8"))
     )
     return Assets((FOLDER / "report.css").read_text(encoding="utf-8"), scripts)
 

@@ -76,7 +76,7 @@ def command_of(config_json: str, cell_id: str, seeds: int, engine: str = "solo")
             return None
     except (UserError, ValueError, AttributeError, TypeError):
         return None
-    rest = {"seeds": seeds} if seeds != 1 else {}
+    rest: dict[str, int | str] = {"seeds": seeds} if seeds != 1 else {}
     rest |= {"engine": engine} if engine != "solo" else {}
     return shlex.join(["python", "-m", "pipeline.train", *overrides, *as_overrides(rest)])
 

@@ -14,6 +14,10 @@ from pipeline.workflow import Lab
 
 min_version("9.27")
 
+
+report: "pipeline/report/captions/workflow.rst"
+
+
 with exit_on_user_error():
     lab = Lab(config)
 

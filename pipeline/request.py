@@ -13,10 +13,12 @@ from pipeline.config.study import study_names
 from pipeline.errors import UserError
 from pipeline.measure import MEASUREMENTS
 
-_KEYS = ("overrides", "results", "studies", "measurements")
+_KEYS = ("overrides", "results", "studies", "measurements", "report_lang")
 #: Folders of the results that are no study's.
 _FOLDERS = {"data", "logs", "figures", "measure", "track", "frameworks"}
 _ROOT = Path(__file__).resolve().parents[1]
+#: Its languages other than English have a folder each.
+_LOCALE = _ROOT / "pipeline" / "report" / "locale"
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Request:
         The folder of the results.
     studies, measurements : list of str or None
         What a plain ``snakemake`` runs; None: what it runs by default.
+    report_lang : str
+        The report's language: it changes no number, so it is no configuration of Hydra's.
     """
 
     overrides: list[str]
@@ -40,6 +44,7 @@ class Request:
     results: str
     studies: list[str] | None
     measurements: list[str] | None
+    report_lang: str
 
 
 def read_request(config: Mapping[str, Any]) -> Request:
@@ -65,7 +70,7 @@ def read_request(config: Mapping[str, Any]) -> Request:
         value = config.get(unknown[0])
         raise UserError(
             f"--config {unknown[0]}={value} is not allowed: the keys are results, studies, "
-            f"measurements and overrides, as in --config 'overrides=[{unknown[0]}={value}]'"
+            f"measurements, report_lang and overrides, as in --config 'overrides=[{unknown[0]}={value}]'"
         )
     overrides = _overrides(config.get("overrides"))
     parse_overrides(overrides)
@@ -76,7 +81,18 @@ def read_request(config: Mapping[str, Any]) -> Request:
         results=_results(config.get("results", "results")),
         studies=_names("studies", config.get("studies"), study_names()),
         measurements=_names("measurements", config.get("measurements"), sorted(MEASUREMENTS)),
+        report_lang=_language(config.get("report_lang", "en")),
     )
+
+
+def report_languages() -> list[str]:
+    """The languages of the report: English, and those that have a catalogue."""
+    return ["en", *sorted(path.name for path in _LOCALE.iterdir() if path.is_dir())]
+
+
+def _language(given: Any) -> str:
+    checks.one_of("--config report_lang", given, report_languages())
+    return str(given)
 
 
 def _overrides(given: Any) -> list[str]:

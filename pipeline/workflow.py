@@ -23,6 +23,7 @@ from pipeline.config.extension import Widening, read_rounds
 from pipeline.config.study import study_names
 from pipeline.devices import gpus_wanted
 from pipeline.errors import UserError, exit_on_user_error
+from pipeline.figure_names import figure_names
 from pipeline.frameworks import FRAMEWORKS
 from pipeline.measure import MEASUREMENTS, Measurement
 from pipeline.request import read_request
@@ -64,6 +65,8 @@ _STAGE_CODE = {
     "report": (
         "report/*.py",
         "report/templates/*",
+        "report/assets/*",
+        "report/locale/*/*",
         "figures/*.py",
         "analysis/*.py",
         "published/*.py",
@@ -100,8 +103,8 @@ class Lab:
     Parameters
     ----------
     config : mapping
-        Snakemake's ``config``: ``overrides`` (Hydra overrides that reach every cell) and ``results``
-        (the folder of the results).
+        Snakemake's ``config``: ``overrides`` (Hydra overrides that reach every cell), ``results``
+        (the folder of the results), ``studies`` and ``measurements`` (names), ``report_lang`` (``en`` or ``pt``).
 
     Raises
     ------
@@ -115,6 +118,7 @@ class Lab:
         self.overrides = request.overrides
         self.cell_overrides = request.cell_overrides
         self.results = request.results
+        self.report_lang = request.report_lang
         #: The interpreter's own folder comes first, so that jobs run in the environment snakemake runs in.
         self.path = shlex.quote(Path(sys.executable).parent.as_posix())
         self._load = lru_cache(maxsize=None)(self._study)
@@ -285,6 +289,16 @@ class Lab:
         """The measurements that a plain ``snakemake`` makes, or those that ``--config measurements=[...]`` names."""
         chosen = self._chosen["measurements"]
         return list(MEASUREMENTS) if chosen is None else chosen
+
+    @property
+    def pictures(self) -> list[tuple[str, str, str]]:
+        """The figures that a plain ``snakemake`` draws: path, title, and the study or "Measurements"."""
+        drawn = []
+        for figure in figure_names():
+            if figure.study in self.default_studies or figure.measurement in self.default_measurements:
+                origin = f"Study {figure.study}" if figure.study else "Measurements"
+                drawn.append((f"{self.results}/figures/{figure.name}.svg", figure.title, origin))
+        return drawn
 
     def step_cost(self, wildcards: Any) -> list[str]:
         """The measured time of a step, where it is made: it turns the steps of stacked runs into seconds."""

@@ -1,5 +1,7 @@
 """The report is one page that loads nothing, hides no run and runs no script."""
 
+import base64
+import hashlib
 import json
 import re
 from html.parser import HTMLParser
@@ -11,7 +13,10 @@ from test_figures import write_study
 
 from pipeline.published import PUBLISHED, published_for
 from pipeline.report.__main__ import main
-from pipeline.report.page import InlinedFigure, public_source, read_figures, render
+from pipeline.report.assets import assets
+from pipeline.report.facts import public_source
+from pipeline.report.page import render
+from pipeline.report.pictures import InlinedFigure, read_figures
 from pipeline.report.rows import table_rows
 from pipeline.report.summary import summarise
 
@@ -31,14 +36,22 @@ class Page(HTMLParser):
 
     def __init__(self, html):
         super().__init__()
-        self.tags, self.text = [], ""
+        self.tags, self.text, self.scripts = [], "", []
+        self._script = None
         self.feed(html)
 
     def handle_starttag(self, tag, attributes):
         self.tags.append((tag, dict(attributes)))
+        self._script = dict(attributes).get("type", "text/javascript") if tag == "script" else None
+
+    def handle_endtag(self, tag):
+        self._script = None if tag == "script" else self._script
 
     def handle_data(self, data):
-        self.text += data
+        if self._script == "text/javascript":
+            self.scripts.append(data)
+        elif self._script is None:
+            self.text += data
 
     def all(self, *names):
         return [attributes for tag, attributes in self.tags if tag in names]
@@ -55,15 +68,29 @@ def page(html):
 
 
 def test_nothing_is_loaded(html, page):
-    assert not page.all("script", "iframe", "object", "embed", "audio", "video", "base")
+    assert not page.all("iframe", "object", "embed", "audio", "video", "base")
     for attributes in page.all("img", "link", "source", "use", "image"):
         for name in ("src", "href", "srcset"):
             assert attributes.get(name, "data:").startswith("data:")
-    assert "@import" not in html and not re.search(r"url\(", html)
+    own = html
+    for script in assets().scripts:
+        own = own.replace(script, "")
+    assert "@import" not in own and not re.search(r"url\(", own)
+
+
+def test_the_only_scripts_are_the_pages_own_and_the_policy_names_them(page):
+    (policy,) = (meta["content"] for meta in page.all("meta") if meta.get("http-equiv") == "Content-Security-Policy")
+    rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))
+    assert rules["default-src"] == "'none'" and rules["img-src"] == "data:"
+    allowed = set(rules["script-src"].split())
+    hashes = {f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'" for text in page.scripts}
+    assert len(page.scripts) == 2 and allowed == hashes  # no 'unsafe-inline', and no 'unsafe-eval'
+    assert all("src" not in attributes for attributes in page.all("script"))
 
 
 def test_everything_from_the_data_is_escaped(html, page):
-    assert "<script" not in html
+    assert html.count("<script") == render({"textbook": study(cell("gd"))}, []).count("<script") == 3
+    assert "<script>alert" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
     assert "<script>alert(1)</script>" in page.text
     assert "Airfoil <i>" in page.text and not page.all("i")

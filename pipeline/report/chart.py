@@ -38,7 +38,8 @@ def loss_chart(kind: str) -> dict[str, Any]:
     )
     y_axis = alt.Axis(labelExpr="format(datum.value, '.3~g')", labelOverlap="greedy", tickCount=7)
     ends = {"domainMin": alt.ExprRef("bottom"), "domainMax": alt.ExprRef("top")}
-    y_scale = alt.Scale(type="log" if kind == "log" else "linear", nice=False, zero=False, **ends)
+    shape = {"type": "log"} if kind == "log" else {"type": "linear", "zero": False}
+    y_scale = alt.Scale(nice=False, **shape, **ends)
     x = alt.X("x:Q", scale=alt.Scale(type="log", nice=False, padding=8), axis=x_axis)
     y = alt.Y("y:Q", scale=y_scale, axis=y_axis)
     colour = alt.Color("series:N", sort=None, scale=alt.Scale(range=list(PALETTE)), legend=None)

@@ -8,7 +8,12 @@ rule claims:
         ledger="conf/claims.yaml",
         code=lab.code("claims"),
     output:
-        f"{results}/claims.json",
+        report(
+            f"{results}/claims.json",
+            caption="../report/captions/claims.rst",
+            category="Tables",
+            labels={"table": "verdicts on the claims"},
+        ),
     log:
         f"{results}/logs/claims.log",
     localrule: True

@@ -3,7 +3,12 @@ rule collect:
         tables=lab.job_tables,
         code=lab.code("collect"),
     output:
-        runs=f"{results}/{{study}}/runs.parquet",
+        runs=report(
+            f"{results}/{{study}}/runs.parquet",
+            caption="../report/captions/table.rst",
+            category="Tables",
+            labels={"table": "runs of study {study}"},
+        ),
         curves=f"{results}/{{study}}/curves.parquet",
     log:
         f"{results}/logs/collect/{{study}}.log",

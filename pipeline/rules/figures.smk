@@ -6,14 +6,24 @@ rule figures:
         step_cost=lab.step_cost,
         code=lab.code("figures"),
     output:
-        f"{results}/figures/captions.json",
+        captions=f"{results}/figures/captions.json",
+        pictures=[
+            report(
+                path,
+                caption="../report/captions/figure.rst",
+                category="Figures",
+                subcategory=origin,
+                labels={"figure": title},
+            )
+            for path, title, origin in lab.pictures
+        ],
     log:
         f"{results}/logs/figures.log",
     localrule: True
     conda:
         "../../environment.yml"
     params:
-        out=subpath(output[0], parent=True),
+        out=subpath(output.captions, parent=True),
         studies=lab.folders(lab.default_studies),
         step_cost=lambda wildcards, input: [
             f"--step-cost={table}" for table in input.step_cost

@@ -108,14 +108,14 @@ def _by_repeat(evidence: Evidence, run: str, garbage_collection: bool, rounds: b
     repeat = "round" if rounds else "process"
     found = _matching(table[table["round"].notna() == rounds], where).set_index(repeat)
     if found.empty:
-        raise NoData(f"no data: epoch_metric has no {repeat} with {_words(where)}")
+        raise NoData(f"no data: epoch_metric has no row with {_words(where)}")
     return found.rename_axis("rounds" if rounds else "processes")
 
 
 def _mean_ratio(ratios: "pd.Series[float]") -> Effect:
     shared: Array = np.asarray(ratios.dropna(), dtype=np.float64)
     if not len(shared):
-        raise NoData("no data: epoch_metric has nothing with both runs")
+        raise NoData("no data: epoch_metric has no process with both runs")
     return geometric_mean(shared, str(ratios.index.name))
 
 

@@ -84,9 +84,9 @@ def _of_steps(evidence: Evidence, study: str, keys: list[tuple[str, int]], ratio
 
     sweep = evidence.study(study).sweep
     table = sweep.scaling.set_index(["optimizer", "batch_size"])["row"]
-    missing = [f"{optimizer} at batch size {b}" for optimizer, b in keys if (optimizer, b) not in table.index]
-    if missing:
-        raise NoData(f"no data: study {study} lacks {' and '.join(missing)}")
+    if any(key not in table.index for key in keys):
+        optimizers, sizes = (" or ".join(dict.fromkeys(map(str, names))) for names in zip(*keys, strict=True))
+        raise NoData(f"no data: study {study} lacks {optimizers} at batch size {sizes}")
     hits = first_hits(sweep.grid, sweep.curves, sweep.target.loss).steps
     rows = hits[[int(table[key]) for key in keys]]
     medians = bootstrap_medians(rows, seed_draws(rows.shape[1], RESAMPLES))

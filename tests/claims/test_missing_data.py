@@ -21,7 +21,7 @@ CURVES = curve_rows("a", READINGS, lr=1, seeds=range(3)) + curve_rows("b", READI
 NO_SECONDS = [row | {"seconds": None} for row in CURVES]
 GRID = [row for b in (1, 4) for row in run_rows("", "adam", b, steps=20)]
 NOISE = [{"kind": "critical", "run": "1 %", "excess": 0.5, "value": 1.0, "low": 1.0, "high": 1.0}]
-EPOCH = {"garbage_collection": True, "printed_seconds": 1.0, "seconds_per_epoch": 1.0}
+EPOCH = {"garbage_collection": True, "round": None, "printed_seconds": 1.0, "seconds_per_epoch": 1.0}
 
 
 def lacks(expected, statistic, evidence, *arguments, **keywords):
@@ -72,6 +72,12 @@ def test_batch_sizes_of_a_sweep_that_are_missing(small, large):
     evidence = study("s", GRID, [row for b in (1, 4) for row in curve_rows("", READINGS, "adam", b)])
     words = f"study s lacks adam or sgd at batch size {small} or {large}"
     lacks(words, sweeps.speedup_ratio, evidence, "s", "adam", "sgd", small, large)
+    lacks("study s lacks adam at batch size 99 or 4", sweeps.examples_ratio, evidence, "s", "adam", 99, 4)
+
+
+def test_seeds_of_two_cells_that_differ_have_no_gap():
+    elsewhere = study("s", A + run_rows("b", lr=2, seeds=[7]), CURVES)
+    lacks("'a' and 'b' of study s have different seeds", curves.loss_gap, elsewhere, "s", "a", "b", 1)
 
 
 def test_rows_of_a_measurement_that_are_missing():
@@ -80,8 +86,8 @@ def test_rows_of_a_measurement_that_are_missing():
     lacks(slope, measured.log_slope, two, "gradient_noise", {"k": "a"}, "x", "y")
     value = "gradient_noise has 0 rows with k b, x 1, not one"
     lacks(value, measured.measured_value, two, "gradient_noise", {"k": "b", "x": 1}, "y")
-    untrained = measurement("loading", [{"data": "d", "seconds": 1.0, "training_seconds": math.nan}])
-    lacks("loading has no training seconds with data d", measured.load_share, untrained, {"data": "d"})
+    untrained = measurement("loading", [{"data": "d", "seconds": 1.0, "load_share": math.nan}])
+    lacks("load_share was not measured", measured.measured_value, untrained, "loading", {"data": "d"}, "load_share")
     around = "run 'sgd' has no reading around an excess loss of 0.5"
     lacks(around, measured.critical_over_noise_scale, measurement("noise_scale", NOISE), "1 %", "sgd")
     below = [{"kind": "training", "run": "sgd", "excess": x, "value": 1.0, "low": 1.0, "high": 1.0} for x in (0.1, 0.4)]
@@ -98,6 +104,11 @@ def test_processes_of_the_epoch_metric_that_are_missing():
     lacks(words, measured.epoch_metric_ratio, evidence, "gd", "adam", *ratio)
     lacks(words, measured.epoch_metric_value, evidence, "adam", "printed_seconds", True)
     lacks("epoch_metric has no process with both runs", measured.epoch_metric_ratio, evidence, "gd", "sgd", *ratio)
+    lacks(words.replace("True", "False"), measured.epoch_metric_rounds, evidence, "adam", "gd", True)
+    rounds = [EPOCH | {"run": "gd", "process": 0, "round": 0}]
+    rounds += [EPOCH | {"run": "sgd", "process": 0, "round": 1, "garbage_collection": False}]
+    evidence = measurement("epoch_metric", rounds)
+    lacks("epoch_metric has no round with both runs", measured.epoch_metric_rounds, evidence, "sgd", "gd", True)
 
 
 # -- values at the edges

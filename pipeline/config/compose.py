@@ -18,6 +18,7 @@ from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError  # type: ignore[import-untyped]
 
 from pipeline.config import checks
 from pipeline.config.data import DataConfig
@@ -222,7 +223,7 @@ def compose_by_hydra(overrides: Sequence[str]) -> DictConfig:
     try:
         with _hydra():
             return compose(config_name="config", overrides=list(overrides))
-    except (HydraException, OmegaConfBaseException) as error:
+    except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
         raise UserError(f"{' '.join(overrides) or 'conf/config.yaml'}: {first_line(error)}") from None
 
 

@@ -42,6 +42,10 @@ def main() -> None:
         train()
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(f"{' '.join(sys.argv[1:])}: {first_line(error)}") from None
+    except OSError as error:
+        if error.filename is None:
+            raise
+        raise UserError(f"{error.filename} cannot be read or written: {error.strerror}") from error
 
 
 @hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")

@@ -85,7 +85,7 @@ def read_provenance(raw: Path) -> dict[str, Any]:
         raise UserError(
             f"{error.filename} cannot be read ({error.strerror}): fetch the data with python -m pipeline.fetch"
         ) from None
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise UserError(f"{path} is not a provenance file: fetch the data again") from None
     if recorded[0] != found:
         raise UserError(f"{raw} has SHA-1 {found}, but {path} says {recorded[0]}: fetch the data again")

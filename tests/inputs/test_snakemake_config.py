@@ -69,7 +69,7 @@ def test_any_config_is_read_or_refused(snakefile, entries):
         ("results=-rf", "begins with -"),
         ("results=~/x", "begins with - or ~"),
         ("results=[a]", "name of a folder"),
-        ('results="a\\nb"', r"'\n'"),
+        ('results="a\\nb"', "it holds"),
         ("studies=5", "must be a list"),
         ("studies=[textbok]", "did you mean textbook?"),
         ("measurements=[memry]", "did you mean memory?"),

@@ -9,6 +9,12 @@ PALETTE = (
 )  # fmt: skip
 DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [5, 2], [1, 3], [12, 3], [4, 4], [3, 1], [6, 2, 1, 2])
 HEIGHT = 420
+#: A number of seconds with its unit, as an expression of Vega's.
+_SECONDS = (
+    "datum.value >= 0.9995 ? format(datum.value, '.3~g') + ' s'"
+    " : datum.value >= 0.9995e-3 ? format(datum.value * 1e3, '.3~g') + ' ms'"
+    " : format(datum.value * 1e6, '.3~g') + ' µs'"
+)
 
 
 @functools.cache
@@ -33,7 +39,7 @@ def loss_chart(kind: str) -> dict[str, Any]:
     names: dict[str, str | float] = {"selected": "", "unit": "", "bottom": 0.1, "top": 1.0}
     params = [alt.param(name=name, value=value) for name, value in names.items()]
     x_axis = alt.Axis(
-        labelExpr="unit === '' ? format(datum.value, ',.4~g') : format(datum.value, '~s') + ' ' + unit",
+        labelExpr=f"unit === '' ? format(datum.value, ',.4~g') : {_SECONDS}",
         labelOverlap="greedy",
     )
     y_axis = alt.Axis(labelExpr="format(datum.value, '.3~g')", labelOverlap="greedy", tickCount=7)

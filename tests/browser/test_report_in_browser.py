@@ -221,6 +221,8 @@ def test_portuguese_speaks_portuguese_in_the_page_in_the_chart_and_in_numbers(op
     assert "A resposta, em quatro relógios" in report.page.inner_text("main")
     report.page.check("#curves-clock-seconds")
     report.drawn("seconds")
+    labels = report.page.locator("#curves-chart text").all_text_contents()
+    assert any(re.fullmatch(r"\d+ (µs|ms|s)", label) for label in labels)
     assert "Segundos de treino" in report.page.locator("#curves-chart").text_content()
     assert re.search(r"0,2\d", report.page.locator("#curves-chart").text_content())
     assert "perda de 0,25" in report.page.inner_text("#curves-ranking")

@@ -109,7 +109,10 @@ def test_an_implementation_that_torch_does_not_have_is_refused():
     ("config", "told"),
     [
         ({"override": ["lr=1"]}, r"--config override=\['lr=1'\] is not allowed"),
-        ({"lr": 0.1}, r"--config lr=0.1 is not allowed: the keys are results, studies, measurements, report_lang and overrides"),
+        (
+            {"lr": 0.1},
+            r"--config lr=0.1 is not allowed: the keys are results, studies, measurements, report_lang and overrides",
+        ),
         ({"overrides": 5}, "overrides=5 is not allowed: it must be a list"),
         ({"overrides": {"lr": 1}}, "it must be a list"),
         ({"overrides": ["lr"]}, "'lr' cannot be read: write key=value"),

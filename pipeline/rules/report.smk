@@ -27,4 +27,4 @@ rule report:
         ],
     shell:
         "python -m pipeline.report --out {output:q} --figures {params.figures:q} --data {input.data:q}"
-        " --lang {params.lang} --claims {input.claims:q} {params.step_cost:q} {params.studies:q} > {log:q} 2>&1"
+        " --lang {params.lang:q} --claims {input.claims:q} {params.step_cost:q} {params.studies:q} > {log:q} 2>&1"

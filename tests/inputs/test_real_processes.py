@@ -79,8 +79,8 @@ def test_a_hostile_folder_and_hostile_labels_are_only_names(run, lab_copy):
     (lab_copy / "conf" / "study" / "mine.yaml").write_text(STUDY)
     before = set(lab_copy.iterdir())
     done = run(
-        *("snakemake", "--cores", "2", "mine", f"{HOSTILE}/track/mine.json"),
-        *("--config", f"results={HOSTILE}", "studies=[mine]"),
+        *("snakemake", "--cores", "2"),  # every stage: tables, MLflow, figures, claims, report
+        *("--config", f"results={HOSTILE}", "studies=[mine]", "measurements=[]", "overrides=[data=airfoil_twin]"),
         cwd=lab_copy,
         MLFLOW_TRACKING_URI=f"sqlite:///{lab_copy}/mlflow.db",
     )
@@ -91,6 +91,7 @@ def test_a_hostile_folder_and_hostile_labels_are_only_names(run, lab_copy):
 
     runs = read_table(Path(lab_copy, HOSTILE, "mine", "runs.parquet"), RUNS)
     assert sorted(runs.lr.unique()) == [0.05, 0.1, 0.2]
+    assert Path(lab_copy, HOSTILE, "report.html").stat().st_size > 0
     shutil.rmtree(lab_copy / HOSTILE)
 
 

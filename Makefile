@@ -109,4 +109,4 @@ lock: setup
 	sed -i -E 's/^(torch==[0-9.]+)\+.*/\1/' requirements.lock requirements-dev.lock
 
 clean:
-	rm -rf results outputs multirun mlflow.db
+	rm -rf results outputs multirun mlflow.db* mlruns

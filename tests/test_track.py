@@ -6,92 +6,25 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
+from track_tables import one_cell, tables
 
 from pipeline.errors import UserError
 from pipeline.tables import CURVES, RUNS, write_table
 from pipeline.track.__main__ import main
+from pipeline.track.data import dataset_input
 from pipeline.track.fingerprint import fingerprints
-from pipeline.track.log import Counts, log_study
+from pipeline.track.log import Counts, log_study, log_summary
 from pipeline.track.record import MAX_BATCH, records
 from pipeline.track.store import connect, ensure_store
+from pipeline.track.summary import Figure, summarize
 from pipeline.track.uri import absolute_uri, masked
 
 ROOT = Path(__file__).parents[1]
-
-
-def config_of(cell_id, batch_size, label="", optimizer="momentum", **more):
-    return json.dumps(
-        {
-            "batch_size": batch_size,
-            "data": {"name": "airfoil", "rows": 1500, "sha1": "7" * 40, "sources": ["http://example.org/a.dat"]},
-            "epochs": 2,
-            "label": label,
-            "lr": 0.05,
-            "optimizer": {
-                "name": optimizer,
-                "hyperparams": {"momentum": 0.9},
-                "torch": {"_target_": "torch.optim.SGD", "momentum": 0.8, "nesterov": True},
-            },
-            **more,
-        },
-        sort_keys=True,
-    )
-
-
-def one_cell(study, cell_id="a", losses=(0.3, 0.25), readings=4, *, batch_size=10, label="", data="airfoil", **columns):
-    """A cell with one run a loss; inf is a diverged run, None one that failed."""
-    runs, curves = [], []
-    for seed, loss in enumerate(losses):
-        status = "error" if loss is None else "ok" if math.isfinite(loss) else "diverged"
-        steps = 0 if loss is None else 20 * (readings - 1)
-        runs.append(
-            {
-                "study": study,
-                "cell_id": cell_id,
-                "data": data,
-                "model": "linear",
-                "implementation": "scratch",
-                "optimizer": "momentum",
-                "schedule": "constant",
-                "sampling": "without_replacement",
-                "batch_size": batch_size,
-                "lr": 0.05,
-                "seed": seed,
-                "engine": "solo",
-                "status": status,
-                "epochs": 2,
-                "steps": steps,
-                "examples": 10 * steps,
-                "initial_loss": 0.5,
-                "final_loss": loss,
-                "best_loss": None if loss is None else min(loss, 0.5),
-                "train_seconds": None if loss is None else 0.5,
-                "seconds_per_epoch": None if loss is None else 0.25,
-                "diverged_step": steps if status == "diverged" else None,
-                "config": config_of(cell_id, batch_size, label),
-            }
-            | columns
-        )
-        if loss is not None:
-            values = [*np.linspace(0.5, 0.4, readings - 1), loss]
-            curves += [
-                (study, cell_id, seed, 20 * k, 200 * k, 0.1 * k, 0.1 * k, value) for k, value in enumerate(values)
-            ]
-    runs = pd.DataFrame(runs, columns=RUNS.names).astype({"diverged_step": "Int64"})
-    reals = ["final_loss", "best_loss", "train_seconds", "seconds_per_epoch"]
-    return runs.astype(dict.fromkeys(reals, float)), pd.DataFrame(curves, columns=CURVES.names)
-
-
-def tables(*cells):
-    runs, curves = zip(*cells, strict=True)
-    return pd.concat(runs, ignore_index=True), pd.concat(curves, ignore_index=True)
 
 
 @pytest.fixture(scope="module")
@@ -417,3 +350,59 @@ def test_a_missing_table_is_one_sentence_and_no_sentinel(uri, tmp_path, capsys):
 def test_help_does_not_wait_for_mlflow():
     program = "import sys; import pipeline.track.__main__; sys.exit(bool({'mlflow', 'pandas'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
+
+
+def test_a_password_on_the_command_line_is_refused_before_anything_is_written(run, tmp_path):
+    uri = "mlflow_uri=postgresql://ada:s3cret@db/mlflow"
+    done = run(sys.executable, "-m", "pipeline.train", uri, f"hydra.run.dir={tmp_path / 'out'}")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: mlflow_uri=postgresql://ada:***@db/mlflow is not allowed")
+    assert "s3cret" not in done.stdout + done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_dataset_has_a_schema_and_the_number_of_its_rows():
+    runs, curves = one_cell("s")
+    config = json.loads(runs.config[0])
+    config["data"]["columns"] = [{"name": "frequency", "unit": "Hz"}, {"name": "sound_pressure", "unit": "dB"}]
+    dataset = dataset_input(record_of(runs.assign(config=json.dumps(config)), curves).data).dataset
+    assert [column["name"] for column in json.loads(dataset.schema)["mlflow_colspec"]] == [
+        "frequency",
+        "sound_pressure",
+    ]
+    assert json.loads(dataset.profile)["num_rows"] == 1500
+
+
+def test_part_of_a_study_can_be_logged_by_hand_without_removing_the_rest(uri, tmp_path):
+    log_study(*tables(one_cell("part", "a"), one_cell("part", "b")), uri, complete=True)
+    runs, curves = one_cell("part", "c")
+    write_table(runs, RUNS, tmp_path / "runs.parquet")
+    write_table(curves, CURVES, tmp_path / "curves.parquet")
+    main(["--uri", uri, "--partial", str(tmp_path)])
+    assert set(runs_of(uri, "part")) == {"a", "b", "c"}
+
+
+def test_a_summary_is_one_run_with_the_figures_and_is_replaced_when_one_changes(tmp_path):
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    runs, curves = tables(one_cell("sum", "a", (0.3, 0.2)), one_cell("sum", "b", (math.inf, 0.1)))
+    log_study(runs, curves, uri, complete=True)
+    picture = tmp_path / "heat.png"
+    picture.write_bytes(b"one")
+    figures = [Figure("Heatmap", "Darker is better.", picture)]
+    assert log_summary(summarize(runs, figures), uri) == Counts(1, 0, 0)
+    assert log_summary(summarize(runs, figures), uri) == Counts(0, 1, 0)
+    picture.write_bytes(b"two")
+    assert log_summary(summarize(runs, figures), uri) == Counts(1, 0, 1)
+    client = connect(uri)
+    (run,) = client.search_runs([ensure_store(uri)], "tags.kind = 'summary'")
+    assert run.data.metrics == {
+        "cells": 2,
+        "runs": 4,
+        "runs_ok": 3,
+        "runs_diverged": 1,
+        "runs_error": 0,
+        "lowest_final_loss": 0.25,
+    }
+    assert [file.path for file in client.list_artifacts(run.info.run_id, "figures")] == ["figures/heat.png"]
+    assert "Darker is better." in run.data.tags["mlflow.note.content"]
+    assert log_study(runs, curves, uri, complete=True) == Counts(0, 2, 0)  # the summary is no cell that vanished

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,11 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_intermixed_args(arguments)
     if options.init == bool(options.studies):
         parser.error("give one STUDY_DIR or more, or --init")
-    if options.patience < 0:
-        parser.error(f"--patience {options.patience} is not allowed: it must be a number of seconds, 0 or more")
+    patience = _seconds(options.patience or os.environ.get("MINIBATCH_LAB_PATIENCE") or PATIENCE)
     # MLFLOW_TRACKING_URI is read here, not in the help: it may hold a password.
     uri = options.uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
-    done = _init(uri, options.patience) if options.init else _log(uri, options)
+    done = _init(uri, patience) if options.init else _log(uri, patience, options)
     if options.done is not None:
         with written_whole(options.done) as temporary:
             temporary.write_text(json.dumps(done, indent=2) + "\n", encoding="utf-8")
@@ -52,16 +52,25 @@ def _parser() -> argparse.ArgumentParser:
         "--figures", type=Path, metavar="FILE", help="captions.json: log each study's figures on its summary run too"
     )
     parser.add_argument("--only-summaries", action="store_true", help="with --figures: leave the cells alone")
+    parser.add_argument("--partial", action="store_true", help="not all cells of their study: remove no others")
     parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of the data, with their provenance")
     parser.add_argument(
         "--patience",
-        type=float,
-        default=PATIENCE,
         metavar="SECONDS",
-        help="how long to try a store that does not answer (%(default)s)",
+        help=f"how long to try a store that does not answer (MINIBATCH_LAB_PATIENCE, else {PATIENCE:.0f})",
     )
     parser.add_argument("--done", type=Path, metavar="FILE", help="written at the end: JSON with counts")
     return parser
+
+
+def _seconds(given: str | float) -> float:
+    try:
+        seconds = float(given)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise UserError(f"patience {given} is not allowed: it must be a number of seconds, 0 or more")
+    return seconds
 
 
 # MLflow and pandas are imported below, so that --help answers at once.
@@ -77,7 +86,7 @@ def _init(uri: str, patience: float) -> dict[str, Any]:
     return {"experiment": EXPERIMENT}
 
 
-def _log(uri: str, options: argparse.Namespace) -> dict[str, Any]:
+def _log(uri: str, patience: float, options: argparse.Namespace) -> dict[str, Any]:
     from pipeline.tables import CURVES, RUNS, read_table
     from pipeline.track.log import log_study, log_summary
     from pipeline.track.summary import figures_of, summarize
@@ -88,14 +97,15 @@ def _log(uri: str, options: argparse.Namespace) -> dict[str, Any]:
         runs = read_table(folder / "runs.parquet", RUNS)
         if not options.only_summaries:
             curves = read_table(folder / "curves.parquet", CURVES)
+            complete = not options.partial
             counts = log_study(
-                runs, curves, uri, complete=True, folder=folder, provenance=origins, patience=options.patience
+                runs, curves, uri, complete=complete, folder=folder, provenance=origins, patience=patience
             )
             print(f"{folder.name}: {counts}", flush=True)
             done[folder.name] = dataclasses.asdict(counts)
         if options.figures is not None and not runs.empty:
             summary = summarize(runs, figures_of(str(runs["study"].iloc[0]), options.figures))
-            counts = log_summary(summary, uri, patience=options.patience)
+            counts = log_summary(summary, uri, patience=patience)
             print(f"{folder.name}'s summary: {counts}", flush=True)
             done[f"{folder.name} summary"] = dataclasses.asdict(counts)
     return done

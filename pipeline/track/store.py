@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote, urlencode
 
 from pipeline.track import sqlite
 from pipeline.track.environment import prepare_environment, quiet_database
@@ -13,17 +14,17 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 EXPERIMENT = "minibatch-lab"
+#: MLflow shows this tag as the experiment's description.
+_NOTE_TAG = "mlflow.note.content"
+_FILTER = 'tags.study = "sweep" and params.optimizer = "adam" and params.batch_size = "32"'
 #: What MLflow's page of the experiment says above the runs.
-NOTE = """One run per cell; its seeds are inside it. **Which learning rate is best for adam at batch size 32?**
+_NOTE = """One run per cell; its seeds are inside it. \
+[Which learning rate is best for adam at batch size 32?](#/experiments/{experiment_id}/runs?{view}) \
+The first run of that view is the answer: its search is `{search}`, sorted by `final_loss`, ascending. \
+Edit the search to ask about another optimizer or batch size.
 
-1. Open this experiment's *Runs*.
-2. Search: `tags.study = "sweep" and params.optimizer = "adam" and params.batch_size = "32"`
-3. Sort by the metric `final_loss`, ascending: the first run is the answer.
-
-Tick two runs and *Compare* them for their curves. The runs with `tags.kind = "summary"` hold the studies' figures.
+Tick two runs and *Compare* them. The runs with `tags.kind = "summary"` hold the studies' figures.
 """
-#: MLflow's own tags: what stands in the note, and that this is about training, which its pages would ask.
-_EXPERIMENT_TAGS = {"mlflow.note.content": NOTE, "mlflow.experimentKind": "custom_model_development"}
 
 #: Seconds between attempts to open a store that somebody else may just be making.
 _WAITS = (0.2, 0.8, 2.0)
@@ -139,11 +140,31 @@ def _experiment_id(client: "MlflowClient", name: str, path: Path | None) -> str:
         if found is not None:
             if found.lifecycle_stage == "deleted":
                 client.restore_experiment(found.experiment_id)
+            if _NOTE_TAG not in found.tags:
+                client.set_experiment_tag(found.experiment_id, _NOTE_TAG, note(found.experiment_id))
             return str(found.experiment_id)
         try:
-            return str(client.create_experiment(name, artifact_location=location, tags=_EXPERIMENT_TAGS))
+            client.create_experiment(name, artifact_location=location)
         except MlflowException as error:
             if wait is None or getattr(error, "error_code", "") != "RESOURCE_ALREADY_EXISTS":
                 raise
             time.sleep(wait)
     raise AssertionError("not reached")
+
+
+def note(experiment_id: str) -> str:
+    """Say how to browse the experiment, with a link to a view that answers a question.
+
+    Parameters
+    ----------
+    experiment_id : str
+        MLflow's.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    view = {"workflowType": "machine_learning", "searchFilter": _FILTER}
+    view |= {"orderByKey": "metrics.`final_loss`", "orderByAsc": "true"}
+    return _NOTE.format(experiment_id=experiment_id, view=urlencode(view, quote_via=quote), search=_FILTER)

@@ -1,6 +1,7 @@
 """The address of an MLflow store: read, made absolute, and shown without its password."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -89,3 +90,25 @@ def has_secret(uri: str) -> bool:
     (True, False)
     """
     return masked(uri) != uri
+
+
+def refuse_secrets(overrides: Sequence[str]) -> None:
+    """Refuse a password on a command line, which other users can read and Hydra writes down.
+
+    Parameters
+    ----------
+    overrides : sequence of str
+        The command line.
+
+    Raises
+    ------
+    UserError
+        If ``mlflow_uri=...`` holds one.
+
+    Examples
+    --------
+    >>> refuse_secrets(["lr=0.1", "mlflow_uri=postgresql://ada@db/mlflow"])
+    """
+    for text in overrides:
+        if text.lstrip("+").startswith("mlflow_uri=") and has_secret(text):
+            raise UserError(f"{masked(text)} is not allowed: give a URI with a password in MLFLOW_TRACKING_URI")

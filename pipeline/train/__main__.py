@@ -22,6 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.config.compose import CONF, first_line
 from pipeline.errors import UserError, exit_on_user_error
+from pipeline.track.uri import refuse_secrets
 from pipeline.train.app import job_of, train_jobs
 from pipeline.train.command_line import check_command_line
 
@@ -35,6 +36,7 @@ def main() -> None:
     SystemExit
         With status 2 after a mistake of the user's.
     """
+    refuse_secrets(sys.argv[1:])  # first of all: what follows may quote the command line
     check_command_line(sys.argv[1:])
     # Hydra would print its own errors over many lines; so it is asked to raise them.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")

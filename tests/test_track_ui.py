@@ -1,0 +1,138 @@
+"""MLflow's own pages answer "which lr is best for adam at b 32": real `mlflow ui`, real browser."""
+
+import json
+import shutil
+
+import matplotlib.image
+import pytest
+from track_stores import Server
+from track_tables import one_cell, tables
+
+from pipeline.tables import CURVES, RUNS, write_table
+from pipeline.track.__main__ import main
+
+pytestmark = pytest.mark.slow
+
+#: Final loss by lr: the best is neither the first nor the last, and one diverges.
+LOSSES = {0.001: 0.44, 0.003: 0.33, 0.01: 0.243, 0.03: 0.25, 0.1: 0.29, 3.0: float("inf")}
+DIGEST = "7" * 36
+FILTER = 'tags.study = "sweep" and params.optimizer = "adam" and params.batch_size = "32"'
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Debian's Chromium."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    program = shutil.which("chromium") or pytest.skip("Chromium is not installed (Debian: chromium)")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def tab(browser):
+    """A tab, and the context in which a link may open another."""
+    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(120_000)  # a shared machine may be slow
+    page = context.new_page()
+    yield page, context
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory):
+    """`mlflow ui` on a store that the command has logged a study and its figure to."""
+    folder = tmp_path_factory.mktemp("ui")
+    cells = [
+        one_cell("sweep", f"{name}-{lr}", (loss, loss), batch_size=b, optimizer=name, lr=lr)
+        for name, b, factor in (("adam", 32, 1.0), ("adam", 100, 1.1), ("sgd", 32, 0.99))
+        for lr, loss in ((lr, factor * loss) for lr, loss in LOSSES.items())
+    ]
+    runs, curves = tables(*(named(cell, number) for number, cell in enumerate(cells)))
+    write_table(runs, RUNS, folder / "sweep" / "runs.parquet")
+    write_table(curves, CURVES, folder / "sweep" / "curves.parquet")
+    figure = {"name": "heat", "title": "Heatmap", "study": "sweep", "caption": "Darker is better.", "png": "heat.png"}
+    (folder / "figures").mkdir()
+    matplotlib.image.imsave(folder / "figures" / "heat.png", [[0.0, 1.0], [1.0, 0.0]])
+    (folder / "figures" / "captions.json").write_text(json.dumps([figure]))
+    uri = f"sqlite:///{folder / 'mlflow.db'}"
+    main([str(folder / "sweep"), "--uri", uri, "--figures", str(folder / "figures" / "captions.json")])
+    server = Server(folder, uri)
+    yield server
+    server.close()
+
+
+def named(cell, number):
+    """Cells that differ in nothing but their batch size still need ids of their own."""
+    return tuple(table.assign(cell_id=f"c{number}") for table in cell)
+
+
+def names_of(page):
+    """The runs' names, from the top of the table."""
+    links = page.locator('[role="row"] a[href*="/runs/"]')
+    links.first.wait_for()
+    return links.all_inner_texts()
+
+
+def search(page, text):
+    box = page.get_by_test_id("search-box")
+    box.fill(text)
+    box.press("Enter")
+
+
+def test_three_clicks_find_the_best_learning_rate(tab, ui):
+    page, context = tab
+    page.goto(ui.uri)
+    page.get_by_text("Model training", exact=True).click()
+    page.get_by_role("link", name="minibatch-lab").first.click()
+    assert len(names_of(page)) > len(LOSSES)
+    link = page.get_by_role("link", name="Which learning rate is best for adam at batch size 32?")
+    with context.expect_page() as opened:  # MLflow opens the links of a description in a new tab
+        link.click()
+    page = opened.value
+    page.get_by_text(f"{len(LOSSES)} matching runs").wait_for()
+    names = names_of(page)
+    assert names[:5] == [f"adam b=32 lr={lr:g}" for lr in (0.01, 0.03, 0.1, 0.003, 0.001)]
+    assert names[5] == "adam b=32 lr=3"  # it diverged and has no final loss
+
+
+def test_the_runs_can_be_searched_sorted_and_compared_by_hand(tab, ui):
+    page, _ = tab
+    page.goto(f"{ui.uri}/#/experiments/1/runs?workflowType=machine_learning")
+    search(page, FILTER)
+    page.get_by_text(f"{len(LOSSES)} matching runs").wait_for()
+    page.get_by_role("button", name="Sort").click()
+    page.locator('[role="menu"], [role="dialog"]').last.get_by_text("final_loss", exact=True).click()
+    page.wait_for_url("**final_loss**")
+    # The order is descending at first; runs without the metric stay last.
+    page.wait_for_function("""() => [...document.querySelectorAll('[role="row"] a[href*="/runs/"]')][0]
+        ?.innerText === 'adam b=32 lr=0.001'""")
+    boxes = page.locator(".ag-row .ag-checkbox-input-wrapper")
+    boxes.nth(0).click()
+    boxes.nth(1).click()
+    page.get_by_role("button", name="Compare").click()
+    page.wait_for_url("**/compare-runs?**")
+    page.get_by_text("Comparing 2 Runs").first.wait_for()
+    said = page.locator("body").inner_text()
+    assert "adam b=32 lr=0.001" in said and "adam b=32 lr=0.003" in said
+    assert "0.44" in said and "0.33" in said
+
+
+def test_the_studys_figure_is_an_artifact_of_its_summary_run(tab, ui):
+    page, _ = tab
+    page.goto(f"{ui.uri}/#/experiments/1/runs?workflowType=machine_learning")
+    search(page, 'tags.kind = "summary" and tags.study = "sweep"')
+    page.get_by_role("link", name="study sweep").click()
+    page.get_by_text("Darker is better.").first.wait_for()
+    page.get_by_role("tab", name="Artifacts").click()
+    page.get_by_text("figures", exact=True).first.click()
+    page.get_by_text("heat.png").first.click()
+    page.locator("img[src^='blob:'], img[alt='heat.png'], .image-outer-container img").first.wait_for()
+
+
+def test_a_run_shows_the_data_set_it_was_trained_on(tab, ui):
+    page, _ = tab
+    page.goto(f"{ui.uri}/#/experiments/1/runs?workflowType=machine_learning")
+    search(page, FILTER)
+    page.get_by_text(f"airfoil ({DIGEST})").first.wait_for()

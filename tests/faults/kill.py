@@ -170,6 +170,8 @@ def problems_of(workspace, made, status):
     cells = Counter(run[:2] for run in runs if not run[3])
     problems += [f"MLflow has {cell} {cells[cell]} times" for cell in cells | made.cells if cells[cell] != 1]
     problems += [f"MLflow has a run of {run[:2]} that seems to be running" for run in runs if run[2] == "RUNNING"]
+    # A deleted run keeps its artifacts until `mlflow gc`; one that the store does not know could never be found.
+    problems += [f"artifacts of an unknown run {one}" for one in workspace.artifact_runs() - {run[4] for run in runs}]
     problems += [f"PID {process.pid} still runs" for process in workspace.processes()]
     return problems
 

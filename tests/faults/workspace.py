@@ -104,7 +104,11 @@ class Workspace:
     def files(self):
         """Every file, but for what Python, Snakemake and SQLite keep for themselves."""
         every = (path.relative_to(self.folder) for path in self.folder.rglob("*") if path.is_file())
-        return {path.as_posix() for path in every if not _OTHERS_OWN & set(path.parts)}
+        return {_RUN.sub("RUN", path.as_posix()) for path in every if not _OTHERS_OWN & set(path.parts)}
+
+    def artifact_runs(self):
+        """The ids of the MLflow runs that have artifacts."""
+        return {found[0] for path in (self.folder / "mlruns").rglob("artifacts") if (found := _RUN.search(str(path)))}
 
     def tables(self):
         """A digest of what every table and data file holds, clocks aside."""
@@ -118,7 +122,7 @@ class Workspace:
         return found
 
     def logged(self):
-        """(study, cell, status, is deleted) of every run in the MLflow store."""
+        """(study, cell, status, is deleted, id) of every run in the MLflow store."""
         from mlflow import MlflowClient
         from mlflow.entities import ViewType
 
@@ -130,11 +134,14 @@ class Workspace:
                 run.data.tags.get("cell_id", "?"),
                 run.info.status,
                 run.info.lifecycle_stage != "active",
+                run.info.run_id,
             )
             for run in client.search_runs(experiments, run_view_type=ViewType.ALL, max_results=5000)
         ]
 
 
+#: An MLflow run's id, which is drawn at random.
+_RUN = re.compile(r"(?<=/)[0-9a-f]{32}(?=/)")
 _UNWANTED = {"AIRFOIL_DATA", "MLFLOW_TRACKING_URI", "PYTHONDONTWRITEBYTECODE"}
 
 

@@ -22,10 +22,11 @@ rule log_runs:
         "python -m pipeline.track {params.studies:q} --data {params.data:q} --done {output:q} > {log:q} 2>&1"
 
 
-# The figures are drawn while the runs are logged.
+# The figures are drawn while the runs are logged. Their input is not `ancient`: where Snakemake makes such an input
+# again, it looks no further at what hangs on it, and after a kill it would leave that unmade.
 rule log_figures:
     input:
-        runs=ancient(rules.log_runs.output),
+        runs=rules.log_runs.output,
         tables=expand(rules.collect.output, study=lab.default_studies),
         figures=rules.figures.output[0],
         code=lab.code("track"),

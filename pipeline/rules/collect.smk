@@ -12,7 +12,7 @@ rule collect:
         curves=f"{results}/{{study}}/curves.parquet",
     log:
         f"{results}/logs/collect/{{study}}.log",
-    priority: 1
+    priority: 2
     localrule: True
     conda:
         "../../environment.yml"

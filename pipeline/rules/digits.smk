@@ -7,7 +7,7 @@ rule write_digits:
         directory(f"{results}/data/digits"),
     log:
         f"{results}/logs/digits.log",
-    priority: 1
+    priority: 2
     localrule: True
     conda:
         "../../environment.yml"

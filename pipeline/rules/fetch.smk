@@ -7,7 +7,7 @@ rule fetch:
         provenance=f"{results}/data/{{data}}.json",
     log:
         f"{results}/logs/fetch/{{data}}.log",
-    priority: 1
+    priority: 2
     localrule: True
     conda:
         "../../environment.yml"

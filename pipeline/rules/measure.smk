@@ -1,6 +1,6 @@
 # One rule a measurement: measure_vectorisation, measure_memory, ... What is timed holds the whole
-# machine, so that nothing runs beside it; and it waits until nothing else is ready (priority), because a core
-# would be idle between what is timed and what is not.
+# machine, so that nothing runs beside it. By priority it comes after what it could otherwise meet half-way, because
+# a core would be idle meanwhile, and before logging, drawing and reporting, which fill both cores at the end.
 for name, measurement in lab.measurements.items():
 
     rule:
@@ -13,7 +13,7 @@ for name, measurement in lab.measurements.items():
             lab.measured(name),
         log:
             f"{results}/logs/measure/{name}.log",
-        priority: 0 if measurement.timed else 1
+        priority: 1 if measurement.timed else 2
         conda:
             "../../environment.yml"
         threads: workflow.cores if measurement.timed else 1

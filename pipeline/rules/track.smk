@@ -10,7 +10,6 @@ rule log_runs:
         f"{results}/track/runs.json",
     log:
         f"{results}/logs/track/runs.log",
-    priority: 1
     localrule: True
     conda:
         "../../environment.yml"

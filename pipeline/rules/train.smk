@@ -10,7 +10,7 @@ rule train:
         curves=f"{results}/{{study}}/jobs/{{job}}/curves.parquet",
     log:
         f"{results}/logs/train/{{study}}/{{job}}.log",
-    priority: 1
+    priority: 2
     conda:
         "../../environment.yml"
     threads: lambda wildcards: lab.job_threads(wildcards, workflow.cores, gpu_tokens)

@@ -8,7 +8,7 @@ rule whiten:
         f"{results}/data/{{data}}-{{whiten}}.parquet",
     log:
         f"{results}/logs/whiten/{{data}}-{{whiten}}.log",
-    priority: 1
+    priority: 2
     localrule: True
     conda:
         "../../environment.yml"

@@ -97,7 +97,7 @@ sbom: setup-dev
 
 # To this machine alone; docs/security.md says how to look at it from elsewhere.
 ui: setup
-	mlflow ui --host 127.0.0.1 --port 5000
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --host 127.0.0.1 --port 5000
 
 # torch's local version (+cpu, +cu126) says which build was at hand, not which one is needed.
 lock: setup

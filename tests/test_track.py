@@ -137,6 +137,7 @@ losses = st.lists(
 
 
 @given(losses=losses, readings=st.integers(2, 40))
+@settings(deadline=None)
 def test_whatever_the_losses_metrics_are_finite_and_fit_one_batch(losses, readings):
     record = record_of(*one_cell("s", losses=losses, readings=readings))
     assert all(math.isfinite(m.value) for m in record.metrics)
@@ -152,6 +153,7 @@ def test_however_many_seeds_they_fit_one_batch(seeds, readings):
 
 
 @given(order=st.permutations(range(6)))
+@settings(deadline=None)
 def test_the_order_of_rows_does_not_make_a_cell_another(order):
     runs, curves = tables(one_cell("s", "a", (0.1, 0.2, 0.3)), one_cell("s", "b", (0.1, math.inf, None)))
     assert fingerprints(runs.iloc[order], curves.iloc[::-1]) == fingerprints(runs, curves)

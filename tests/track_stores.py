@@ -140,7 +140,8 @@ class Server:
             self._process = subprocess.Popen(
                 command,
                 cwd=self._folder,
-                env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+                # Without the processes for jobs that nothing here gives it.
+                env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

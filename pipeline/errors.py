@@ -1,5 +1,6 @@
 """Mistakes that are told in one sentence, without a traceback."""
 
+import errno
 import signal
 import sys
 import threading
@@ -13,6 +14,8 @@ INTERRUPTED = 130
 _IMPORTING = "<frozen importlib._bootstrap>"
 #: Seconds until an interrupt that came during an import is tried again.
 _PATIENCE = 0.05
+#: No space, no quota, a file system that is read-only, and no permission.
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 _MEMORY = ("can't allocate memory", "out of memory", "bad_alloc")
 
 
@@ -24,9 +27,9 @@ class UserError(Exception):
 def exit_on_user_error() -> Iterator[None]:
     """Tell what is not the program's fault in one sentence on stderr, and end with a status that is not zero.
 
-    Works as a context and, called, as a decorator of a ``main``. A :class:`UserError`, and memory that does not
-    suffice, are ``error: ...`` and status 2; Ctrl-C is ``interrupted: ...`` and status 130, as shells have it. Any
-    other exception passes: it is a mistake of the program's, and its traceback is wanted.
+    Works as a context and, called, as a decorator of a ``main``. A :class:`UserError`, a disk that cannot be written
+    and memory that does not suffice are ``error: ...`` and status 2; Ctrl-C is ``interrupted: ...`` and status 130,
+    as shells have it. Any other exception passes: it is a mistake of the program's, and its traceback is wanted.
 
     Raises
     ------
@@ -49,10 +52,20 @@ def exit_on_user_error() -> Iterator[None]:
         print("interrupted: nothing half-written is left", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
     except Exception as error:
-        if not is_memory_short(error):
+        told = _outside_world(error)
+        if told is None:
             raise
-        print(f"error: the memory does not suffice: {printable(_first_line(error))}", file=sys.stderr)
+        print(f"error: {printable(told)}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _outside_world(error: Exception) -> str | None:
+    """What is wrong with the machine, where that is what an error says."""
+    if is_memory_short(error):
+        return f"the memory does not suffice: {_first_line(error)}"
+    if isinstance(error, OSError) and error.errno in _DISK:
+        return f"{error.filename or 'a file'} cannot be written: {error.strerror}"
+    return None
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def exit_on_user_error() -> Iterator[None]:
 def _outside_world(error: Exception) -> str | None:
     """What is wrong with the machine, where that is what an error says."""
     if is_memory_short(error):
-        return f"the memory does not suffice: {_first_line(error)}"
+        return memory_error(error)
     if isinstance(error, OSError) and error.errno in _DISK:
         return f"{error.filename or 'a file'} cannot be written: {error.strerror}"
     return None
@@ -120,8 +120,9 @@ def is_memory_short(error: BaseException) -> bool:
     )
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def memory_error(error: BaseException) -> str:
+    """Say in one sentence that the memory does not suffice, and for what."""
+    return f"the memory does not suffice: {(str(error).splitlines() or [type(error).__name__])[0]}"
 
 
 def printable(text: str) -> str:

@@ -73,17 +73,18 @@ def _late_interrupts() -> Iterator[None]:
     """Let Ctrl-C wait while a module is imported.
 
     Extension modules that are interrupted while they start print a traceback of their own, and raise an ImportError.
+    Whatever a block that was interrupted ends with, it leaves as a KeyboardInterrupt.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread meets signals
         return
 
-    waiting = False
+    pressed = False
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal waiting
-        waiting = any(each.f_code.co_filename == _IMPORTING for each in _stack(frame))
-        if not waiting:
+        nonlocal pressed
+        pressed = True
+        if not any(each.f_code.co_filename == _IMPORTING for each in _stack(frame)):
             raise KeyboardInterrupt
         signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
 
@@ -91,10 +92,10 @@ def _late_interrupts() -> Iterator[None]:
     before = [signal.signal(number, interrupt) for number in signals]
     try:
         yield
-        if waiting:
+        if pressed:
             raise KeyboardInterrupt
-    except Exception:
-        if waiting:
+    except (Exception, SystemExit):
+        if pressed:  # what a library has made of it
             raise KeyboardInterrupt from None
         raise
     finally:

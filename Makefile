@@ -2,6 +2,7 @@
 #               make ARGS="--config 'studies=[textbook]' 'measurements=[]'" runs the chapter's own runs only
 # make test     every test            make test-quick   the quick ones      make test-gpu   those for a GPU
 # make check    format, lint, types   make bench        timings against plain PyTorch
+# make kill     kill the workflow at 20 random moments: kill-report.json says what came of it
 # make ui       browse MLflow         make lock         pin the dependencies anew
 # make compare  which conclusions changed since baselines/reference.json, which `make baseline` stores
 # make coverage branches of pipeline/ that the tests reach    make mutate   edits of it that they do not notice
@@ -19,7 +20,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # than everything else that most of them do.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: all setup setup-dev test test-quick test-gpu check format bench baseline compare coverage mutate ui picture sbom lock clean
+.PHONY: all setup setup-dev test test-quick test-gpu kill check format bench baseline compare coverage mutate ui picture sbom lock clean
 .DEFAULT_GOAL := all
 
 all: setup
@@ -49,6 +50,9 @@ test-quick: setup-dev
 # One process: a GPU is not shared. Where torch finds none, each is skipped and says so.
 test-gpu: setup-dev
 	python -m pytest -m gpu -rs
+
+kill: setup-dev
+	python -m tests.faults.kill --seed 1 --kills 20 --jobs $(CORES) --report kill-report.json
 
 check: setup-dev
 	ruff check .

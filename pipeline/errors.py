@@ -1,5 +1,6 @@
 """Mistakes that are told in one sentence, without a traceback."""
 
+import errno
 import signal
 import sys
 import threading
@@ -13,6 +14,8 @@ INTERRUPTED = 130
 _IMPORTING = "<frozen importlib._bootstrap>"
 #: Seconds until an interrupt that came during an import is tried again.
 _PATIENCE = 0.05
+#: No space, no quota, a file system that is read-only, and no permission.
+_DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 _MEMORY = ("can't allocate memory", "out of memory", "bad_alloc")
 
 
@@ -24,9 +27,9 @@ class UserError(Exception):
 def exit_on_user_error() -> Iterator[None]:
     """Tell what is not the program's fault in one sentence on stderr, and end with a status that is not zero.
 
-    Works as a context and, called, as a decorator of a ``main``. A :class:`UserError`, and memory that does not
-    suffice, are ``error: ...`` and status 2; Ctrl-C is ``interrupted: ...`` and status 130, as shells have it. Any
-    other exception passes: it is a mistake of the program's, and its traceback is wanted.
+    Works as a context and, called, as a decorator of a ``main``. A :class:`UserError`, a disk that cannot be written
+    and memory that does not suffice are ``error: ...`` and status 2; Ctrl-C is ``interrupted: ...`` and status 130,
+    as shells have it. Any other exception passes: it is a mistake of the program's, and its traceback is wanted.
 
     Raises
     ------
@@ -49,10 +52,20 @@ def exit_on_user_error() -> Iterator[None]:
         print("interrupted: nothing half-written is left", file=sys.stderr)
         raise SystemExit(INTERRUPTED) from None
     except Exception as error:
-        if not is_memory_short(error):
+        told = _outside_world(error)
+        if told is None:
             raise
-        print(f"error: the memory does not suffice: {printable(_first_line(error))}", file=sys.stderr)
+        print(f"error: {printable(told)}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _outside_world(error: Exception) -> str | None:
+    """What is wrong with the machine, where that is what an error says."""
+    if is_memory_short(error):
+        return memory_error(error)
+    if isinstance(error, OSError) and error.errno in _DISK:
+        return f"{error.filename or 'a file'} cannot be written: {error.strerror}"
+    return None
 
 
 @contextmanager
@@ -60,17 +73,18 @@ def _late_interrupts() -> Iterator[None]:
     """Let Ctrl-C wait while a module is imported.
 
     Extension modules that are interrupted while they start print a traceback of their own, and raise an ImportError.
+    Whatever a block that was interrupted ends with, it leaves as a KeyboardInterrupt.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # only the main thread meets signals
         return
 
-    waiting = False
+    pressed = False
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        nonlocal waiting
-        waiting = any(each.f_code.co_filename == _IMPORTING for each in _stack(frame))
-        if not waiting:
+        nonlocal pressed
+        pressed = True
+        if not any(each.f_code.co_filename == _IMPORTING for each in _stack(frame)):
             raise KeyboardInterrupt
         signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
 
@@ -78,10 +92,10 @@ def _late_interrupts() -> Iterator[None]:
     before = [signal.signal(number, interrupt) for number in signals]
     try:
         yield
-        if waiting:
+        if pressed:
             raise KeyboardInterrupt
-    except Exception:
-        if waiting:
+    except (Exception, SystemExit):
+        if pressed:  # what a library has made of it
             raise KeyboardInterrupt from None
         raise
     finally:
@@ -107,8 +121,9 @@ def is_memory_short(error: BaseException) -> bool:
     )
 
 
-def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+def memory_error(error: BaseException) -> str:
+    """Say in one sentence that the memory does not suffice, and for what."""
+    return f"the memory does not suffice: {(str(error).splitlines() or [type(error).__name__])[0]}"
 
 
 def printable(text: str) -> str:

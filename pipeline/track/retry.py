@@ -2,6 +2,7 @@
 
 import logging
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -116,7 +117,7 @@ def store_errors(uri: str) -> Iterator[None]:
     except ModuleNotFoundError as error:
         hint = f": pip install {error.name}-binary" if error.name == "psycopg2" else ""
         raise UserError(f"MLflow store {masked(uri)}: its driver {error.name} is not installed{hint}") from None
-    except (mlflow_exception, database_error, ImportError, OSError) as error:
+    except (mlflow_exception, database_error, sqlite3.Error, ImportError, OSError) as error:
         raise UserError(f"MLflow store {masked(uri)}: {_first_line(error, uri)}") from None
 
 

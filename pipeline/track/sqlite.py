@@ -71,7 +71,7 @@ def _build(path: Path, fill: "Callable[[MlflowClient], object]") -> None:
     # What a killed process or a deleted store left behind; SQLite would take it for the new store's.
     for leftover in [*path.parent.glob(f".{path.name}.*"), *(Path(f"{path}{suffix}") for suffix in _SIDE_FILES)]:
         leftover.unlink(missing_ok=True)
-    with written_whole(path) as temporary:
+    with written_whole(path) as temporary, _without_side_files(temporary):
         # Write-ahead logging, which stays with the file: a commit syncs once, not four times, and
         # whoever browses the store does not wait for its writer.
         with closing(sqlite3.connect(temporary)) as connection:
@@ -79,6 +79,16 @@ def _build(path: Path, fill: "Callable[[MlflowClient], object]") -> None:
         # No connection may outlive this block: the file is about to change its name.
         with environment("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool"), quiet_database():
             fill(client_of(f"sqlite:///{temporary.as_posix()}"))
+
+
+@contextmanager
+def _without_side_files(path: Path) -> Iterator[None]:
+    """Remove what SQLite keeps beside a database, which it leaves there when it fails on a full disk."""
+    try:
+        yield
+    finally:
+        for suffix in _SIDE_FILES:
+            Path(f"{path}{suffix}").unlink(missing_ok=True)
 
 
 def uri_of_file(uri: str) -> str:

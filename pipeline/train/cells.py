@@ -9,6 +9,7 @@ import pandas as pd
 
 from pipeline.config.cell import Cell
 from pipeline.dataset import Dataset
+from pipeline.errors import is_memory_short, memory_error
 from pipeline.train.clock import no_garbage_collection, one_thread
 from pipeline.train.fit import quiet_lightning
 from pipeline.train.many_devices import train_on_many
@@ -93,8 +94,8 @@ def _train_solo(
     """Train one run; one that fails is a row with status ``error``, and the others go on."""
     try:
         return train_solo(cell, seed, datasets[cell.config.data.name], progress)
-    except Exception:
-        logger.exception("cell %s, seed %d failed", cell.id, seed)
+    except Exception as error:
+        _tell(error, f"cell {cell.id}, seed {seed} failed")
         return None
 
 
@@ -102,9 +103,17 @@ def _train_stacked(stack: Stack, datasets: Mapping[str, Dataset], progress: Prog
     """Train a stack; if it fails all its runs are rows with status ``error``."""
     try:
         return train_stacked(stack.cells, stack.seeds, datasets[stack.cells[0].config.data.name], progress)
-    except Exception:
-        logger.exception("a stack of %d cells failed, the first is %s", len(stack.cells), stack.cells[0].id)
+    except Exception as error:
+        _tell(error, f"a stack of {len(stack.cells)} cells failed, the first is {stack.cells[0].id}")
         return None
+
+
+def _tell(error: Exception, what: str) -> None:
+    """Say why runs are rows with status ``error``: with a traceback, unless it is the machine's memory."""
+    if is_memory_short(error):
+        logger.error("%s: %s", what, memory_error(error))
+    else:
+        logger.error(what, exc_info=error)
 
 
 def _warm_up(cells: Sequence[Cell], datasets: Mapping[str, Dataset]) -> None:

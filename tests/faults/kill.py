@@ -29,7 +29,9 @@ class Undisturbed:
     Attributes
     ----------
     pristine : Workspace
-        The same folder before the run, to be copied.
+        The folder before the run, to be copied.
+    after : Workspace
+        The folder after it, to be copied.
     seconds : float
         How long the run took.
     files : set of str
@@ -41,6 +43,7 @@ class Undisturbed:
     """
 
     pristine: Workspace
+    after: Workspace
     seconds: float
     files: set[str]
     tables: dict[str, str]
@@ -107,8 +110,11 @@ def undisturbed(folder):
     status, seconds = workspace.run()
     assert status == 0, workspace.last_words()
     active = [run for run in workspace.logged() if not run[3]]
-    made = Undisturbed(pristine, seconds, workspace.files(), workspace.tables(), Counter(run[:2] for run in active))
+    made = Undisturbed(
+        pristine, workspace, seconds, workspace.files(), workspace.tables(), Counter(run[:2] for run in active)
+    )
     assert made.tables and made.cells, "the undisturbed run made nothing"
+    assert set(made.cells.values()) == {1}, f"the undisturbed run logged a cell twice: {made.cells}"
     return made
 
 
@@ -168,7 +174,11 @@ def problems_of(workspace, made, status):
     problems += [f"results/{name} differs" for name in differ]
     runs = workspace.logged()
     cells = Counter(run[:2] for run in runs if not run[3])
-    problems += [f"MLflow has {cell} {cells[cell]} times" for cell in cells | made.cells if cells[cell] != 1]
+    problems += [
+        f"MLflow has {cell} {cells[cell]} times, not {made.cells[cell]}"
+        for cell in cells | made.cells
+        if cells[cell] != made.cells[cell]
+    ]
     problems += [f"MLflow has a run of {run[:2]} that seems to be running" for run in runs if run[2] == "RUNNING"]
     # A deleted run keeps its artifacts until `mlflow gc`; one that the store does not know could never be found.
     problems += [f"artifacts of an unknown run {one}" for one in workspace.artifact_runs() - {run[4] for run in runs}]

@@ -14,6 +14,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipeline.track.store import EXPERIMENT
 from tests.repository import copy_repository
 
 #: Of each engine, and on images too, so that every kind of file is written.
@@ -63,7 +64,7 @@ class Workspace:
         return cls(folder)
 
     def copy(self, folder):
-        """Copy a workspace in which nothing has run yet."""
+        """Copy a workspace in which nothing is running, its MLflow store with it."""
         shutil.copytree(self.folder, folder)
         return Workspace(folder)
 
@@ -123,11 +124,10 @@ class Workspace:
 
     def logged(self):
         """(study, cell, status, is deleted, id) of every run in the MLflow store."""
-        from mlflow import MlflowClient
         from mlflow.entities import ViewType
 
-        client = MlflowClient(tracking_uri=f"sqlite:///{self.folder / 'mlflow.db'}")
-        experiments = [each.experiment_id for each in client.search_experiments(view_type=ViewType.ALL)]
+        client, experiment = self.store()
+        runs = client.search_runs([experiment], run_view_type=ViewType.ALL, max_results=5000)
         return [
             (
                 run.data.tags.get("study", "?"),
@@ -136,8 +136,17 @@ class Workspace:
                 run.info.lifecycle_stage != "active",
                 run.info.run_id,
             )
-            for run in client.search_runs(experiments, run_view_type=ViewType.ALL, max_results=5000)
+            for run in runs
         ]
+
+    def store(self):
+        """The MLflow store's client and the experiment's id."""
+        from mlflow import MlflowClient
+
+        client = MlflowClient(tracking_uri=f"sqlite:///{self.folder / 'mlflow.db'}")
+        experiments = [each for each in client.search_experiments() if each.name == EXPERIMENT]
+        assert len(experiments) == 1, experiments
+        return client, experiments[0].experiment_id
 
 
 #: An MLflow run's id, which is drawn at random.

@@ -1,6 +1,7 @@
 """What the tests share: data sets, a copy of the repository to break, and a way to run commands in it."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,3 +56,17 @@ def run():
 def lab_copy(tmp_path):
     """Copy the files that git tracks or would track, so that a test may edit them and run the workflow there."""
     return copy_repository(tmp_path / "lab")
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """Debian's browser; a module's, because two of Playwright's loops cannot run in one process."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make setup-dev")
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if executable is None:
+        pytest.skip("no Chromium on PATH: apt-get install chromium")
+    with playwright.sync_playwright() as driver:
+        # No sandbox: the tests may run as root in a container, and open only what they wrote themselves.
+        browser = driver.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield browser
+        browser.close()

@@ -1,7 +1,6 @@
 """MLflow's own pages answer "which lr is best for adam at b 32": real `mlflow ui`, real browser."""
 
 import json
-import shutil
 
 import matplotlib.image
 import pytest
@@ -21,21 +20,10 @@ DIGEST = "7" * 36
 FILTER = 'tags.study = "sweep" and params.optimizer = "adam" and params.batch_size = "32"'
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """Debian's Chromium."""
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    program = shutil.which("chromium") or pytest.skip("Chromium is not installed (Debian: chromium)")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 @pytest.fixture
-def tab(browser):
+def tab(chromium):
     """A tab, and the context in which a link may open another."""
-    context = browser.new_context(viewport={"width": 1440, "height": 900})
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
     context.set_default_timeout(120_000)  # a shared machine may be slow
     page = context.new_page()
     yield page, context

@@ -17,7 +17,7 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, Override, RangeSweep, Transformer
 from hydra.errors import HydraException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.config import Cell, checks, compose_cell, load_study
@@ -97,7 +97,9 @@ def _check_key(override: Override) -> None:
             checks.one_of(key, str(choice), _HYDRA_GROUPS[key])
     elif key.startswith("hydra"):
         checks.one_of("key", key, [f"hydra.{one}" for one in _HYDRA])
-        if not isinstance(override.value(), str | int | float) and key != "hydra.verbose":
+        # Hydra's own ways of saying: no folder beside the tables, and these loggers
+        other = {"hydra.output_subdir": type(None), "hydra.verbose": object}.get(key, str)
+        if not isinstance(override.value(), (str, int, float, other)):
             raise UserError(f"{line} is not allowed: it must be text")
     elif key.split(".")[0] not in _KEYS:
         near = get_close_matches(key.split(".")[0], _KEYS, n=1)
@@ -206,8 +208,16 @@ def _rim(overrides: Sequence[str]) -> dict[str, Any]:
             OmegaConf.update(typed, key, value)
         except OmegaConfBaseException as error:
             raise UserError(f"{key}={value} is not allowed: {first_line(error)}") from None
-    given = {key: typed[key] for key in values}
+    given = {key: _interpolated(typed, key, value) for key, value in values.items()}
     return dict.fromkeys(RIM) | {"label": ""} | given | {"study": study}
+
+
+def _interpolated(typed: DictConfig, key: str, given: Any) -> Any:
+    """A value with what it takes from elsewhere put in; what it names must be there."""
+    try:
+        return typed[key]
+    except OmegaConfBaseException as error:
+        raise UserError(f"{key}={given} is not allowed: {first_line(error)}") from None
 
 
 def _check_folder(key: str, value: Any) -> None:

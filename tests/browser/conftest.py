@@ -1,7 +1,6 @@
 """A report in each language, made of real runs with hostile names, and a browser without a network to open it in."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -71,20 +70,6 @@ def reports(studies, tmp_path_factory):
     """A language to its report."""
     folder = tmp_path_factory.mktemp("reports")
     return {code: write_report(studies, code, folder) for code in ("en", "pt")}
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """Debian's browser."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: make setup-dev")
-    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if executable is None:
-        pytest.skip("no Chromium on PATH: apt-get install chromium")
-    with playwright.sync_playwright() as driver:
-        # No sandbox: the tests may run as root in a container, and open only what they wrote themselves.
-        browser = driver.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 class Opened:

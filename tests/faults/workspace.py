@@ -89,7 +89,7 @@ class Workspace:
 
     def last_words(self):
         """What the workflow said last."""
-        return self.said.read_text(errors="replace")[-2000:]
+        return self.said.read_text(errors="replace")[-2000:] if self.said.exists() else "it never ran"
 
     def processes(self):
         """Every process that works in this folder, whoever started it."""

@@ -7,6 +7,7 @@ are a contract; a change of it changes ``VERSION``, which every file carries.
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -159,24 +160,42 @@ def _row_groups(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBat
 def read_table(path: Path, schema: pa.Schema) -> pd.DataFrame:
     """Read a table and check its version.
 
+    A text that many rows share, such as a configuration, is in memory once.
+
     Raises
     ------
     UserError
         If the file is missing, is no such table, or has another version.
     """
-    with _opened(path, schema) as file:
-        arrow = file.read()
+    texts = [field.name for field in schema if pa.types.is_string(field.type)]
+    with _opened(path, schema, shared=texts) as file:
+        # One at a time, so that no more than a column is held twice.
+        columns = {field.name: _series(file.read([field.name])[field.name], field) for field in schema}
+    return pd.DataFrame(columns, copy=False)
+
+
+def to_frame(table: pa.Table, schema: pa.Schema) -> pd.DataFrame:
+    """Give rows that were read batch by batch the types that :func:`read_table` gives them."""
+    return pd.DataFrame({field.name: _series(table[field.name], field) for field in schema}, copy=False)
+
+
+def _series(column: pa.ChunkedArray, field: pa.Field) -> "pd.Series[Any]":
+    """A column for pandas; each distinct text is a single object."""
+    if pa.types.is_string(field.type):
+        coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+        categories: pd.Series[Any] = coded.to_pandas()
+        texts = categories.cat.categories.to_numpy(dtype=object)
+        return pd.Series(texts.take(categories.cat.codes), dtype=object)
+    series: pd.Series[Any] = column.to_pandas()
     # pandas would turn whole numbers with gaps into floats
-    gaps = {field.name: "Int64" for field in schema if field.nullable and pa.types.is_integer(field.type)}
-    table: pd.DataFrame = arrow.to_pandas().astype(gaps)
-    return table
+    return series.astype("Int64") if field.nullable and pa.types.is_integer(field.type) else series
 
 
 @contextmanager
-def _opened(path: Path, schema: pa.Schema) -> Iterator[pq.ParquetFile]:
-    """Open a table and check its version."""
+def _opened(path: Path, schema: pa.Schema, shared: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
+    """Open a table and check its version; columns named in ``shared`` hold each distinct value once."""
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, read_dictionary=list(shared)) as file:
             version = (file.schema_arrow.metadata or {}).get(b"table_version", b"none").decode()
             if version != VERSION or file.schema_arrow.names != schema.names:
                 raise UserError(f"{path} has table version {version}, and this is version {VERSION}: make it again")

@@ -6,6 +6,7 @@ import json
 import math
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,23 +88,24 @@ def _init(uri: str, patience: float) -> dict[str, Any]:
 
 
 def _log(uri: str, patience: float, options: argparse.Namespace) -> dict[str, Any]:
-    from pipeline.tables import CURVES, RUNS, read_table
-    from pipeline.track.log import log_study, log_summary
+    from pipeline.tables import RUNS, read_table
+    from pipeline.track.log import log_cells, log_summary
     from pipeline.track.summary import figures_of, summarize
+    from pipeline.whole_cells import read_whole_cells
 
     origins = [] if options.data is None else [_provenance(path) for path in sorted(options.data.glob("*.json"))]
     done: dict[str, Any] = {}
     for folder in options.studies:
-        runs = read_table(folder / "runs.parquet", RUNS)
         if not options.only_summaries:
-            curves = read_table(folder / "curves.parquet", CURVES)
+            pieces = partial(read_whole_cells, folder)
             complete = not options.partial
-            counts = log_study(
-                runs, curves, uri, complete=complete, folder=folder, provenance=origins, patience=patience
-            )
+            counts = log_cells(pieces, uri, complete=complete, folder=folder, provenance=origins, patience=patience)
             print(f"{folder.name}: {counts}", flush=True)
             done[folder.name] = dataclasses.asdict(counts)
-        if options.figures is not None and not runs.empty:
+        if options.figures is None:
+            continue
+        runs = read_table(folder / "runs.parquet", RUNS)
+        if not runs.empty:
             summary = summarize(runs, figures_of(str(runs["study"].iloc[0]), options.figures))
             counts = log_summary(summary, uri, patience=patience)
             print(f"{folder.name}'s summary: {counts}", flush=True)

@@ -2,7 +2,7 @@
 
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _ENDED = {"FINISHED", "FAILED"}
 
+#: Runs and curves of some whole cells.
+Piece = tuple[pd.DataFrame, pd.DataFrame]
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -50,9 +53,31 @@ class Counts:
         return f"{self.logged} logged, {self.unchanged} unchanged, {self.removed} removed"
 
 
-def log_study(
-    runs: pd.DataFrame,
-    curves: pd.DataFrame,
+@dataclass(frozen=True)
+class _Logged:
+    """What the store has of a cell: not the whole run, for a study has thousands."""
+
+    run_id: str
+    status: str
+    #: None where it was not logged to its end.
+    fingerprint: Fingerprint | None
+
+
+def log_study(runs: pd.DataFrame, curves: pd.DataFrame, uri: str, *, complete: bool, **options: Any) -> Counts:
+    """Make the store show these cells; as :func:`log_cells`, of tables that are in memory.
+
+    Parameters
+    ----------
+    runs, curves : DataFrame
+        Tables of one study; see :data:`pipeline.tables.RUNS` and :data:`pipeline.tables.CURVES`.
+    uri, complete, **options
+        See :func:`log_cells`.
+    """
+    return log_cells(lambda: [(runs, curves)], uri, complete=complete, **options)
+
+
+def log_cells(
+    pieces: Callable[[], Iterable[Piece]],
     uri: str,
     *,
     complete: bool,
@@ -72,8 +97,9 @@ def log_study(
 
     Parameters
     ----------
-    runs, curves : DataFrame
-        Tables of one study; see :data:`pipeline.tables.RUNS` and :data:`pipeline.tables.CURVES`.
+    pieces : callable
+        Gives runs and curves of some whole cells at a time, all of one study, and the same whenever it is called;
+        see :func:`pipeline.whole_cells.read_whole_cells`.
     uri : str
         MLflow tracking URI; the store is made if need be.
     complete : bool
@@ -95,38 +121,45 @@ def log_study(
     UserError
         If the store cannot be used, or the tables are not of one study.
     """
-    if runs.empty:
-        return Counts(0, 0, 0)
-    study = _only_study(runs)
-    prints = fingerprints(runs, curves)
+    cells: set[str] = set()
     written: set[str] = set()
     deleted: set[str] = set()
 
     def once() -> None:
         with store_lock(uri), quiet_database():
             client, experiment_id = open_store(uri)
-            logged = _logged_runs(
-                client, experiment_id, study, None if complete or len(prints) > 1 else next(iter(prints))
-            )
-            new: dict[str, Fingerprint] = {}
-            stale: list[Run] = []
-            for cell_id, fingerprint in prints.items():
-                old = logged.pop(cell_id, [])
-                same = next((run for run in old if _is_still_true(run, fingerprint)), None)
-                if same is None:
-                    new[cell_id] = fingerprint
-                stale += [run for run in old if run is not same]
-            if complete:
-                stale += [run for vanished in logged.values() for run in vanished]
-            for record in records(runs, curves, new, folder=folder, provenance=provenance):
-                _log_run(client, experiment_id, record)
-                written.add(record.cell_id)
-            for run in stale:
-                _delete_run(client, run)
-                deleted.add(run.info.run_id)
+            logged: dict[str, list[_Logged]] | None = None
+            study = ""
+            for runs, curves in pieces():
+                if runs.empty:
+                    continue
+                prints = fingerprints(runs, curves)
+                study = _only_study(runs, study)
+                if logged is None:
+                    # Training logs its one cell: the others of a large study need not be looked up.
+                    only = None if complete or len(prints) > 1 else next(iter(prints))
+                    logged = _logged_runs(client, experiment_id, study, only)
+                cells.update(prints)
+                current = {
+                    cell_id: next((run for run in logged.get(cell_id, ()) if run.fingerprint == fingerprint), None)
+                    for cell_id, fingerprint in prints.items()
+                }
+                new = {cell_id: prints[cell_id] for cell_id, run in current.items() if run is None}
+                for record in records(runs, curves, new, folder=folder, provenance=provenance):
+                    _log_run(client, experiment_id, record)
+                    written.add(record.cell_id)
+                for cell_id, run in current.items():
+                    delete(client, [old for old in logged.pop(cell_id, ()) if old is not run])
+            if complete and logged:
+                delete(client, [run for vanished in logged.values() for run in vanished])
+
+    def delete(client: "MlflowClient", runs: Iterable[_Logged]) -> None:
+        for run in runs:
+            _delete_run(client, run.run_id, run.status)
+            deleted.add(run.run_id)
 
     with_patience(absolute_uri(uri), once, patience)
-    return Counts(logged=len(written), unchanged=len(prints) - len(written), removed=len(deleted))
+    return Counts(logged=len(written), unchanged=len(cells) - len(written), removed=len(deleted))
 
 
 def log_summary(summary: StudySummary, uri: str, *, patience: float = PATIENCE) -> Counts:
@@ -153,66 +186,60 @@ def log_summary(summary: StudySummary, uri: str, *, patience: float = PATIENCE) 
     def once() -> Counts:
         with store_lock(uri), quiet_database():
             client, experiment_id = open_store(uri)
-            old = _search(client, experiment_id, {"study": summary.study, "kind": "summary"})
-            same = next((run for run in old if _has(run, {"content_hash": summary.content_hash})), None)
+            old = list(_search(client, experiment_id, {"study": summary.study, "kind": "summary"}))
+            same = next((run for run in old if _shows(run, summary)), None)
             if same is None:
                 _log_summary(client, experiment_id, summary)
             stale = [run for run in old if run is not same]
             for run in stale:
-                _delete_run(client, run)
+                _delete_run(client, run.info.run_id, run.info.status)
             return Counts(int(same is None), int(same is not None), len(stale))
 
     return with_patience(absolute_uri(uri), once, patience)
 
 
-def _only_study(runs: pd.DataFrame) -> str:
-    studies = [str(study) for study in runs["study"].unique()]
+def _only_study(runs: pd.DataFrame, before: str) -> str:
+    studies = sorted({str(study) for study in runs["study"].unique()} | ({before} if before else set()))
     if len(studies) != 1:
         raise UserError(f"the table holds the studies {', '.join(studies)}: log one at a time")
     return studies[0]
 
 
-def _logged_runs(client: "MlflowClient", experiment_id: str, study: str, cell_id: str | None) -> dict[str, list["Run"]]:
+def _logged_runs(
+    client: "MlflowClient", experiment_id: str, study: str, cell_id: str | None
+) -> dict[str, list[_Logged]]:
     """The cells of a study in the store, each with its runs, newest first."""
-    found: dict[str, list[Run]] = defaultdict(list)
+    found: dict[str, list[_Logged]] = defaultdict(list)
     for run in _search(client, experiment_id, {"study": study} | ({"cell_id": cell_id} if cell_id else {})):
-        if run.data.tags.get("kind") != "summary":
-            found[run.data.tags.get("cell_id", "")].append(run)
+        tags = run.data.tags
+        if tags.get("kind") != "summary":
+            ended = run.info.status in _ENDED
+            fingerprint = Fingerprint(*(tags.get(name, "") for name in Fingerprint._fields)) if ended else None
+            found[tags.get("cell_id", "")].append(_Logged(run.info.run_id, run.info.status, fingerprint))
     return dict(found)
 
 
-def _search(client: "MlflowClient", experiment_id: str, tags: Mapping[str, str]) -> list["Run"]:
+def _search(client: "MlflowClient", experiment_id: str, tags: Mapping[str, str]) -> Iterator["Run"]:
     """The runs with these tags; one query a thousand runs."""
     filter_string = " AND ".join(f"tags.{key} = {_quoted(value)}" for key, value in tags.items())
-    found: list[Run] = []
     token = None
     while True:
         page = client.search_runs([experiment_id], filter_string, max_results=1000, page_token=token)
-        found += page
+        yield from page
         token = page.token
         if not token:
-            return found
+            return
 
 
 def _quoted(value: str) -> str:
     return f'"{value}"' if "'" in value else f"'{value}'"
 
 
-def _is_still_true(run: "Run", fingerprint: Fingerprint) -> bool:
-    """Whether a run was logged to its end from these very rows."""
-    return _has(run, fingerprint._asdict())
-
-
-def _has(run: "Run", tags: Mapping[str, str]) -> bool:
-    """Whether a run was logged to its end with these tags."""
-    return run.info.status in _ENDED and all(run.data.tags.get(key) == value for key, value in tags.items())
-
-
-def _delete_run(client: "MlflowClient", run: "Run") -> None:
+def _delete_run(client: "MlflowClient", run_id: str, status: str) -> None:
     """Put a run into the store's bin; one that a killed process left running does not run there for ever."""
-    if run.info.status not in _ENDED:
-        client.set_terminated(run.info.run_id, status="KILLED")
-    client.delete_run(run.info.run_id)
+    if status not in _ENDED:
+        client.set_terminated(run_id, status="KILLED")
+    client.delete_run(run_id)
 
 
 def _log_run(client: "MlflowClient", experiment_id: str, record: Record) -> None:
@@ -230,6 +257,11 @@ def _log_run(client: "MlflowClient", experiment_id: str, record: Record) -> None
         if record.data is not None:
             client.log_inputs(run_id, [dataset_input(record.data)])
         client.set_terminated(run_id, status="FAILED" if record.failed else "FINISHED", end_time=end)
+
+
+def _shows(run: "Run", summary: StudySummary) -> bool:
+    """Whether a run was logged to its end from this very summary."""
+    return run.info.status in _ENDED and run.data.tags.get("content_hash") == summary.content_hash
 
 
 def _log_summary(client: "MlflowClient", experiment_id: str, summary: StudySummary) -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from pipeline.config import load_study
 from pipeline.dataset import Dataset
-from pipeline.figures import Tables, registered
 from pipeline.figures.exercises import decayed, doubled, replaced
 from pipeline.figures.final_losses import agreement
+from pipeline.figures.registry import Tables, registered
 from pipeline.published import published_for
 from pipeline.published.exercises import EXERCISES
 from pipeline.train.cells import train_cells

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from tables_for_tests import ROWS, cell, mixed, study
 
-from pipeline.figures import registered
 from pipeline.figures.__main__ import main
 from pipeline.figures.cells import cells_of, costs_to_target, curve_table
+from pipeline.figures.registry import registered
 from pipeline.figures.style import cell_styles, save
 from pipeline.tables import CURVES, RUNS
 

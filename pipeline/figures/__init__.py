@@ -5,7 +5,3 @@ function that writes its caption (:mod:`~pipeline.figures.registry`); ``python -
 finds it there. The look is in :mod:`~pipeline.figures.style`, what a cell is called and how its
 seeds are summarised in :mod:`~pipeline.figures.cells`.
 """
-
-from pipeline.figures.registry import FigureEntry, Tables, register, registered
-
-__all__ = ["FigureEntry", "Tables", "register", "registered"]

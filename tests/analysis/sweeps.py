@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.analysis.seconds import StepCosts
-from pipeline.figures import Tables
+from pipeline.figures.registry import Tables
 from pipeline.tables import CURVES, RUNS
 
 ROWS = 1500

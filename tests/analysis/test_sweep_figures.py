@@ -7,7 +7,7 @@ import pytest
 from sweeps import bowl, sweep_tables
 
 from pipeline.analysis.seconds import StepCosts
-from pipeline.figures import registered
+from pipeline.figures.registry import registered
 from pipeline.figures.style import save
 from pipeline.report.page import render
 from pipeline.report.sweep_section import is_sweep, sweep_section, sweep_summary

@@ -10,8 +10,8 @@ from pipeline.claims.decide import VERDICTS, decide_all
 from pipeline.claims.evidence import Evidence
 from pipeline.claims.ledger import read_ledger
 from pipeline.claims.summary import BEGIN, END, HEADLINES, main, replaced, summary
-from pipeline.figures import Tables
 from pipeline.figures.picture import picture
+from pipeline.figures.registry import Tables
 
 LEDGER = read_ledger(ROOT / "conf" / "claims.yaml")
 README = (ROOT / "README.md").read_text(encoding="utf-8")

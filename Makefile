@@ -51,8 +51,9 @@ test-quick: setup-dev
 test-gpu: setup-dev
 	python -m pytest -m gpu -rs
 
+SEED ?= 1
 kill: setup-dev
-	python -m tests.faults.kill --seed 1 --kills 20 --jobs $(CORES) --report kill-report.json
+	python -m tests.faults.kill --seed $(SEED) --kills 20 --jobs $(CORES) --report kill-report.json
 
 check: setup-dev
 	ruff check .

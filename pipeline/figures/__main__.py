@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.errors import exit_on_user_error
 
 if TYPE_CHECKING:
+    from pipeline.figures.entry import FigureEntry, Source
     from pipeline.figures.registry import Tables
     from pipeline.measure.table import Measured
 
@@ -40,12 +41,10 @@ def draw_all(studies: "dict[str, Tables]", out: Path, measurements: "Sequence[Me
     from pipeline.figures.registry import registered
     from pipeline.files import written_whole
 
-    captions = [
-        _drawn(entry, studies[entry.study], out, study=entry.study) for entry in registered() if entry.study in studies
-    ]
+    captions = [_drawn(entry, studies[entry.study], out) for entry in registered() if entry.study in studies]
     given = {measured.name: measured for measured in measurements}
     captions += [
-        _drawn(entry, given[entry.measurement], out, measurement=entry.measurement)
+        _drawn(entry, given[entry.measurement], out)
         for entry in measured_registry.registered()
         if entry.measurement in given
     ]
@@ -54,7 +53,7 @@ def draw_all(studies: "dict[str, Tables]", out: Path, measurements: "Sequence[Me
     return captions
 
 
-def _drawn(entry: Any, source: Any, out: Path, study: str = "", measurement: str = "") -> dict[str, Any]:
+def _drawn(entry: "FigureEntry[Source]", source: "Source", out: Path) -> dict[str, Any]:
     """Draw one figure; what ``captions.json`` says of it."""
     from pipeline.figures import style
 
@@ -62,8 +61,8 @@ def _drawn(entry: Any, source: Any, out: Path, study: str = "", measurement: str
     return {
         "name": entry.name,
         "title": entry.title,
-        "study": study,
-        "measurement": measurement,
+        "study": entry.study,
+        "measurement": entry.measurement,
         "caption": entry.caption(source),
         "svg": svg.name,
         "png": png.name,

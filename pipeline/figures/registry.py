@@ -1,8 +1,6 @@
-"""What a figure is, and which figures there are."""
+"""What a figure of a study is drawn from, and which figures there are."""
 
 import functools
-import importlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,6 +11,7 @@ from pipeline.analysis.expected import Expected, expected_of_sweep
 from pipeline.analysis.seconds import StepCosts
 from pipeline.analysis.sweep import Sweep
 from pipeline.figures.cells import CellSummary, cells_of
+from pipeline.figures.entry import FigureEntry, honest, import_all, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -65,44 +64,13 @@ class Tables:
         return bool(self.runs["data"].str.endswith("_twin").any())
 
 
-@dataclass(frozen=True)
-class FigureEntry:
-    """A registered figure.
-
-    Parameters
-    ----------
-    name : str
-        The stem of its files.
-    title : str
-        Its heading in the report.
-    study : str
-        The study whose tables it reads.
-    draw : callable
-        From the tables to the figure; pure.
-    caption : callable
-        From the tables to plain text that says what to see, with numbers computed from the tables.
-    place : int
-        Its place among the study's figures; those of the same place are ordered by name.
-    """
-
-    name: str
-    title: str
-    study: str
-    draw: "Callable[[Tables], Figure]"
-    caption: Callable[[Tables], str]
-    place: int = 100
-
-
-_REGISTRY: dict[str, FigureEntry] = {}
+_REGISTRY: dict[str, FigureEntry[Tables]] = {}
 
 
 def register(
     *, title: str, study: str, caption: Callable[[Tables], str], place: int = 100
 ) -> "Callable[[Callable[[Tables], Figure]], Callable[[Tables], Figure]]":
-    """Register the decorated function as a figure, under the function's name.
-
-    The function is called with the project's style set, and what it returns carries the notice
-    "offline twin" wherever that was used: no figure can forget either.
+    """Register the decorated function as a figure, under the function's name, styled and honest about the twin.
 
     Parameters
     ----------
@@ -122,31 +90,14 @@ def register(
     """
 
     def decorate(draw: "Callable[[Tables], Figure]") -> "Callable[[Tables], Figure]":
-        @functools.wraps(draw)
-        def styled(tables: Tables) -> "Figure":
-            from pipeline.figures import style
-
-            with style.context():
-                figure = draw(tables)
-                if tables.offline_twin:
-                    style.add_twin_notice(figure)
-            return figure
-
-        @functools.wraps(caption)
-        def honest(tables: Tables) -> str:
-            return ("Offline twin: generated data. " if tables.offline_twin else "") + caption(tables)
-
         name = draw.__name__
-        _REGISTRY[name] = FigureEntry(name, title, study, styled, honest, place)
-        return styled
+        _REGISTRY[name] = FigureEntry(name, title, styled(draw), honest(caption), study=study, place=place)
+        return _REGISTRY[name].draw
 
     return decorate
 
 
-def registered() -> list[FigureEntry]:
+def registered() -> list[FigureEntry[Tables]]:
     """Every figure in this folder, by place and name."""
-    package = importlib.import_module("pipeline.figures")
-    for module in pkgutil.iter_modules(package.__path__):
-        if not module.name.startswith("_"):
-            importlib.import_module(f"pipeline.figures.{module.name}")
+    import_all("pipeline.figures")
     return sorted(_REGISTRY.values(), key=lambda entry: (entry.place, entry.name))

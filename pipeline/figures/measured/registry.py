@@ -1,54 +1,21 @@
 """Which figures of measurements there are."""
 
-import functools
-import importlib
-import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.figures.entry import FigureEntry, honest, import_all, styled
 from pipeline.measure.table import Measured
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Draw = Callable[[Measured], "Figure"]
-Caption = Callable[[Measured], str]
+
+_REGISTRY: dict[str, FigureEntry[Measured]] = {}
 
 
-@dataclass(frozen=True)
-class MeasuredFigure:
-    """A registered figure of a measurement.
-
-    Parameters
-    ----------
-    name : str
-        The stem of its files.
-    title : str
-        Its heading in the report.
-    measurement : str
-        The measurement whose table it reads.
-    draw : callable
-        From the table to the figure; pure.
-    caption : callable
-        From the table to plain text that says what to see, with numbers computed from it.
-    """
-
-    name: str
-    title: str
-    measurement: str
-    draw: Draw
-    caption: Caption
-
-
-_REGISTRY: dict[str, MeasuredFigure] = {}
-
-
-def register(*, title: str, caption: Caption) -> Callable[[Draw], Draw]:
+def register(*, title: str, caption: Callable[[Measured], str]) -> Callable[[Draw], Draw]:
     """Register the decorated function as the figure of the measurement that has its name.
-
-    It is called with the project's style set, and what it returns carries the notice "offline twin"
-    wherever that was used.
 
     Parameters
     ----------
@@ -64,33 +31,17 @@ def register(*, title: str, caption: Caption) -> Callable[[Draw], Draw]:
     """
 
     def decorate(draw: Draw) -> Draw:
-        @functools.wraps(draw)
-        def styled(measured: Measured) -> "Figure":
-            from pipeline.figures import style
-
-            with style.context():
-                figure = draw(measured)
-                if measured.offline_twin:
-                    style.add_twin_notice(figure)
-            return figure
-
-        @functools.wraps(caption)
-        def honest(measured: Measured) -> str:
-            return ("Offline twin: generated data. " if measured.offline_twin else "") + caption(measured)
-
         name = draw.__name__
-        _REGISTRY[name] = MeasuredFigure(f"measure_{name}", title, name, styled, honest)
-        return styled
+        _REGISTRY[name] = FigureEntry(f"measure_{name}", title, styled(draw), honest(caption), measurement=name)
+        return _REGISTRY[name].draw
 
     return decorate
 
 
-def registered() -> list[MeasuredFigure]:
+def registered() -> list[FigureEntry[Measured]]:
     """Every figure in this folder, in the order of the measurements."""
     from pipeline.measure import MEASUREMENTS
 
-    package = importlib.import_module("pipeline.figures.measured")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"pipeline.figures.measured.{module.name}")
+    import_all("pipeline.figures.measured")
     order = list(MEASUREMENTS) + sorted(set(_REGISTRY) - set(MEASUREMENTS))  # last what is opt-in
     return [_REGISTRY[name] for name in order if name in _REGISTRY]

@@ -39,7 +39,7 @@ _STAGE_CODE = {
     "many_devices": ("measure/many_devices.py",),
     "train": ("train/*.py", "devices.py", "dataset.py", "tables.py", "models/__init__.py", "optimizers/__init__.py"),
     "collect": ("collect/*.py", "tables.py"),
-    "track": ("track/*.py", "tables.py", "config/cell.py"),
+    "track": ("track/*.py", "tables.py", "whole_cells.py", "config/cell.py"),
     "extend": ("analysis/*.py", "tables.py"),
     "measure": (
         "measure/__*.py",
@@ -79,6 +79,8 @@ _STAGE_CODE = {
     "collect_frameworks": ("frameworks/table.py", "frameworks/reference.py", "measure/schemas.py", "measure/table.py"),
     "draw_frameworks": (
         "figures/measured/frameworks.py",
+        "figures/measured/registry.py",
+        "figures/entry.py",
         "figures/formats.py",
         "figures/style.py",
         "measure/schemas.py",

@@ -1,5 +1,6 @@
 """A number with its interval, and how intervals are drawn."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -58,7 +59,7 @@ def bootstrapped(statistic: Callable[..., Array], *samples: Array, of: str = "se
     """
     n = len(samples[0])
     if not n:
-        return Effect(float("nan"), float("nan"), float("nan"), 0, of)
+        return Effect(math.nan, math.nan, math.nan, 0, of)
     draws = seed_draws(n, RESAMPLES)
     with np.errstate(invalid="ignore", divide="ignore"):
         value = float(statistic(*samples))
@@ -70,7 +71,7 @@ def bootstrapped(statistic: Callable[..., Array], *samples: Array, of: str = "se
 def limits(resampled: Array) -> tuple[float, float]:
     """The middle 95 % of resampled values; NaN if any of them is, because nothing is known of its place."""
     if np.isnan(resampled).any():
-        return float("nan"), float("nan")
+        return math.nan, math.nan
     low, high = percentile_interval(resampled)
     return float(low), float(high)
 
@@ -91,7 +92,7 @@ def median_of_quartiles(median: float, q25: float, q75: float, n: int) -> tuple[
     Normal values are assumed, and Student's t allows for few of them; of a single one nothing is known.
     """
     if n < 2:
-        return 0.0, float("inf")
+        return 0.0, math.inf
     half = float(student.ppf(0.975, n - 1)) * _QUARTILES_TO_MEDIAN * (q75 - q25) / (1 - _TOO_CLOSE / n) / np.sqrt(n)
     return max(median - half, 0.0), median + half
 
@@ -102,7 +103,7 @@ def geometric_mean(ratios: Array, of: str) -> Effect:
     logs = np.log(ratios)
     value = float(np.exp(logs.mean()))
     if n < 2:
-        return Effect(value, 0.0, float("inf"), n, of)
+        return Effect(value, 0.0, math.inf, n, of)
     half = float(student.ppf(0.975, n - 1)) * float(logs.std(ddof=1)) / np.sqrt(n)
     return Effect(value, value * float(np.exp(-half)), value * float(np.exp(half)), n, of)
 
@@ -114,6 +115,6 @@ def quotient(a: tuple[float, float, float], b: tuple[float, float, float], n: in
     """
 
     def over(x: float, y: float) -> float:
-        return x / y if y else (float("nan") if x == 0 else float("inf"))
+        return x / y if y else (math.nan if x == 0 else math.inf)
 
     return Effect(over(a[0], b[0]), over(a[1], b[2]), over(a[2], b[1]), n, of)

@@ -170,7 +170,7 @@ def _value(row: "pd.Series[Any]", column: str) -> Value:
         return value, scale * float(row["low"]), scale * float(row["high"])
     if column in _RATES:
         seconds, low, high = _value(row, "seconds")
-        return value, value * seconds / high, value * seconds / low if low else float("inf")
+        return value, value * seconds / high, value * seconds / low if low else math.inf
     first, third = ("q25", "q75") if column == "value" else (f"{column}_q25", f"{column}_q75")
     if first in row.index and not pd.isna(row[first]):
         return value, *median_of_quartiles(value, float(row[first]), float(row[third]), int(row["repeats"]))

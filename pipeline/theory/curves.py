@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.theory.dynamics import SGD, Initial, Moments, Rule, Sampling, noise_factor
+from pipeline.theory.dynamics import SGD, Initial, Moments, Rule, Sampling, noise_factor, overflowing
 from pipeline.theory.problem import Problem
 from pipeline.theory.symmetric import Array
 from pipeline.theory.without_replacement import reshuffled_moments
@@ -71,7 +71,7 @@ def moment_trajectory(
     """svec(E[z z^T]) at steps 0 ... ``steps``, (steps + 1, k); see `expected_loss` for the parameters."""
     rates, start = learning_rates(lr, steps), moments.start(initial)
     factor = noise_factor(moments.problem.n, batch_size, sampling)
-    with np.errstate(over="ignore", invalid="ignore"):  # a diverging run overflows: its loss is reported as inf
+    with overflowing():
         if sampling == "without_replacement":
             return reshuffled_moments(moments, start, rates, batch_size)
         trajectory = np.empty((steps + 1, len(start)))
@@ -87,7 +87,7 @@ def moment_trajectory(
 
 def loss_of(moments: Moments, trajectory: Array) -> Array:
     """Expected loss (steps + 1,) of a moment trajectory (steps + 1, k); inf from the first overflow on."""
-    with np.errstate(over="ignore", invalid="ignore"):
+    with overflowing():
         loss: Array = trajectory @ moments.loss_row
     broken = np.flatnonzero(~np.isfinite(loss))
     if len(broken):
@@ -104,7 +104,7 @@ def gaussian_loss_std(moments: Moments, trajectory: Array) -> Array:
     whose recursion holds the eighth moments of the data. The distribution is right-skewed, and heavier-tailed than
     this the larger lr / b, so treat it as the width of a band and not as quantiles.
     """
-    with np.errstate(over="ignore", invalid="ignore"):
+    with overflowing():
         mean, covariance = moments.split(trajectory)
         hessian = moments.problem.hessian
         spread = hessian @ covariance

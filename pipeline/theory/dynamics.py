@@ -100,6 +100,11 @@ class Rule:
 SGD = Rule()
 
 
+def overflowing() -> np.errstate:
+    """A run that diverges overflows in silence: its loss is reported as infinite."""
+    return np.errstate(over="ignore", invalid="ignore")
+
+
 def quadratic_in_lr(build: Callable[[float], Array]) -> Array:
     """Coefficients (3, ...) of an array that is a quadratic polynomial in lr, from its values at -1, 0 and 1."""
     below, at_zero, above = build(-1.0), build(0.0), build(1.0)

@@ -6,11 +6,13 @@ implies a stable mean (Jensen), and is stricter than it: SGD can diverge at a le
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.linalg import eigh
 from scipy.optimize import brentq
 
-from pipeline.theory.dynamics import SGD, Moments, Rule, Sampling, noise_factor
+from pipeline.theory.dynamics import SGD, Moments, Rule, Sampling, noise_factor, overflowing
 from pipeline.theory.problem import Problem
 from pipeline.theory.symmetric import Array
 from pipeline.theory.without_replacement import epoch_batches, reshuffled_moments
@@ -115,13 +117,13 @@ def noise_floor(
     """
     moments = Moments.of(problem, rule)
     factor = noise_factor(problem.n, batch_size, sampling)
-    with np.errstate(over="ignore", invalid="ignore"):
+    with overflowing():
         if sampling == "without_replacement":
             operator = epoch_operator(moments, lr, batch_size)
         else:
             operator = moments.operator(lr, factor)
     stationary = stationary_moments(operator)
     if stationary is None:
-        return float("inf")
+        return math.inf
     # The constant's own share of the loss is the minimum; leaving it out avoids a cancellation.
     return max(float(moments.loss_row[1:] @ stationary[1:]), 0.0)

@@ -10,13 +10,14 @@ Shallue et al. (2019), Measuring the effects of data parallelism on neural netwo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.optimize import minimize_scalar
 
 from pipeline.theory.curves import powers
-from pipeline.theory.dynamics import SGD, Initial, Moments, Rule, Sampling, noise_factor
+from pipeline.theory.dynamics import SGD, Initial, Moments, Rule, Sampling, noise_factor, overflowing
 from pipeline.theory.problem import Problem
 from pipeline.theory.symmetric import Array
 
@@ -26,7 +27,7 @@ _BLOCK = 256  # steps looked at in one matrix product
 def first_step(losses: Array, target: float) -> float:
     """First index of a loss curve (steps + 1,) at or below ``target``; inf if there is none."""
     reached = np.flatnonzero(np.asarray(losses) <= target)
-    return float(reached[0]) if len(reached) else float("inf")
+    return float(reached[0]) if len(reached) else math.inf
 
 
 def _independent(problem: Problem, batch_size: int, sampling: Sampling) -> float:
@@ -46,8 +47,8 @@ def _steps(moments: Moments, start: Array, operator: Array, target: float, max_s
     if loss <= target:
         return 0.0
     if target <= minimum:
-        return float("inf")
-    with np.errstate(over="ignore", invalid="ignore"):
+        return math.inf
+    with overflowing():
         rows = powers(operator.T, moments.loss_row, _BLOCK)[1:]
         jump = np.linalg.matrix_power(operator, _BLOCK)
         state, done, ceiling = start, 0, 1e6 * loss
@@ -62,9 +63,9 @@ def _steps(moments: Moments, start: Array, operator: Array, target: float, max_s
             following = jump @ state
             settled = np.allclose(following, state, rtol=1e-13, atol=1e-16)
             if settled or not np.isfinite(losses[-1]) or losses[-1] > ceiling:
-                return float("inf")
+                return math.inf
             state, done, loss = following, done + _BLOCK, float(losses[-1])
-    return float("inf")
+    return math.inf
 
 
 def steps_to_target(
@@ -106,7 +107,7 @@ def steps_to_target(
     """
     moments, factor = Moments.of(problem, rule), _independent(problem, batch_size, sampling)
     steps = np.ceil(_steps(moments, moments.start(initial), moments.operator(lr, factor), target, max_steps))
-    return float(steps) if steps <= max_steps else float("inf")
+    return float(steps) if steps <= max_steps else math.inf
 
 
 def _search_lr(cost: Callable[[float], float], upper: float) -> tuple[float, float]:
@@ -115,7 +116,7 @@ def _search_lr(cost: Callable[[float], float], upper: float) -> tuple[float, flo
     costs = [cost(float(lr)) for lr in grid]
     best = int(np.argmin(costs))
     if not np.isfinite(costs[best]):
-        return float("nan"), float("inf")
+        return math.nan, math.inf
     ceiling = 10 * costs[best]  # the refinement fits parabolas, which inf would break
     low, high = np.log(grid[min(best + 1, len(grid) - 1)]), np.log(grid[max(best - 1, 0)])
     fine = minimize_scalar(
@@ -151,9 +152,9 @@ def best_lr(
     start = moments.start(initial)
 
     def final_loss(lr: float) -> float:
-        with np.errstate(over="ignore", invalid="ignore"):
+        with overflowing():
             loss = float(moments.loss_row @ (np.linalg.matrix_power(moments.operator(lr, factor), steps) @ start))
-        return loss if np.isfinite(loss) else float("inf")
+        return loss if np.isfinite(loss) else math.inf
 
     return _search_lr(final_loss, (1 + rule.momentum) / float(problem.eigenvalues[0]))
 
@@ -224,4 +225,4 @@ def noise_scale(problem: Problem, theta: Array) -> float:
     McCandlish et al. (2018), arXiv:1812.06162, section 2: the "simple" noise scale.
     """
     squared = float(np.sum(problem.gradient(theta) ** 2))
-    return float(np.trace(problem.gradient_covariance(theta))) / squared if squared > 0 else float("inf")
+    return float(np.trace(problem.gradient_covariance(theta))) / squared if squared > 0 else math.inf

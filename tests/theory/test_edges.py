@@ -5,12 +5,20 @@ import re
 import numpy as np
 import pytest
 
-from pipeline.theory.curves import learning_rates
+from pipeline.theory.curves import expected_loss, learning_rates
 from pipeline.theory.dynamics import SGD, Initial, Moments, Rule, noise_factor
 from pipeline.theory.problem import Problem
 from pipeline.theory.stability import max_stable_lr, noise_floor
 from pipeline.theory.symmetric import smat, svec
-from pipeline.theory.targets import best_lr, first_step, noise_scale, steps_to_target
+from pipeline.theory.targets import (
+    _steps,
+    best_lr,
+    best_lr_to_target,
+    first_step,
+    noise_scale,
+    scaling_curve,
+    steps_to_target,
+)
 
 
 @pytest.fixture(scope="module")
@@ -127,3 +135,60 @@ def test_beyond_the_stable_rate_there_is_no_floor_and_below_it_there_is(problem)
     assert noise_floor(problem, 1.01 * edge, 4) == np.inf
     assert noise_floor(problem, 0.1 * edge, problem.n, sampling="fresh_subset") == pytest.approx(0.0, abs=1e-12)
     assert noise_scale(problem, problem.minimizer) == np.inf
+
+
+@pytest.mark.parametrize("rule", [Rule(0.8), Rule(0.8, nesterov=True)])
+def test_searches_and_floors_are_those_of_the_rule_that_was_given(problem, rule):
+    start, target = Initial.normal(problem.d), problem.minimum * 1.2
+    lr, loss = best_lr(problem, start, 4, 50, rule=rule)
+    assert loss == pytest.approx(expected_loss(problem, start, lr, 4, 50, rule=rule).expected[-1])
+    curve = expected_loss(problem, start, 0.004, 16, 4000, rule=rule).expected
+    assert steps_to_target(problem, start, 0.004, 16, target, rule=rule) == first_step(curve, target)
+    settled = expected_loss(problem, Initial.at(problem.minimizer), 0.004, 16, 60_000, rule=rule).expected[-1]
+    assert noise_floor(problem, 0.004, 16, rule=rule) == pytest.approx(settled - problem.minimum, rel=1e-4)
+
+
+def test_a_momentum_of_a_half_may_use_rates_that_plain_descent_may_not(problem):
+    """With one step left, the best rate of the flattest direction is beyond 1 / lambda_min only where momentum is."""
+    flat = Initial.at(problem.minimizer + np.linalg.eigh(problem.hessian)[1][:, 0])
+    exact = {"sampling": "fresh_subset"}
+    assert best_lr(problem, flat, problem.n, 1, **exact)[0] == pytest.approx(1 / problem.eigenvalues[0], rel=1e-3)
+    nesterov = best_lr(problem, flat, problem.n, 1, rule=Rule(0.5, nesterov=True), **exact)[0]
+    assert nesterov == pytest.approx(1 / 1.5 / problem.eigenvalues[0], rel=1e-3)
+
+
+def test_a_scaling_curve_is_the_best_rate_of_each_size_for_its_sampling_and_rule(problem):
+    start, target, rule = Initial.normal(problem.d), problem.minimum * 1.2, Rule(0.5)
+    for options in ({"sampling": "fresh_subset"}, {"rule": rule}, {"sampling": "fresh_subset", "rule": rule}):
+        (lr,), (steps,) = scaling_curve(problem, start, [200], target, **options)
+        assert (lr, steps) == best_lr_to_target(problem, start, 200, target, **options)
+        assert (lr, steps) != best_lr_to_target(problem, start, 200, target)
+
+
+def test_a_subset_has_less_noise_than_as_many_draws(problem):
+    start, target = Initial.normal(problem.d), problem.minimum * 1.02
+    curve = expected_loss(problem, start, 0.3, 250, 200, sampling="fresh_subset").expected
+    steps = steps_to_target(problem, start, 0.3, 250, target, sampling="fresh_subset")
+    assert steps == first_step(curve, target) < steps_to_target(problem, start, 0.3, 250, target)
+
+
+def test_the_noise_scale_is_defined_as_near_the_minimum_as_one_likes(problem):
+    near = problem.minimizer + 1e-3
+    squared = np.sum((problem.hessian @ np.full(problem.d, 1e-3)) ** 2)
+    assert noise_scale(problem, near) == pytest.approx(np.trace(problem.gradient_covariance(near)) / squared)
+
+
+def test_a_target_between_two_steps_is_reached_in_between(problem):
+    """Interpolated in the logarithm of the excess loss, in the first block of steps and in a later one."""
+    start = Initial.normal(problem.d)
+    for step in (1, 7, 256, 257, 300):
+        curve = expected_loss(problem, start, 0.002, 64, step).expected - problem.minimum
+        between = problem.minimum + np.sqrt(curve[-1] * curve[-2])
+        found = best_steps(problem, start, 0.002, 64, between)
+        assert found == pytest.approx(step - 0.5, abs=1e-6)
+
+
+def best_steps(problem, start, lr, batch_size, target):
+    moments = Moments.of(problem, SGD)
+    operator = moments.operator(lr, noise_factor(problem.n, batch_size))
+    return _steps(moments, moments.start(start), operator, target, 1e6)

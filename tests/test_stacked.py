@@ -67,6 +67,26 @@ def test_with_replacement_too(dataset):
     np.testing.assert_allclose(tables[1].loss, tables[0].loss, rtol=1e-5)
 
 
+@pytest.mark.parametrize("model", ["linear", "mlp"])
+def test_a_schedule_scales_every_runs_own_rate(dataset, model):
+    both = solo_and_stacked(dataset, "sgd", model, "cosine", [0.01, 0.05], batch_size=150, seeds=2)
+    np.testing.assert_allclose(both.loss_stacked, both.loss, rtol=1e-5)
+    constant = solo_and_stacked(dataset, "sgd", model, "constant", [0.01, 0.05], batch_size=150, seeds=2)
+    assert not np.allclose(both.loss, constant.loss, rtol=1e-3)
+
+
+def test_progress_is_told_while_a_stack_trains(dataset):
+    told = []
+    train_stacked(
+        cells("sgd", "linear", "constant", "stacked", [0.01], batch_size=500, epochs=2),
+        range(2),
+        dataset,
+        progress=lambda steps, loss: told.append((steps, loss)),
+    )
+    assert sum(steps for steps, _ in told) >= 6
+    assert all(0 < loss < 1 for _, loss in told)
+
+
 # -- independence
 
 

@@ -12,7 +12,7 @@ from types import FrameType
 INTERRUPTED = 130
 #: Where every import passes.
 _IMPORTING = "<frozen importlib._bootstrap>"
-#: Seconds until an interrupt that came during an import is tried again.
+#: Seconds until an interrupt that had to wait is tried again.
 _PATIENCE = 0.05
 #: No space, no quota, a file system that is read-only, and no permission.
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
@@ -70,9 +70,11 @@ def _outside_world(error: Exception) -> str | None:
 
 @contextmanager
 def _late_interrupts() -> Iterator[None]:
-    """Let Ctrl-C wait while a module is imported.
+    """Let Ctrl-C wait while a module is imported, or text run as code.
 
     Extension modules that are interrupted while they start print a traceback of their own, and raise an ImportError.
+    After an interrupt inside ``exec`` or ``eval`` of a text, an interpreter started by ``python -m`` ends itself by
+    SIGINT, whatever status it is told to end with.
     Whatever a block that was interrupted ends with, it leaves as a KeyboardInterrupt.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -84,7 +86,7 @@ def _late_interrupts() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal pressed
         pressed = True
-        if not any(each.f_code.co_filename == _IMPORTING for each in _stack(frame)):
+        if not any(_waits(each) for each in _stack(frame)):
             raise KeyboardInterrupt
         signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
 
@@ -102,6 +104,14 @@ def _late_interrupts() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
+
+
+def _waits(frame: FrameType) -> bool:
+    """Tell whether a frame is one that an interrupt must not pass through."""
+    code = frame.f_code
+    # The frame of `python -c` is a text's as well, but nothing calls it.
+    is_text = (code.co_filename, code.co_name) == ("<string>", "<module>") and frame.f_back is not None
+    return is_text or code.co_filename == _IMPORTING
 
 
 def _stack(frame: FrameType | None) -> Iterator[FrameType]:

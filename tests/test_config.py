@@ -91,6 +91,19 @@ def test_a_mistake_is_one_sentence_that_names_key_value_and_what_is_allowed(over
     assert [text for text in told if text not in sentence] == []
 
 
+def test_a_mistake_is_the_same_sentence_where_omegaconf_keeps_its_causes(monkeypatch):
+    def told():
+        with pytest.raises(UserError) as caught:
+            compose_cell(["lr=abc"])
+        return str(caught.value)
+
+    monkeypatch.setenv("OC_CAUSE", "0")
+    plain = told()
+    assert "Value 'abc' of type 'str'" in plain
+    monkeypatch.setenv("OC_CAUSE", "1")  # as in a debugger
+    assert told() == plain
+
+
 @pytest.mark.parametrize(
     "override", ["lrr=0.1", "optimizer=sdg", "lr=abc", "lr=nan", "batch_size=1501", "epochs=0", "lr"]
 )

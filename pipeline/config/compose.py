@@ -280,7 +280,10 @@ def _literal(value: Any) -> str:
 
 def first_line(error: BaseException) -> str:
     """The sentence of a library's error that a user can act on, without its stack of contexts."""
-    cause = error.__cause__ if isinstance(error.__cause__, OmegaConfBaseException) else error
+    cause = error
+    # Hydra's errors have OmegaConf's as their cause; in a debugger OmegaConf's have another, of unfilled templates.
+    if not isinstance(error, OmegaConfBaseException) and isinstance(error.__cause__, OmegaConfBaseException):
+        cause = error.__cause__
     lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
     key = next((line for line in lines if line.startswith("full_key:")), "")
     return f"{lines[0]}{f' ({key})' if key else ''}" if lines else type(error).__name__

@@ -395,10 +395,10 @@ def test_the_ledger_is_read_the_same_each_time_and_what_is_wrong_in_it_is_told_i
     assert told == f"{first}: tests[0].rule.within=1 is not allowed: it must be 2 numbers"
     told = refused(
         lambda claim: claim["tests"][0].update(
-            statistic="measured_value", arguments={"measurement": "loadin", "row": {}, "column": "x"}
+            statistic="measured_value", arguments={"measurement": "shuffling", "row": {}, "column": "x"}
         )
     )
-    assert told.startswith(f"{first}: tests[0].arguments.measurement=loadin is not allowed")
+    assert told.startswith(f"{first}: tests[0].arguments.measurement=shuffling is not allowed")
     (tmp_path / "broken.yaml").write_text("claims: [")
     with pytest.raises(UserError, match=r"broken.yaml is not YAML: while parsing a flow (node|sequence)$"):
         read_ledger(tmp_path / "broken.yaml")

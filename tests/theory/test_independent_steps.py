@@ -173,3 +173,12 @@ def test_bad_arguments_are_refused_with_the_reason(skewed, options, message):
 def test_a_rule_with_bad_momentum_is_refused(momentum, nesterov):
     with pytest.raises(ValueError, match="momentum"):
         Rule(momentum, nesterov)
+
+
+def test_band_is_exact_where_the_error_is_normal_and_far_from_the_minimum(skewed):
+    """The initial parameters are normal, around a point where the slope matters."""
+    problem, mean = Problem.from_data(*skewed), np.array([0.5, -1.0, 0.3, 0.8, -0.2, 0.4])
+    spread = 0.3 * np.random.default_rng(5).normal(size=(6, 6))
+    std = expected_loss(problem, Initial(mean, spread @ spread.T), 0.1, 8, 0).std
+    drawn = mean + np.random.default_rng(6).normal(size=(200_000, 6)) @ spread.T
+    np.testing.assert_allclose(std[0], half_mse(*skewed, drawn).std(), rtol=0.01)

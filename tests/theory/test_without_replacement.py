@@ -1,5 +1,7 @@
 """One permutation an epoch: how near the approximation is to enumeration and simulation, and its exact limits."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 
@@ -113,3 +115,37 @@ def test_the_textbook_runs_on_airfoil_within_two_percent(airfoil, batch_size, lr
 def test_a_batch_larger_than_the_data_is_refused(skewed):
     with pytest.raises(ValueError, match="at most n = 300"):
         expected_loss(Problem.from_data(*skewed), Initial.normal(6), 0.1, 301, 3, sampling="without_replacement")
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 3])
+def test_the_second_step_is_exact_but_for_one_assumption(batch_size):
+    """That the second minibatch's squared noise does not depend on the first; its mean does, and is -q / M.
+
+    Over every first minibatch of seven examples: the mean of the second from what is left, its noise as if drawn anew.
+    """
+    features, target = np.append(FIVE[0], [[1.4], [-2.5]], axis=0), np.append(FIVE[1], [0.6, 2.4])
+    problem, lr = Problem.from_data(features, target), 0.2
+    design = np.column_stack([features, np.ones(7)])
+    minimizer = np.linalg.lstsq(design, target, rcond=None)[0]
+
+    def step(chosen, error):
+        rows = design[list(chosen)]
+        return error - lr * rows.T @ (rows @ (error + minimizer) - target[list(chosen)]) / len(chosen)
+
+    def mean_step(chosen, error):
+        return np.mean([step([row], error) for row in chosen], axis=0)
+
+    first = list(combinations(range(7), batch_size))
+    after, crossed = np.zeros((2, 2)), np.zeros((2, 2))
+    for chosen in first:
+        error = step(chosen, THETA - minimizer)
+        plain = mean_step(range(7), error)
+        recalled = mean_step(set(range(7)) - set(chosen), error) - plain
+        crossed += (np.outer(plain, recalled) + np.outer(recalled, plain)) / len(first)
+        for anew in first:
+            moved = step(anew, error)
+            after += np.outer(moved, moved) / len(first) ** 2
+    enumerated = problem.minimum + np.trace(design.T @ design / 7 @ (after + crossed)) / 2
+    options = {"lr": lr, "batch_size": batch_size, "steps": 2, "sampling": "without_replacement"}
+    curve = expected_loss(problem, Initial.at(THETA), **options)
+    np.testing.assert_allclose(curve.expected[2], enumerated, rtol=1e-12)

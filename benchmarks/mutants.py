@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatch
+from itertools import groupby
 from pathlib import Path
 
 from pipeline.files import written_whole
@@ -25,7 +26,7 @@ PARTS = {
     "claims": "pipeline.claims.*",
 }
 #: Status that mutmut keeps of a mutant, where it is not that of a test run that failed.
-UNNOTICED = {0: "survived", 33: "no test reaches it"}
+UNNOTICED: dict[int | None, str] = {0: "survived", 33: "no test reaches it"}
 FOLDER = Path("mutants")
 
 
@@ -70,7 +71,7 @@ def mutmut(*arguments: str) -> str:
 
 
 def report(chosen: Mapping[str, int | None], total: Mapping[str, int | None]) -> Iterator[str]:
-    """The lines of the report: a table of the parts, then every mutant that was not noticed, with its edit."""
+    """The lines of the report: a table of the parts, then by module every mutant that was not noticed."""
     yield "| part | mutants | tried | not noticed | share |"
     yield "| --- | ---: | ---: | ---: | ---: |"
     for part, pattern in PARTS.items():
@@ -79,11 +80,19 @@ def report(chosen: Mapping[str, int | None], total: Mapping[str, int | None]) ->
         everything = sum(fnmatch(name, pattern) for name in total)
         share = f"{missed / len(tried):.1%}" if tried else "–"
         yield f"| {part} | {everything} | {len(tried)} | {missed} | {share} |"
-    for name, status in chosen.items():
-        if status in UNNOTICED:
+    missed_of = groupby((name for name, status in chosen.items() if status in UNNOTICED), key=module_of)
+    for module, names in missed_of:
+        yield from ["", f"`{module}`", "", "```diff"]
+        for name in names:
             lines = mutmut("show", name).splitlines()
-            edit = [line for line in lines if line[:1] in ("-", "+") and line[:3] not in ("---", "+++")]
-            yield "\n".join(["", f"`{name}`: {UNNOTICED[status]}", "", "```diff", *edit, "```"])
+            yield f"{name.removeprefix(module)[1:]}: {UNNOTICED[chosen[name]]}"
+            yield from (line for line in lines if line[:1] in ("-", "+") and line[:3] not in ("---", "+++"))
+        yield "```"
+
+
+def module_of(name: str) -> str:
+    """The module of a mutant, whose last part names the function and the edit."""
+    return name.rpartition(".")[0]
 
 
 def main() -> None:

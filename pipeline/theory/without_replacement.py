@@ -5,9 +5,9 @@ The minibatch that comes next is drawn from what is left, so with M examples lef
 
 .. math:: E[\bar w_k \mid \text{past}] = -q_k / M \quad \text{(exactly)}.
 
-The recursion carries :math:`S = E[z z^T]` and :math:`Y = E[q \otimes z z^T]`, and closes the hierarchy by one
+The recursion carries :math:`S = E[z z^T]` and :math:`R = E[q \otimes z z^T] / M`, and closes the hierarchy by one
 assumption: E[q q^T z z^T] and the like are products of the exact finite-population moment of the sampling and S.
-Y vanishes at both ends of an epoch, as q does. With b = n it is the full batch, exactly; with n -> infinity it is
+R starts every epoch at zero, as q does. With b = n it is the full batch, exactly; with n -> infinity it is
 sampling with replacement.
 
 References
@@ -113,22 +113,19 @@ def reshuffled_moments(moments: Moments, start: Array, rates: Array, batch_size:
     features = closure.cross.shape[2] // len(start)
     trajectory = np.empty((len(rates) + 1, *columns.shape))
     trajectory[0] = columns
-    memory, left, lr = np.zeros((features, *columns.shape)), n, np.nan
+    lr = np.nan
     for step, rate in enumerate(rates):
-        if step % len(sizes) == 0:
-            memory, left = np.zeros_like(memory), n
+        position = step % len(sizes)
+        if position == 0:  # an epoch remembers nothing of the one before
+            memory = np.zeros((features * len(start), columns.shape[1]))
         if rate != lr:
             lr = float(rate)
             drift, noise, cross, pair, triple = closure.at(lr)
-        size = sizes[step % len(sizes)]
-        after = left - size
-        second = trajectory[step]
+        size, second = sizes[position], trajectory[step]
         independent = drift + noise_factor(n, size, "without_replacement") * noise
-        recall = cross @ memory.reshape(-1, columns.shape[1])
-        trajectory[step + 1] = independent @ second - recall / left
-        memory = (after / left) * (independent @ memory)
-        if after:  # the last minibatch of an epoch leaves nothing to remember
-            skew = (n - 2 * size) * after / (size * (n - 1) * (n - 2)) if n > 2 else 0.0
-            memory += ((after / (n - 1)) * (pair @ second) + skew * (triple @ second)).reshape(memory.shape)
-        left = after
+        trajectory[step + 1] = independent @ second - cross @ memory
+        if position + 1 < len(sizes):
+            skew = (n - 2 * size) / (size * (n - 1) * (n - 2)) if n > 2 else 0.0
+            carried = independent @ memory.reshape(features, *columns.shape)
+            memory = carried.reshape(memory.shape) + pair @ second / (n - 1) + skew * (triple @ second)
     return trajectory.reshape(len(rates) + 1, *start.shape)

@@ -1,6 +1,7 @@
 """Mistakes that are told in one sentence, without a traceback."""
 
 import errno
+import logging
 import signal
 import sys
 import threading
@@ -74,7 +75,8 @@ def _late_interrupts() -> Iterator[None]:
 
     Extension modules that are interrupted while they start print a traceback of their own, and raise an ImportError.
     After an interrupt inside ``exec`` or ``eval`` of a text, an interpreter started by ``python -m`` ends itself by
-    SIGINT, whatever status it is told to end with.
+    SIGINT, whatever status it is told to end with. Libraries that log what interrupted them (as SQLAlchemy does while
+    it closes a connection) are not heard from then on, and an interrupt that is lost in a ``__del__`` is tried again.
     Whatever a block that was interrupted ends with, it leaves as a KeyboardInterrupt.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -87,11 +89,20 @@ def _late_interrupts() -> Iterator[None]:
         nonlocal pressed
         pressed = True
         if not any(_waits(each) for each in _stack(frame)):
+            logging.disable(logging.CRITICAL)
             raise KeyboardInterrupt
         signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
 
+    def unraisable(lost: "sys.UnraisableHookArgs") -> None:
+        if issubclass(lost.exc_type, KeyboardInterrupt):
+            signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
+        else:
+            hook(lost)
+
     signals = (signal.SIGINT, signal.SIGALRM)
     before = [signal.signal(number, interrupt) for number in signals]
+    hook, sys.unraisablehook = sys.unraisablehook, unraisable
+    level = logging.root.manager.disable
     try:
         yield
         if pressed:
@@ -104,6 +115,8 @@ def _late_interrupts() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
+        sys.unraisablehook = hook
+        logging.disable(level)
 
 
 def _waits(frame: FrameType) -> bool:

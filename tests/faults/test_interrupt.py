@@ -1,5 +1,6 @@
 """Ctrl-C ends every command with one sentence, a status that is not zero, and nothing half-written."""
 
+import logging
 import os
 import signal
 import subprocess
@@ -114,6 +115,32 @@ def test_an_interrupt_becomes_a_status_and_a_sentence(capsys):
         raise KeyboardInterrupt
     assert ended.value.code == 130
     assert capsys.readouterr().err == "interrupted: nothing half-written is left\n"
+
+
+def test_what_a_library_logs_of_an_interrupt_is_not_heard(caplog):
+    with pytest.raises(SystemExit) as ended, exit_on_user_error():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except BaseException:
+            logging.getLogger("library").exception("while closing a connection")
+            raise
+    assert ended.value.code == 130
+    logging.getLogger("library").error("heard again")
+    assert caplog.messages == ["heard again"]
+
+
+def test_an_interrupt_that_is_lost_while_an_object_goes_is_tried_again(capfd):
+    class Connection:
+        def __del__(self):
+            signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(SystemExit) as ended, exit_on_user_error():
+        connection = Connection()
+        del connection
+        time.sleep(60)
+        raise AssertionError("the interrupt was lost")
+    assert ended.value.code == 130
+    assert capfd.readouterr().err == SENTENCE
 
 
 #: Three seconds inside a text that is run as code, as pandas and SQLAlchemy write some of theirs.

@@ -84,11 +84,12 @@ def _late_interrupts() -> Iterator[None]:
         return
 
     pressed = False
+    outside = set(_stack(sys._getframe()))  # what an interrupt leaves alone, and need not wait for
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal pressed
         pressed = True
-        if not any(_waits(each) for each in _stack(frame)):
+        if not any(_waits(each) for each in _stack(frame) if each not in outside):
             logging.disable(logging.CRITICAL)
             raise KeyboardInterrupt
         signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
@@ -117,14 +118,13 @@ def _late_interrupts() -> Iterator[None]:
             signal.signal(number, handler)
         sys.unraisablehook = hook
         logging.disable(level)
+        outside.clear()  # frames that hold each other
 
 
 def _waits(frame: FrameType) -> bool:
     """Tell whether a frame is one that an interrupt must not pass through."""
     code = frame.f_code
-    # The frame of `python -c` is a text's as well, but nothing calls it.
-    is_text = (code.co_filename, code.co_name) == ("<string>", "<module>") and frame.f_back is not None
-    return is_text or code.co_filename == _IMPORTING
+    return code.co_filename == _IMPORTING or (code.co_filename, code.co_name) == ("<string>", "<module>")
 
 
 def _stack(frame: FrameType | None) -> Iterator[FrameType]:

@@ -76,7 +76,8 @@ def _late_interrupts() -> Iterator[None]:
     Extension modules that are interrupted while they start print a traceback of their own, and raise an ImportError.
     After an interrupt inside ``exec`` or ``eval`` of a text, an interpreter started by ``python -m`` ends itself by
     SIGINT, whatever status it is told to end with. Libraries that log what interrupted them (as SQLAlchemy does while
-    it closes a connection) are not heard from then on, and an interrupt that is lost in a ``__del__`` is tried again.
+    it closes a connection) are not heard from then on, to the end of the process, in which objects of theirs go that
+    were interrupted; and an interrupt that is lost in a ``__del__`` is tried again.
     Whatever a block that was interrupted ends with, it leaves as a KeyboardInterrupt.
     """
     if threading.current_thread() is not threading.main_thread():
@@ -97,13 +98,12 @@ def _late_interrupts() -> Iterator[None]:
     def unraisable(lost: "sys.UnraisableHookArgs") -> None:
         if issubclass(lost.exc_type, KeyboardInterrupt):
             signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
-        else:
+        elif not pressed:
             hook(lost)
 
     signals = (signal.SIGINT, signal.SIGALRM)
     before = [signal.signal(number, interrupt) for number in signals]
     hook, sys.unraisablehook = sys.unraisablehook, unraisable
-    level = logging.root.manager.disable
     try:
         yield
         if pressed:
@@ -116,8 +116,7 @@ def _late_interrupts() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in zip(signals, before, strict=True):
             signal.signal(number, handler)
-        sys.unraisablehook = hook
-        logging.disable(level)
+        sys.unraisablehook = (lambda _: None) if pressed else hook
         outside.clear()  # frames that hold each other
 
 

@@ -88,6 +88,7 @@ def _late_interrupts() -> Iterator[None]:
     outside = set(_stack(sys._getframe()))  # what an interrupt leaves alone, and need not wait for
 
     def interrupt(number: int, frame: FrameType | None) -> None:
+        """Raise what Ctrl-C is to Python, now or as soon as nothing is in the way."""
         nonlocal pressed
         pressed = True
         if not any(_waits(each) for each in _stack(frame) if each not in outside):
@@ -96,6 +97,7 @@ def _late_interrupts() -> Iterator[None]:
         signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
 
     def unraisable(lost: "sys.UnraisableHookArgs") -> None:
+        """Try an interrupt again that no caller could be told of."""
         if issubclass(lost.exc_type, KeyboardInterrupt):
             signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
         elif not pressed:

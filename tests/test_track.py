@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
+from sqlalchemy.exc import OperationalError
 from track_tables import one_cell, tables
 
 from pipeline.errors import UserError
@@ -20,7 +21,7 @@ from pipeline.track.data import dataset_input
 from pipeline.track.fingerprint import fingerprints
 from pipeline.track.log import Counts, log_study, log_summary
 from pipeline.track.record import MAX_BATCH, records
-from pipeline.track.store import connect, ensure_store
+from pipeline.track.store import connect, ensure_store, open_store
 from pipeline.track.summary import Figure, summarize
 from pipeline.track.uri import absolute_uri, masked
 
@@ -237,6 +238,52 @@ def test_an_error_on_the_way_leaves_no_running_run(uri, monkeypatch):
     assert [run.info.status for run in found] == ["KILLED"]
 
 
+WRITES = ("create_run", "log_batch", "log_inputs", "set_terminated", "delete_run")
+
+
+def lose_answer(patch, lost):
+    """Let the store obey one call and go away before it answers, until it is opened again."""
+    up, answered = True, True
+
+    def calling(method, obeyed):
+        def call(*arguments, **options):
+            nonlocal up, answered
+            if up:
+                result = obeyed(*arguments, **options)
+                if method != lost or not answered:
+                    return result
+                up = answered = False
+            raise OperationalError("", None, Exception("database is locked"))
+
+        return call
+
+    def opened(*arguments, **options):
+        nonlocal up
+        up = True
+        return open_store(*arguments, **options)
+
+    for method in WRITES:
+        patch.setattr(MlflowClient, method, calling(method, getattr(MlflowClient, method)))
+    patch.setattr("pipeline.track.log.open_store", opened)
+
+
+@pytest.mark.parametrize("method", WRITES)
+def test_whichever_answer_is_lost_the_cell_is_there_once_and_was_logged(uri, monkeypatch, method):
+    study = f"unanswered {method}"
+    old = one_cell(study, losses=(0.3,))
+    log_study(*old, uri, complete=True)
+    with monkeypatch.context() as patch:
+        lose_answer(patch, method)
+        done = log_study(*one_cell(study, losses=(0.2,)), uri, complete=True)
+    assert (done.logged, done.unchanged) == (1, 0)
+    shown = runs_of(uri, study)["a"]
+    assert count(uri, study) == 1
+    assert (shown.info.status, shown.data.metrics["final_loss"]) == ("FINISHED", 0.2)
+    every = connect(uri).search_runs([ensure_store(uri)], f"tags.study = '{study}'", run_view_type=ViewType.ALL)
+    assert done.removed == len(every) - 1  # all but the one that is shown
+    assert "RUNNING" not in {run.info.status for run in every}
+
+
 def test_a_deleted_store_is_rebuilt_from_the_tables(tmp_path):
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     study = tables(one_cell("s", "a", label="x"), one_cell("s", "b", (math.inf, 0.1, None)))
@@ -408,3 +455,18 @@ def test_a_summary_is_one_run_with_the_figures_and_is_replaced_when_one_changes(
     assert [file.path for file in client.list_artifacts(run.info.run_id, "figures")] == ["figures/heat.png"]
     assert "Darker is better." in run.data.tags["mlflow.note.content"]
     assert log_study(runs, curves, uri, complete=True) == Counts(0, 2, 0)  # the summary is no cell that vanished
+
+
+@pytest.mark.parametrize("method", ["create_run", "log_batch", "set_terminated", "delete_run"])
+def test_whichever_answer_is_lost_the_summary_is_there_once_and_was_logged(uri, monkeypatch, method):
+    study = f"sum {method}"
+    log_summary(summarize(one_cell(study, losses=(0.3,))[0], []), uri)
+    with monkeypatch.context() as patch:
+        lose_answer(patch, method)
+        done = log_summary(summarize(one_cell(study, losses=(0.2,))[0], []), uri)
+    assert (done.logged, done.unchanged) == (1, 0)
+    every = connect(uri).search_runs([ensure_store(uri)], f"tags.study = '{study}'", run_view_type=ViewType.ALL)
+    (shown,) = (run for run in every if run.info.lifecycle_stage == "active")
+    assert (shown.info.status, shown.data.metrics["lowest_final_loss"]) == ("FINISHED", 0.2)
+    assert done.removed == len(every) - 1
+    assert "RUNNING" not in {run.info.status for run in every}

@@ -146,8 +146,9 @@ def log_cells(
                 }
                 new = {cell_id: prints[cell_id] for cell_id, run in current.items() if run is None}
                 for record in records(runs, curves, new, folder=folder, provenance=provenance):
-                    _log_run(client, experiment_id, record)
+                    # Before the call: a store may obey, and be gone before it answers. The next try finds that run.
                     written.add(record.cell_id)
+                    _log_run(client, experiment_id, record)
                 for cell_id, run in current.items():
                     delete(client, [old for old in logged.pop(cell_id, ()) if old is not run])
             if complete and logged:
@@ -155,8 +156,8 @@ def log_cells(
 
     def delete(client: "MlflowClient", runs: Iterable[_Logged]) -> None:
         for run in runs:
-            _delete_run(client, run.run_id, run.status)
             deleted.add(run.run_id)
+            _delete_run(client, run.run_id, run.status)
 
     with_patience(absolute_uri(uri), once, patience)
     return Counts(logged=len(written), unchanged=len(cells) - len(written), removed=len(deleted))
@@ -182,20 +183,25 @@ def log_summary(summary: StudySummary, uri: str, *, patience: float = PATIENCE) 
     UserError
         If the store cannot be used.
     """
+    written = False
+    deleted: set[str] = set()
 
-    def once() -> Counts:
+    def once() -> None:
+        nonlocal written
         with store_lock(uri), quiet_database():
             client, experiment_id = open_store(uri)
             old = list(_search(client, experiment_id, {"study": summary.study, "kind": "summary"}))
             same = next((run for run in old if _shows(run, summary)), None)
             if same is None:
+                written = True
                 _log_summary(client, experiment_id, summary)
-            stale = [run for run in old if run is not same]
-            for run in stale:
-                _delete_run(client, run.info.run_id, run.info.status)
-            return Counts(int(same is None), int(same is not None), len(stale))
+            for run in old:
+                if run is not same:
+                    deleted.add(run.info.run_id)
+                    _delete_run(client, run.info.run_id, run.info.status)
 
-    return with_patience(absolute_uri(uri), once, patience)
+    with_patience(absolute_uri(uri), once, patience)
+    return Counts(logged=int(written), unchanged=int(not written), removed=len(deleted))
 
 
 def _only_study(runs: pd.DataFrame, before: str) -> str:

@@ -2,6 +2,8 @@
 
 import errno
 import logging
+import os
+import select
 import signal
 import sys
 import threading
@@ -11,6 +13,8 @@ from types import FrameType
 
 #: The status of a command that was interrupted: 128 + SIGINT.
 INTERRUPTED = 130
+#: The status of a command whose output nobody reads any more: 128 + SIGPIPE.
+UNREAD = 141
 #: Where every import passes.
 _IMPORTING = "<frozen importlib._bootstrap>"
 #: Seconds until an interrupt that had to wait is tried again.
@@ -30,12 +34,14 @@ def exit_on_user_error() -> Iterator[None]:
 
     Works as a context and, called, as a decorator of a ``main``. A :class:`UserError`, a disk that cannot be written
     and memory that does not suffice are ``error: ...`` and status 2; Ctrl-C is ``interrupted: ...`` and status 130,
-    as shells have it. Any other exception passes: it is a mistake of the program's, and its traceback is wanted.
+    as shells have it. Where the output's reader has had enough, as ``head`` has after ten lines, there is nobody to
+    tell: status 141, as for ``yes | head``. Any other exception passes: it is a mistake of the program's, and its
+    traceback is wanted.
 
     Raises
     ------
     SystemExit
-        With status 2 or 130.
+        With status 2, 130 or 141.
 
     Examples
     --------
@@ -44,7 +50,7 @@ def exit_on_user_error() -> Iterator[None]:
     ...     raise UserError("epochs=0 is not allowed: it must be at least 1")
     """
     try:
-        with _late_interrupts():
+        with _late_interrupts(), _while_it_is_read():
             yield
     except UserError as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
@@ -67,6 +73,31 @@ def _outside_world(error: Exception) -> str | None:
     if isinstance(error, OSError) and error.errno in _DISK:
         return f"{error.filename or 'a file'} cannot be written: {error.strerror}"
     return None
+
+
+@contextmanager
+def _while_it_is_read() -> Iterator[None]:
+    """End when the reader of stdout is gone; Python would complain of it at exit, where no one can catch it."""
+    try:
+        try:
+            yield
+        except SystemExit:  # of --help
+            _flush()
+            raise
+        _flush()
+    except BrokenPipeError:
+        output = sys.stdout.fileno()
+        poll = select.poll()
+        poll.register(output, 0)
+        if not any(event & select.POLLERR for _, event in poll.poll(0)):
+            raise  # another pipe's
+        os.dup2(os.open(os.devnull, os.O_WRONLY), output)  # where the rest goes at exit
+        raise SystemExit(UNREAD) from None
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # as it is where it was closed beforehand
+        sys.stdout.flush()
 
 
 @contextmanager

@@ -14,17 +14,15 @@ A study, or what the workflow launches::
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
-import hydra
-from hydra.errors import HydraException
-from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
-
-from pipeline.config.compose import CONF, first_line
 from pipeline.errors import UserError, exit_on_user_error
 from pipeline.track.uri import refuse_secrets
-from pipeline.train.app import job_of, train_jobs
-from pipeline.train.command_line import check_command_line
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+# Hydra is imported below, where an interrupt is told in one sentence: it takes most of a second.
 
 
 @exit_on_user_error()
@@ -37,11 +35,18 @@ def main() -> None:
         With status 2 after a mistake of the user's.
     """
     refuse_secrets(sys.argv[1:])  # first of all: what follows may quote the command line
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from pipeline.config.compose import CONF, first_line
+    from pipeline.train.command_line import check_command_line
+
     check_command_line(sys.argv[1:])
     # Hydra would print its own errors over many lines; so it is asked to raise them.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     try:
-        train()
+        hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(train)()
     except (HydraException, OmegaConfBaseException) as error:
         raise UserError(f"{' '.join(sys.argv[1:])}: {first_line(error)}") from None
     except OSError as error:
@@ -50,13 +55,13 @@ def main() -> None:
         raise UserError(f"{error.filename} cannot be read or written: {error.strerror}") from error
 
 
-@hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")
-def train(config: DictConfig) -> None:
+def train(config: "DictConfig") -> None:
     """Train what the configuration says."""
+    from pipeline.train.app import job_of, train_jobs
+
     with exit_on_user_error():  # here, because Hydra puts a line of its own before an exception that it lets through
         train_jobs([job_of(config)])
 
 
 if __name__ == "__main__":
-    with exit_on_user_error():  # Hydra composes before it calls main
-        main()
+    main()

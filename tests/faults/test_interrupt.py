@@ -64,6 +64,14 @@ def test_an_interrupt_while_a_stage_starts_is_one_sentence(stage, made, tmp_path
     assert [name for name in written(tmp_path) if name.endswith(".tmp")] == []
 
 
+@pytest.mark.parametrize("stage", sorted(path.parent.name for path in (ROOT / "pipeline").glob("*/__main__.py")))
+def test_a_stage_minds_interrupts_before_it_imports_anything_large(stage):
+    large = "{'hydra', 'matplotlib', 'mlflow', 'numpy', 'omegaconf', 'pandas', 'pyarrow', 'torch'}"
+    program = f"import sys, pipeline.{stage}.__main__; print(*sorted({large} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.2, 2.0, 5.0])
 @pytest.mark.parametrize("stage", ["train", "long measure"])

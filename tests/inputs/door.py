@@ -1,6 +1,7 @@
 """The doors: each command's own function, with what it says and writes; and how many cases a test generates.
 
-``HYPOTHESIS_PROFILE=more`` generates ten times as many, other ones each time; without it they are always the same.
+``HYPOTHESIS_PROFILE=more`` generates ten times as many, other ones each time. Without it they are the same for the
+same modules: Hypothesis tries the constants of those that are loaded, so a test alone may see others than in company.
 """
 
 import io

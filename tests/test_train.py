@@ -190,6 +190,17 @@ def test_a_run_that_diverges_says_at_which_step_and_the_others_go_on(dataset, en
     assert losses(curves, tame) == pytest.approx(alone, rel=1e-5)
 
 
+@pytest.mark.filterwarnings("error:invalid value:RuntimeWarning")
+@pytest.mark.parametrize("engine", ["solo", "stacked"])
+def test_a_run_that_has_no_loss_to_begin_with_diverges_before_its_first_step(dataset, engine):
+    config = compose_cell(["data=airfoil_twin", "model.weight_std=1e30", f"engine={engine}"])
+    runs, curves = train([Cell(config)], dataset)
+    row = runs.iloc[0]
+    assert (row.status, row.steps, row.examples, row.diverged_step) == ("diverged", 0, 0, 0)
+    assert pd.isna(row.seconds_per_epoch)
+    assert len(curves) == 1
+
+
 def test_a_loss_that_climbs_below_the_limit_is_not_yet_divergence(dataset):
     one = cell(batch_size=1500, lr=1.0, epochs=60)
     runs, _ = train([one], dataset)

@@ -110,7 +110,8 @@ def _outcomes(trained: Trajectories, examples: int, timed: bool) -> dict[str, An
         outcomes["accuracy"] = trained.accuracy
     if timed:
         outcomes["train_seconds"] = trained.seconds[last]
-        outcomes["seconds_per_epoch"] = trained.seconds[last] / (trained.examples[last] / examples)
+        with np.errstate(invalid="ignore"):  # no example was read where even the first loss was not finite
+            outcomes["seconds_per_epoch"] = trained.seconds[last] / (trained.examples[last] / examples)
     return outcomes
 
 

@@ -60,6 +60,7 @@ def machine(monkeypatch, tmp_path):
 # -- which device a run is trained on
 
 
+@pytest.mark.slow
 @needs_no_gpu
 def test_a_gpu_that_is_not_there_is_told_in_one_sentence_before_anything_is_written(run, tmp_path):
     done = run(

@@ -26,6 +26,7 @@ def write(folder, runs, curves):
     write_table(curves, CURVES, folder / "curves.parquet")
 
 
+@pytest.mark.slow
 @given(
     cells=st.lists(st.tuples(st.integers(1, 4), st.integers(2, 6)), min_size=1, max_size=12),
     rows=st.integers(1, 60),

@@ -69,6 +69,7 @@ settings_of_data = st.dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(contents, settings_of_data, st.sampled_from(["good", "wrong"]))
 @example(b"\t".join(cell.encode() for cell in ROW) + b"\n", {}, "good")
 @example(b"1\t2\t3\t4\t5\t6\n2\t3\t4\t5\t6\t7\n", {}, "good")

@@ -72,6 +72,7 @@ studies = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(studies)
 @example({})
 @example({"cells": {"a": {"lr": 0.1}, "b": {"lr": 0.1}}})

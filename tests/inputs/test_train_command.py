@@ -26,6 +26,7 @@ def train(door, tmp_path):
     return command
 
 
+@pytest.mark.slow
 @given(st.lists(nasty.overrides, min_size=1, max_size=3))
 @example(["label=$(touch x)"])
 @example(["label='a\nb'", "lr=5e-2"])

@@ -9,7 +9,9 @@ from pipeline.config import Cell, compose_cell, load_study
 from pipeline.report.command import command_of
 
 
-@pytest.mark.parametrize("name", ["textbook", "siblings", "exercises", "digits", "sweep"])
+@pytest.mark.parametrize(
+    "name", ["textbook", "siblings", "exercises", "digits", pytest.param("sweep", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("overrides", [[], ["data=airfoil_twin", "read_every=500"]], ids=["defaults", "overridden"])
 def test_a_studys_commands_compose_to_its_cells(name, overrides):
     if name == "digits" and overrides:

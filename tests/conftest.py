@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,14 @@ def chromium():
         browser = driver.chromium.launch(executable_path=executable, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print what became of the generated inputs; here, because pytest-xdist's own process collects no folder."""
+    cases = Counter()
+    for report in terminalreporter.stats.get("", []):  # those that are not counted: setups, and teardowns that passed
+        if report.when == "teardown":
+            cases.update(dict(report.user_properties).get("cases", {}))
+    if cases:
+        told = f"{cases['ran']:,} run, {cases['refused']:,} refused with one sentence"
+        terminalreporter.write_line(f"{cases.total():,} generated inputs: {told}")

@@ -69,6 +69,12 @@ def test_any_config_is_read_or_refused(snakefile, entries):
     snakefile(*entries)
 
 
+def test_snakemakes_own_parser_fails_at_a_blank_entry():
+    # The day that it does not, blank entries reach the Snakefile, and the filter above is to go.
+    with pytest.raises(AssertionError):
+        parse_config(["results=' '"])
+
+
 @pytest.mark.parametrize(
     ("entry", "told"),
     [

@@ -200,6 +200,7 @@ class Lab:
         rounds = {name: len(self.study(name).rounds) + 1 for name in swept}
 
         def tables(wildcards: Any) -> list[str]:
+            """The job's tables, and those of the rounds that its checkpoints have asked for."""
             found = []
             for name, number in rounds.items():
                 checkpoints.widen.get(study=name, round=number)

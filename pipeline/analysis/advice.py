@@ -122,6 +122,7 @@ def _advice(
     order = np.lexsort((final, -arrived, medians))
 
     def choice(i: int) -> Choice:
+        """Cell i, its value with an interval, and whether its rate is at an end of those tried."""
         cell = cells.iloc[i]
         rates = cells.loc[cells["batch_size"] == cell["batch_size"], "lr"]
         return Choice(

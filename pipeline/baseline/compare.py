@@ -79,6 +79,7 @@ class _Tally:
     counts: dict[str, Counter[str]] = field(default_factory=dict)
 
     def count(self, part: str, outcome: str) -> None:
+        """Count one more outcome of a part."""
         self.counts.setdefault(part, Counter())[outcome] += 1
 
 

@@ -19,6 +19,7 @@ def progress_ratio(evidence: Evidence, study: str, cell: str, epoch: float, over
     tables = evidence.study(study)
 
     def share(start: Array, middle: Array, end: Array) -> Array:
+        """The fall from middle to end, over that from start to middle."""
         first, second, third = (np.median(losses, axis=-1) for losses in (start, middle, end))
         return np.asarray((second - third) / (first - second))
 

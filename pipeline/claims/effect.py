@@ -115,6 +115,7 @@ def quotient(a: tuple[float, float, float], b: tuple[float, float, float], n: in
     """
 
     def over(x: float, y: float) -> float:
+        """Divide as limits do: what is not nothing, by nothing, is infinite."""
         return x / y if y else (math.nan if x == 0 else math.inf)
 
     return Effect(over(a[0], b[0]), over(a[1], b[2]), over(a[2], b[1]), n, of)

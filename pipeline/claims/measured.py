@@ -53,6 +53,7 @@ def gain_ratio(evidence: Evidence, rows: dict[str, Any], batch_size: int, over: 
     n = int(table["minibatches"].min()) if len(table) else 0
 
     def saved(b: int) -> Value:
+        """What each further example saves when b is doubled, with its interval."""
         small, large = (one_row(table, "gradient_noise", {"batch_size": size}) for size in (b, 2 * b))
         ends = [[float(line["predicted"] * line[side]) for side in ("ratio", "low", "high")] for line in (small, large)]
         (value, low, high), (less, less_low, less_high) = ends

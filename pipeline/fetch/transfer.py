@@ -63,6 +63,7 @@ def _within(url: str, timeout: float, progress: bool) -> bytes:
     outcome: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
 
     def attempt() -> None:
+        """Read the source, and put into the queue what came of it."""
         try:
             outcome.put(_get(url, timeout, progress))
         except Exception as error:

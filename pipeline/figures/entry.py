@@ -59,6 +59,7 @@ def styled(draw: "Callable[[Source], Figure]") -> "Callable[[Source], Figure]":
 
     @functools.wraps(draw)
     def drawn(source: Source) -> "Figure":
+        """Draw in the lab's style."""
         from pipeline.figures import style
 
         with style.context():
@@ -75,6 +76,7 @@ def honest(caption: Callable[[Source], str]) -> Callable[[Source], str]:
 
     @functools.wraps(caption)
     def written(source: Source) -> str:
+        """The caption, which begins with what the data are where they are generated."""
         return ("Offline twin: generated data. " if source.offline_twin else "") + caption(source)
 
     return written

@@ -110,6 +110,7 @@ def _draw_row(axes: Axes, row: int, cell: CellSummary, base: float, *, offline_t
         return
 
     def place(loss: float) -> float:
+        """How far above the minimum a loss lies, and no nearer than a log axis can show."""
         return max(loss - base, _SMALLEST)
 
     finite = losses[np.isfinite(losses)]

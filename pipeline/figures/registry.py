@@ -90,6 +90,7 @@ def register(
     """
 
     def decorate(draw: "Callable[[Tables], Figure]") -> "Callable[[Tables], Figure]":
+        """Enter the figure under its function's name."""
         name = draw.__name__
         _REGISTRY[name] = FigureEntry(name, title, styled(draw), honest(caption), study=study, place=place)
         return _REGISTRY[name].draw

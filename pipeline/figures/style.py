@@ -164,6 +164,7 @@ def log_axis(axis: Axis, write: Callable[[float], str]) -> None:
     """
 
     def between(value: float, _: int | None) -> str:
+        """Write 2 and 5 of each decade, where the axis is short enough to hold them."""
         low, high = axis.get_view_interval()
         leading = round(value / 10 ** math.floor(math.log10(value)), 6)
         return write(value) if high < 100 * low and leading in (2, 5) else ""

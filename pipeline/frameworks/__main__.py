@@ -107,6 +107,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def command(function: Any) -> argparse.ArgumentParser:
+        """Make a function a subcommand, described by its docstring."""
         added = commands.add_parser(function.__name__, description=function.__doc__)
         added.set_defaults(function=function)
         return added

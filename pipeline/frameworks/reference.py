@@ -28,6 +28,7 @@ def reference_losses(problem: Problem, run: Run) -> NDArray[np.float64]:
     theta = np.append(problem.w[:, 0], problem.b).astype(np.float64)
 
     def loss() -> float:
+        """Half the mean squared error at the parameters of now."""
         return float(np.mean((X @ theta - y) ** 2) / 2)
 
     starts = range(0, len(X), run.batch_size)

@@ -27,13 +27,16 @@ def products(problem: Problem) -> list[Product]:
     zeros = jnp.zeros((n, n))
 
     def element_step(A: Any, B: Any, C: Any, i: Any, j: Any) -> Any:
+        """One element of the product."""
         return A.at[i, j].set(jnp.dot(B[i, :], C[:, j]))
 
     def block_step(A: Any, B: Any, C: Any, j: Any, width: int) -> Any:
+        """One block of columns of the product."""
         part = lax.dynamic_slice_in_dim(C, j, width, axis=1)
         return lax.dynamic_update_slice_in_dim(A, jnp.dot(B, part), j, axis=1)
 
     def element(rows: int = n) -> Any:
+        """Element by element, dispatched one at a time."""
         A = zeros
         for i in range(rows):
             for j in range(n):
@@ -41,7 +44,10 @@ def products(problem: Problem) -> list[Product]:
         return jax.block_until_ready(A)
 
     def by_columns(width: int) -> Callable[[], Any]:
+        """So many columns at once, dispatched one block at a time."""
+
         def compute() -> Any:
+            """The product, block after block."""
             A = zeros
             for j in range(0, n, width):
                 A = block_step(A, B, C, j, width)
@@ -50,13 +56,16 @@ def products(problem: Problem) -> list[Product]:
         return compute
 
     def compiled(function: Callable[[Any, Any], Any]) -> Callable[[], Any]:
+        """The same as one compiled program, waited for."""
         fast = jax.jit(function)  # B and C are arguments: a constant's product would be computed while compiling
         return lambda: jax.block_until_ready(fast(B, C))
 
     def loop(width: int) -> Callable[[Any, Any], Any]:
+        """Columns in blocks, looped over inside the program."""
         return lambda B, C: lax.fori_loop(0, n // width, lambda k, A: block_step(A, B, C, k * width, width), zeros)
 
     def double_loop(B: Any, C: Any) -> Any:
+        """Elements, looped over inside the program."""
         return lax.fori_loop(0, n * n, lambda k, A: element_step(A, B, C, k // n, k % n), zeros)
 
     return [
@@ -100,10 +109,12 @@ class Scratch(_Regression):
         super().__init__(problem)
 
         def half(params: Any, X: Any, y: Any) -> Any:
+            """Half the mean squared error."""
             w, b = params
             return ((jnp.dot(X, w) + b - y) ** 2 / 2).mean()
 
         def sgd(params: Any, X: Any, y: Any) -> Any:
+            """The chapter's rule: step against the gradient."""
             return [p - run.lr * g for p, g in zip(params, jax.grad(half)(params, X, y), strict=True)]
 
         self.update = jax.jit(sgd) if compiled else sgd

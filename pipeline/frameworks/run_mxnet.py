@@ -23,6 +23,7 @@ def products(problem: Problem) -> list[Product]:
     n = len(problem.B)
 
     def element(rows: int = n) -> Any:
+        """Element by element."""
         A = np.zeros((n, n))
         for i in range(rows):
             for j in range(n):
@@ -30,12 +31,14 @@ def products(problem: Problem) -> list[Product]:
         return _waited(A)
 
     def column() -> Any:
+        """Column by column."""
         A = np.zeros((n, n))
         for j in range(n):
             A[:, j] = np.dot(B, C[:, j])
         return _waited(A)
 
     def block() -> Any:
+        """In blocks of columns."""
         A = np.zeros((n, n))
         for j in range(0, n, BLOCK):
             A[:, j : j + BLOCK] = np.dot(B, C[:, j : j + BLOCK])

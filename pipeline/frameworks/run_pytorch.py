@@ -17,6 +17,7 @@ def products(problem: Problem) -> list[Product]:
     n = len(B)
 
     def element(rows: int = n) -> torch.Tensor:
+        """Element by element."""
         A = torch.zeros(n, n)
         for i in range(rows):
             for j in range(n):
@@ -24,12 +25,14 @@ def products(problem: Problem) -> list[Product]:
         return A
 
     def column() -> torch.Tensor:
+        """Column by column."""
         A = torch.zeros(n, n)
         for j in range(n):
             A[:, j] = torch.mv(B, C[:, j])
         return A
 
     def block() -> torch.Tensor:
+        """In blocks of columns."""
         A = torch.zeros(n, n)
         for j in range(0, n, BLOCK):
             A[:, j : j + BLOCK] = torch.mm(B, C[:, j : j + BLOCK])

@@ -21,23 +21,30 @@ def products(problem: Problem) -> list[Product]:
     A = tf.Variable(tf.zeros((n, n)))
 
     def element(counter: Callable[..., Any], rows: int = n) -> None:
+        """Element by element."""
         for i in counter(rows):
             for j in counter(n):
                 A[i, j].assign(tf.tensordot(B[i, :], C[:, j], axes=1))
 
     def column(counter: Callable[..., Any]) -> None:
+        """Column by column."""
         for j in counter(n):
             A[:, j].assign(tf.tensordot(B, C[:, j], axes=1))
 
     def whole(counter: Callable[..., Any]) -> None:
+        """At once."""
         A.assign(tf.tensordot(B, C, axes=1))
 
     def block(counter: Callable[..., Any]) -> None:
+        """In blocks of columns."""
         for j in counter(0, n, BLOCK):
             A[:, j : j + BLOCK].assign(tf.tensordot(B, C[:, j : j + BLOCK], axes=1))
 
     def timed(compute: Callable[..., Any], counter: Callable[..., Any]) -> Callable[[], Any]:
+        """What is timed: the product, from zeros."""
+
         def call() -> Any:
+            """Fill A anew."""
             A.assign(tf.zeros((n, n)))
             compute(counter)
             return A

@@ -117,6 +117,7 @@ def train(
     bias = torch.zeros(1, requires_grad=True)
 
     def losses(features: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Half the squared error of each example."""
         return (features @ w + bias - targets.reshape(-1, 1)) ** 2 / 2
 
     evaluated: list[float] = []

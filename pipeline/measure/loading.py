@@ -139,6 +139,7 @@ def _slices(
     X, y = tensors
 
     def epoch() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """The rows in a new order, cut into minibatches."""
         rows = torch.randperm(len(X), generator=order)
         return zip(X[rows].split(batch_size), y[rows].split(batch_size), strict=True)
 

@@ -77,6 +77,7 @@ def triad_kernel(size: int) -> tuple[Callable[[], Any], int]:
     a, b, c = (as_strided(np.ones(length, np.float32), (passes, length), (0, FLOAT)) for _ in range(3))
 
     def call() -> None:
+        """One triad over the working set, without NumPy's own buffer."""
         with np.errstate():  # which also limits what setbufsize does to this block
             np.setbufsize(16)  # the least: NumPy would copy short rows into a buffer first
             np.add(b, c, out=a)

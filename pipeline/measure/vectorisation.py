@@ -55,6 +55,7 @@ def by_blocks(width: int) -> Product:
     """One product of matrices for each block of so many columns."""
 
     def product(B: torch.Tensor, C: torch.Tensor) -> torch.Tensor:
+        """The product, a block of columns at a time."""
         A = torch.empty_like(B)
         for j in range(0, len(B), width):
             A[:, j : j + width] = torch.mm(B, C[:, j : j + width])

@@ -126,6 +126,7 @@ def log_cells(
     deleted: set[str] = set()
 
     def once() -> None:
+        """One try, from the look at what is there."""
         with store_lock(uri), quiet_database():
             client, experiment_id = open_store(uri)
             logged: dict[str, list[_Logged]] | None = None
@@ -155,6 +156,7 @@ def log_cells(
                 delete(client, [run for vanished in logged.values() for run in vanished])
 
     def delete(client: "MlflowClient", runs: Iterable[_Logged]) -> None:
+        """Delete runs, each counted once over all tries."""
         for run in runs:
             deleted.add(run.run_id)
             _delete_run(client, run.run_id, run.status)
@@ -187,6 +189,7 @@ def log_summary(summary: StudySummary, uri: str, *, patience: float = PATIENCE) 
     deleted: set[str] = set()
 
     def once() -> None:
+        """One try, from the look at what is there."""
         nonlocal written
         with store_lock(uri), quiet_database():
             client, experiment_id = open_store(uri)

@@ -49,6 +49,7 @@ def with_patience(uri: str, work: Callable[[], T], patience: float = PATIENCE) -
     """
 
     def tell(state: tenacity.RetryCallState) -> None:
+        """Say why, and when the next try is."""
         assert state.outcome is not None and state.next_action is not None
         reason = _first_line(state.outcome.exception(), uri)
         logger.warning(

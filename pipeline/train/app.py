@@ -120,6 +120,7 @@ def _train(cells: Sequence[Cell], folders: Mapping[str, Path]) -> "tuple[pd.Data
     with tqdm(total=steps, unit=" steps", unit_scale=True, disable=None) as bar:  # None: only on a terminal
 
         def progress(steps: int, loss: float) -> None:
+            """Move the bar on, and show the last loss."""
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             bar.update(steps)
 

@@ -176,10 +176,12 @@ def _vectorised(template: nn.Module, blocks: Sequence[Block], groups: int, cells
     leaves = {name: block.leaf(lambda t: t) for name, block in zip(names, blocks, strict=True)}
 
     def one_run(params: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+        """One run's network on its own examples."""
         out: torch.Tensor = functional_call(template, params, (x,))
         return out
 
     def forward(x: torch.Tensor) -> torch.Tensor:
+        """Every run's network at once."""
         each = x.repeat_interleave(cells, dim=0)
         return vmap(one_run)(leaves, each).view(groups, cells, -1).transpose(1, 2)
 

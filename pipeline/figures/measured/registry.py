@@ -31,6 +31,7 @@ def register(*, title: str, caption: Callable[[Measured], str]) -> Callable[[Dra
     """
 
     def decorate(draw: Draw) -> Draw:
+        """Enter the figure under its function's name."""
         name = draw.__name__
         _REGISTRY[name] = FigureEntry(f"measure_{name}", title, styled(draw), honest(caption), measurement=name)
         return _REGISTRY[name].draw

@@ -58,7 +58,7 @@ kill: setup-dev
 check: setup-dev
 	ruff check .
 	ruff format --check .
-	snakefmt --check Snakefile pipeline/rules
+	snakefmt --check Snakefile pipeline/workflow/rules
 	mypy
 	codespell
 	nbstripout --verify --keep-id notebooks/*.ipynb
@@ -67,17 +67,17 @@ check: setup-dev
 format: setup-dev
 	ruff check --fix .
 	ruff format .
-	snakefmt Snakefile pipeline/rules
+	snakefmt Snakefile pipeline/workflow/rules
 	nbstripout --keep-id notebooks/*.ipynb
 
 bench: setup-dev
 	python -m benchmarks.bench --out results/bench.json
 
 baseline: setup
-	python -m pipeline.baseline store --baseline baselines/$(BASELINE).json
+	python -m pipeline.contrib.baseline store --baseline baselines/$(BASELINE).json
 
 compare: setup
-	python -m pipeline.baseline compare --baseline baselines/$(BASELINE).json --out results/comparison.json
+	python -m pipeline.contrib.baseline compare --baseline baselines/$(BASELINE).json --out results/comparison.json
 
 # 90 % of the branches; what is left out, and why, is said in pyproject.toml.
 coverage: setup-dev

@@ -8,9 +8,9 @@
 #   snakemake --cores 8 --config 'overrides=[epochs=4]'
 from snakemake.utils import min_version
 
-from pipeline.abandoned import unlock_if_abandoned
-from pipeline.errors import exit_on_user_error
-from pipeline.workflow import Lab
+from pipeline.workflow.lock import unlock_if_abandoned
+from pipeline.lab.errors import exit_on_user_error
+from pipeline.workflow.lab import Lab
 
 min_version("9.27")
 
@@ -34,19 +34,19 @@ wildcard_constraints:
     round="[1-9][0-9]*",
 
 
-include: "pipeline/rules/fetch.smk"
-include: "pipeline/rules/whiten.smk"
-include: "pipeline/rules/digits.smk"
-include: "pipeline/rules/train.smk"
-include: "pipeline/rules/collect.smk"
-include: "pipeline/rules/extend.smk"
-include: "pipeline/rules/measure.smk"
-include: "pipeline/rules/many_devices.smk"
-include: "pipeline/rules/figures.smk"
-include: "pipeline/rules/track.smk"
-include: "pipeline/rules/claims.smk"
-include: "pipeline/rules/report.smk"
-include: "pipeline/rules/frameworks.smk"
+include: "pipeline/workflow/rules/fetch.smk"
+include: "pipeline/workflow/rules/whiten.smk"
+include: "pipeline/workflow/rules/digits.smk"
+include: "pipeline/workflow/rules/train.smk"
+include: "pipeline/workflow/rules/collect.smk"
+include: "pipeline/workflow/rules/extend.smk"
+include: "pipeline/workflow/rules/measure.smk"
+include: "pipeline/workflow/rules/many_devices.smk"
+include: "pipeline/workflow/rules/figures.smk"
+include: "pipeline/workflow/rules/track.smk"
+include: "pipeline/workflow/rules/claims.smk"
+include: "pipeline/workflow/rules/report.smk"
+include: "pipeline/workflow/rules/frameworks.smk"
 
 
 rule all:

@@ -9,9 +9,9 @@ import json
 from pathlib import Path
 
 from benchmarks import processes, solo, stacks
-from pipeline.config import compose_cell
-from pipeline.dataset import prepared
-from pipeline.files import written_whole
+from pipeline.lab.config import compose_cell
+from pipeline.lab.dataset import prepared
+from pipeline.lab.files import written_whole
 from pipeline.train.clock import no_garbage_collection, one_thread
 from pipeline.train.fit import quiet_lightning
 

@@ -16,13 +16,13 @@ from fnmatch import fnmatch
 from itertools import groupby
 from pathlib import Path
 
-from pipeline.files import written_whole
+from pipeline.lab.files import written_whole
 
 #: What is mutated; each part is sampled by itself.
 PARTS = {
-    "optimizers": "pipeline.optimizers.*",
+    "optimizers": "pipeline.parts.optimizers.*",
     "stack": "pipeline.train.stacked*",
-    "theory": "pipeline.theory.*",
+    "theory": "pipeline.lab.theory.*",
     "claims": "pipeline.claims.*",
 }
 #: Status that mutmut keeps of a mutant, where it is not that of a test run that failed.
@@ -106,7 +106,7 @@ def main() -> None:
     arguments = parser.parse_args()
     children = f"--max-children={arguments.processes}"
     if not outcomes():  # four mutants, for what they bring along: all the others, and which tests reach them
-        mutmut("run", children, "pipeline.optimizers.sgd.*")
+        mutmut("run", children, "pipeline.parts.optimizers.sgd.*")
     before = outcomes()
     chosen = sample(list(before), arguments.sample, arguments.seed)
     due = [name for name in chosen if arguments.again or before[name] is None]

@@ -15,8 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pipeline.config.study import load_study
-from pipeline.files import written_whole
+from pipeline.lab.config.study import load_study
+from pipeline.lab.files import written_whole
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Learning rates of each size: times ten optimizers, eight batch sizes and ten seeds.

@@ -8,8 +8,8 @@ import torch
 
 from benchmarks import plain
 from benchmarks.timing import Timing, interleave
-from pipeline.config import Cell, compose_cell
-from pipeline.dataset import Dataset
+from pipeline.lab.config import Cell, compose_cell
+from pipeline.lab.dataset import Dataset
 from pipeline.train.solo import train_solo, warm_up
 
 #: Batch size to the chapter's learning rate, and to how many epochs one timing takes.

@@ -10,8 +10,8 @@ import torch
 from benchmarks import plain
 from benchmarks.solo import EPOCHS, LRS, Row, plain_timing
 from benchmarks.timing import Timing, interleave
-from pipeline.config import Cell, compose_cell
-from pipeline.dataset import Dataset
+from pipeline.lab.config import Cell, compose_cell
+from pipeline.lab.dataset import Dataset
 from pipeline.train.stacked import train_stacked
 
 #: Optimizer and number of runs; ten seeds each.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from pipeline.config.data import Column, TableConfig
+from pipeline.lab.config.data import Column, TableConfig
 
 CONF = Path(__file__).parents[1] / "conf" / "data"
 REAL_SHA1 = "76e5be1548fd8222e5074cf0faae75edff8cf93f"

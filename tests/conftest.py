@@ -12,8 +12,8 @@ from airfoil_files import REAL_FILE
 from hypothesis import settings
 from repository import ROOT, copy_repository
 
-from pipeline.config import compose_data
-from pipeline.dataset import prepared
+from pipeline.lab.config import compose_data
+from pipeline.lab.dataset import prepared
 
 # A deadline asserts a time, and a busy machine misses it.
 settings.register_profile("no_deadline", deadline=None)

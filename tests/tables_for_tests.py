@@ -7,7 +7,7 @@ from zlib import crc32
 import pandas as pd
 
 from pipeline.figures.registry import Tables
-from pipeline.tables import CURVES, RUNS
+from pipeline.lab.tables import CURVES, RUNS
 
 ROWS = 1500
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from pipeline.analysis.agreement import agreement, initial_of, not_predicted
-from pipeline.config import compose_cell
-from pipeline.config.cell import Cell
 from pipeline.figures.registry import Tables, registered
-from pipeline.theory import Initial, Problem, expected_loss, full_batch_loss
+from pipeline.lab.config import compose_cell
+from pipeline.lab.config.cell import Cell
+from pipeline.lab.theory import Initial, Problem, expected_loss, full_batch_loss
 from pipeline.train.cells import train_cells
 
 

@@ -7,10 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 from tables_for_tests import cell, study
 
-from pipeline import tables
 from pipeline.collect.__main__ import collect
-from pipeline.errors import UserError
-from pipeline.tables import CURVES, RUNS, read_table, write_table
+from pipeline.lab import tables
+from pipeline.lab.errors import UserError
+from pipeline.lab.tables import CURVES, RUNS, read_table, write_table
 
 
 @pytest.fixture

@@ -10,13 +10,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from pipeline.config import Cell, compose_cell, load_study
-from pipeline.config import compose as compose_module
-from pipeline.config.cell import slug
-from pipeline.config.compose import CELL_FIELDS, CONF, as_overrides, parse_overrides
-from pipeline.config.study import study_names
-from pipeline.errors import UserError
-from pipeline.workflow import Lab
+from pipeline.lab.config import Cell, compose_cell, load_study
+from pipeline.lab.config import compose as compose_module
+from pipeline.lab.config.cell import slug
+from pipeline.lab.config.compose import CELL_FIELDS, as_overrides, parse_overrides
+from pipeline.lab.config.study import study_names
+from pipeline.lab.errors import UserError
+from pipeline.lab.paths import CONF
+from pipeline.workflow.lab import Lab
 
 GROUPS = ("data", "model", "optimizer", "schedule", "sampling", "trainer")
 
@@ -70,10 +71,10 @@ def choices(group):
         ("+optimizer.hyperparams.momentum=1.5", ["optimizer.hyperparams.momentum=1.5", "below 1"]),
         ("optimizer.lr_range=[1.0,0.1]", ["optimizer.lr_range=[1.0, 0.1]", "rising"]),
         # what a configuration may not name
-        ("model._target_=os.system", ["model._target_=os.system", "pipeline.models."]),
-        ("schedule._target_=builtins.print", ["schedule._target_=builtins.print", "pipeline.schedules."]),
+        ("model._target_=os.system", ["model._target_=os.system", "pipeline.parts.models."]),
+        ("schedule._target_=builtins.print", ["schedule._target_=builtins.print", "pipeline.parts.schedules."]),
         ("optimizer.name=../../x", ["optimizer.name='../../x'", "letters, digits"]),
-        ("optimizer.name=nothing", ["optimizer=nothing", "pipeline/optimizers/nothing.py"]),
+        ("optimizer.name=nothing", ["optimizer=nothing", "pipeline/parts/optimizers/nothing.py"]),
         # grammar
         ("lr", ["'lr'", "key=value"]),
         ("lr=0.1,0.2", ["lr=0.1,0.2", "one value"]),
@@ -142,7 +143,7 @@ def test_what_snakemake_is_given_is_checked(config, told):
 @pytest.fixture
 def study_file(tmp_path, monkeypatch):
     """Write conf/study/mine.yaml, somewhere else."""
-    monkeypatch.setattr("pipeline.config.study.CONF", tmp_path)
+    monkeypatch.setattr("pipeline.lab.config.study.CONF", tmp_path)
 
     def write(text):
         (tmp_path / "study").mkdir(exist_ok=True)

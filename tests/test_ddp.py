@@ -11,13 +11,13 @@ import psutil
 import pytest
 from conftest import ROOT
 
-from pipeline.config import Cell, compose_cell
-from pipeline.config.schema import TrainerConfig
-from pipeline.errors import UserError
-from pipeline.tables import CURVES, RUNS, read_table
+from pipeline.lab.config import Cell, compose_cell
+from pipeline.lab.config.schema import TrainerConfig
+from pipeline.lab.errors import UserError
+from pipeline.lab.tables import CURVES, RUNS, read_table
 from pipeline.train.cells import train_cells
 from pipeline.train.plan import can_stack
-from pipeline.workflow import Lab
+from pipeline.workflow.lab import Lab
 
 
 def cell(*overrides, devices=1, **values):
@@ -39,7 +39,7 @@ def test_two_processes_give_the_losses_of_one_and_a_failing_run_spares_the_other
         cell("optimizer=momentum", "sampling=with_replacement", batch_size=33, lr=0.01),
         cell("optimizer=adam", "model=mlp", "schedule=cosine", batch_size=100, lr=0.003, implementation="torch"),
     ]
-    broken = cell("model._target_=pipeline.models.linear.missing")
+    broken = cell("model._target_=pipeline.parts.models.linear.missing")
     wild = cell(lr=1e6)
     datasets = {"airfoil_twin": dataset}
     _, expected = train_cells([*cells, wild], datasets)

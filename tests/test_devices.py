@@ -9,14 +9,14 @@ import pytest
 import torch
 from conftest import ROOT
 
-from pipeline import devices
-from pipeline.config import Cell, compose_cell
-from pipeline.config.schema import TrainerConfig
-from pipeline.devices import gpu_count, gpus_wanted, reserved
-from pipeline.errors import UserError
+from pipeline.lab import devices
+from pipeline.lab.config import Cell, compose_cell
+from pipeline.lab.config.schema import TrainerConfig
+from pipeline.lab.devices import gpu_count, gpus_wanted, reserved
+from pipeline.lab.errors import UserError
 from pipeline.train.cells import train_cells
 from pipeline.train.placement import backend, placed, reproducible
-from pipeline.workflow import Lab
+from pipeline.workflow.lab import Lab
 
 needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here: see test_gpu.py")
 
@@ -201,7 +201,7 @@ def test_a_timed_job_holds_the_machine_or_its_gpus_share_of_the_cores(machine):
 
 def test_counting_gpus_imports_no_torch():
     code = (
-        "import sys; from pipeline.workflow import Lab\n"
+        "import sys; from pipeline.workflow.lab import Lab\n"
         "class W: study, job = 'textbook', 'all'\n"
         "Lab({'overrides': ['trainer=auto']}).job_gpus(W); print('torch' in sys.modules)"
     )

@@ -10,16 +10,16 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from pipeline.config import Cell, compose_cell, compose_data, load_study
-from pipeline.dataset import prepared
-from pipeline.digits import ImageDataset, write_digits
-from pipeline.errors import UserError
-from pipeline.models.cnn import cnn
-from pipeline.tables import RUNS, read_table
+from pipeline.lab.config import Cell, compose_cell, compose_data, load_study
+from pipeline.lab.dataset import prepared
+from pipeline.lab.errors import UserError
+from pipeline.lab.tables import RUNS, read_table
+from pipeline.parts.data.digits import ImageDataset, write_digits
+from pipeline.parts.models.cnn import cnn
 from pipeline.train.cells import train_cells
 from pipeline.train.order import generator
 from pipeline.train.plan import can_stack
-from pipeline.workflow import Lab
+from pipeline.workflow.lab import Lab
 
 DIGITS = ["data=digits", "model=cnn", "optimizer=adam", "batch_size=32", "lr=0.002", "read_every=1437"]
 
@@ -70,7 +70,9 @@ def test_a_folder_is_written_once_and_whole(tmp_path, monkeypatch):
 
 
 def test_what_is_no_folder_of_digits_is_refused_or_left_alone(tmp_path):
-    with pytest.raises(UserError, match=r"labels.txt cannot be read: write it with python -m pipeline.digits"):
+    with pytest.raises(
+        UserError, match=r"labels.txt cannot be read: write it with python -m pipeline.parts.data.digits"
+    ):
         ImageDataset(tmp_path, "train")
     (tmp_path / "digits").mkdir()
     (tmp_path / "digits" / "mine.txt").write_text("mine")
@@ -120,8 +122,8 @@ def test_the_study_reads_its_folder_and_watches_its_code():
 
     lab = Lab({})
     assert lab.job_data(Wildcards) == ["results/data/digits"]
-    assert "pipeline/digits.py" in lab.job_code(Wildcards)
-    assert "pipeline/models/cnn.py" in lab.job_code(Wildcards)
+    assert "pipeline/parts/data/digits.py" in lab.job_code(Wildcards)
+    assert "pipeline/parts/models/cnn.py" in lab.job_code(Wildcards)
     assert "digits" not in lab.default_studies
     assert all(one.steps == 450 for one in load_study("digits").cells)
 

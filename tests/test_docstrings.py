@@ -14,7 +14,7 @@ MODULES = sorted(
 
 
 #: Each of these runs in an environment of its own, where the lab's packages are not.
-FRAMEWORKS = {f"pipeline.frameworks.run_{name}": name for name in ("jax", "mxnet", "tensorflow")}
+FRAMEWORKS = {f"pipeline.contrib.frameworks.run_{name}": name for name in ("jax", "mxnet", "tensorflow")}
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -28,7 +28,7 @@ def test_the_examples_of_a_module_are_true(name):
 def test_there_are_examples():
     found = [
         test
-        for name in ("pipeline.config.cell", "pipeline.train.intervals")
+        for name in ("pipeline.lab.config.cell", "pipeline.train.intervals")
         for test in doctest.DocTestFinder().find(importlib.import_module(name))
         if test.examples
     ]

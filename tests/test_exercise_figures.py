@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.config import load_study
-from pipeline.dataset import Dataset
 from pipeline.figures.exercises import decayed, doubled, replaced
 from pipeline.figures.final_losses import agreement
 from pipeline.figures.registry import Tables, registered
-from pipeline.published import published_for
-from pipeline.published.exercises import EXERCISES
+from pipeline.lab.config import load_study
+from pipeline.lab.dataset import Dataset
+from pipeline.lab.published import published_for
+from pipeline.lab.published.exercises import EXERCISES
 from pipeline.train.cells import train_cells
 
 NAMES = ("exercise_decay", "exercise_replacement", "exercise_duplicates", "siblings_final_losses")

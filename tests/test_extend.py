@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from pipeline.analysis.extend import extensions, main
-from pipeline.config import load_study
-from pipeline.config.extension import read_rounds
-from pipeline.errors import UserError
-from pipeline.tables import RUNS, read_table
+from pipeline.lab.config import load_study
+from pipeline.lab.config.extension import read_rounds
+from pipeline.lab.errors import UserError
+from pipeline.lab.tables import RUNS, read_table
 
 STUDY = """\
 defaults: [base_study, _self_]

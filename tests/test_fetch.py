@@ -12,9 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from airfoil_files import REAL_FILE, REAL_SHA1, airfoil_config, needs_real_file, small_config
 
-from pipeline.errors import UserError, exit_on_user_error
 from pipeline.fetch.download import fetch
 from pipeline.fetch.twin import twin_bytes
+from pipeline.lab.errors import UserError, exit_on_user_error
 
 # Any bytes do: fetching looks at the hash, parsing at the numbers.
 GOOD = b"1\t2\t3\r\n" * 2000

@@ -15,7 +15,7 @@ from pipeline.figures.__main__ import main
 from pipeline.figures.cells import cells_of, costs_to_target, curve_table
 from pipeline.figures.registry import registered
 from pipeline.figures.style import cell_styles, save
-from pipeline.tables import CURVES, RUNS
+from pipeline.lab.tables import CURVES, RUNS
 
 ENTRIES = [entry for entry in registered() if entry.study == "textbook"]
 every_figure = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)

@@ -8,22 +8,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.errors import UserError
+from pipeline.contrib.frameworks import FRAMEWORKS
+from pipeline.contrib.frameworks.__main__ import main
+from pipeline.contrib.frameworks.environment import PINS, make_environment, pinned_version, read_pins, why_not
+from pipeline.contrib.frameworks.harness import Contender, Product, time_product, time_runs
+from pipeline.contrib.frameworks.launch import failed, measure
+from pipeline.contrib.frameworks.prepare import chosen_cells, make_problem
+from pipeline.contrib.frameworks.problem import load_problem, save_problem
+from pipeline.contrib.frameworks.reference import reference_losses
+from pipeline.contrib.frameworks.table import CURVES, aggregate
 from pipeline.figures import style
 from pipeline.figures.measured.frameworks import caption, frameworks
-from pipeline.frameworks import FRAMEWORKS
-from pipeline.frameworks.__main__ import main
-from pipeline.frameworks.environment import PINS, make_environment, pinned_version, read_pins, why_not
-from pipeline.frameworks.harness import Contender, Product, time_product, time_runs
-from pipeline.frameworks.launch import failed, measure
-from pipeline.frameworks.prepare import chosen_cells, make_problem
-from pipeline.frameworks.problem import load_problem, save_problem
-from pipeline.frameworks.reference import reference_losses
-from pipeline.frameworks.table import CURVES, aggregate
+from pipeline.lab.errors import UserError
+from pipeline.lab.tables import read_table, write_table
 from pipeline.measure.table import Measured, read_measured, write_measured
-from pipeline.tables import read_table, write_table
 from pipeline.train.cells import train_cells
-from pipeline.workflow import Lab
+from pipeline.workflow.lab import Lab
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from pipeline.config import Cell, compose_cell
-from pipeline.config.schema import TrainerConfig
-from pipeline.dataset import prepared
-from pipeline.tables import RUNS, read_table
+from pipeline.lab.config import Cell, compose_cell
+from pipeline.lab.config.schema import TrainerConfig
+from pipeline.lab.dataset import prepared
+from pipeline.lab.tables import RUNS, read_table
 from pipeline.train import solo as solo_module
 from pipeline.train.cells import train_cells
 from pipeline.train.intervals import intervals_of

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from pipeline import machine
+from pipeline.lab import machine
 
 
 @pytest.fixture

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline import workflow
-from pipeline.config import compose, load_study
-from pipeline.workflow import Lab
+from pipeline.lab.config import compose, load_study
+from pipeline.workflow import lab as workflow
+from pipeline.workflow.lab import Lab
 
 
 def lab_of(monkeypatch, lrs):
@@ -84,11 +84,11 @@ def test_a_job_waits_for_its_data_alone_and_not_for_a_file_of_the_code_each(monk
 @pytest.mark.parametrize(
     ("edited", "again"),
     [
-        ("pipeline/optimizers/adam.py", {"adam"}),
+        ("pipeline/parts/optimizers/adam.py", {"adam"}),
         ("conf/optimizer/sgd.yaml", {"sgd"}),
         ("pipeline/train/order.py", {"sgd", "adam"}),
         ("conf/data/airfoil.yaml", {"sgd", "adam"}),
-        ("pipeline/optimizers/lion.py", set()),
+        ("pipeline/parts/optimizers/lion.py", set()),
         ("pipeline/figures/cells.py", set()),
     ],
 )

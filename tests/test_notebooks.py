@@ -6,8 +6,8 @@ import shutil
 import pytest
 from conftest import ROOT
 
-from pipeline.config import compose_data
 from pipeline.fetch.download import fetch
+from pipeline.lab.config import compose_data
 from pipeline.whiten.table import whiten_file
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -1,4 +1,4 @@
-"""Every update rule in pipeline/optimizers, found by itself: what a new file there must fulfil."""
+"""Every update rule in pipeline/parts/optimizers, found by itself: what a new file there must fulfil."""
 
 import subprocess
 import sys
@@ -10,11 +10,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline import optimizers
-from pipeline.config import compose_cell
-from pipeline.config.schema import HYPERPARAMETER_RANGES, OptimizerConfig
-from pipeline.config.target import resolve
-from pipeline.errors import UserError
+from pipeline.lab.config import compose_cell
+from pipeline.lab.config.schema import HYPERPARAMETER_RANGES, OptimizerConfig
+from pipeline.lab.config.target import resolve
+from pipeline.lab.errors import UserError
+from pipeline.parts import optimizers
 from pipeline.train.update import ScratchUpdate, TorchUpdate
 
 CONF = Path(__file__).parents[1] / "conf" / "optimizer"
@@ -149,7 +149,7 @@ def test_states_of_other_parameters_are_refused(name):
 
 def test_names_are_loaded_without_torch():
     code = (
-        "import sys; from pipeline import optimizers; [optimizers.load(n) for n in optimizers.names()]; "
+        "import sys; from pipeline.parts import optimizers; [optimizers.load(n) for n in optimizers.names()]; "
         "sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=CONF.parents[1])

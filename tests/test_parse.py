@@ -9,7 +9,7 @@ from airfoil_files import REAL_FILE, SMALL_TABLE, airfoil_config, needs_real_fil
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import UserError
+from pipeline.lab.errors import UserError
 from pipeline.whiten.parse import parse
 
 

@@ -10,7 +10,7 @@ from conftest import ROOT
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from pipeline.config.study import study_names
+from pipeline.lab.config.study import study_names
 
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -114,7 +114,7 @@ def test_the_modules_that_are_written_about_can_be_run():
 
 def test_the_targets_of_snakemake_that_are_written_about_exist():
     targets = set(re.findall(r"snakemake --cores 2 ([a-z]+)", COMMANDS))
-    rules = "".join(path.read_text() for path in (ROOT / "pipeline" / "rules").glob("*.smk"))
+    rules = "".join(path.read_text() for path in (ROOT / "pipeline" / "workflow" / "rules").glob("*.smk"))
     assert targets
     for target in targets:
         assert target in study_names() or re.search(rf"^rule {target}:", rules, re.MULTILINE), target

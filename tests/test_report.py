@@ -11,7 +11,7 @@ import pytest
 from tables_for_tests import cell, mixed, study
 from test_figures import write_study
 
-from pipeline.published import PUBLISHED, published_for
+from pipeline.lab.published import PUBLISHED, published_for
 from pipeline.report.__main__ import main
 from pipeline.report.assets import assets
 from pipeline.report.facts import public_source

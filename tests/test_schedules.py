@@ -1,4 +1,4 @@
-"""Every schedule in pipeline/schedules, found by itself, and its formulas at known points."""
+"""Every schedule in pipeline/parts/schedules, found by itself, and its formulas at known points."""
 
 import math
 from pathlib import Path
@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline import schedules
-from pipeline.config import Cell, compose_cell
-from pipeline.config.schedules import (
+from pipeline.lab.config import Cell, compose_cell
+from pipeline.lab.config.schedules import (
     CosineConfig,
     FactorConfig,
     InverseEpochConfig,
@@ -18,9 +17,10 @@ from pipeline.config.schedules import (
     ScheduleConfig,
     StepPerEpochConfig,
 )
-from pipeline.dataset import Dataset
-from pipeline.errors import UserError
-from pipeline.schedules import learning_rate_factors
+from pipeline.lab.dataset import Dataset
+from pipeline.lab.errors import UserError
+from pipeline.parts import schedules
+from pipeline.parts.schedules import learning_rate_factors
 from pipeline.train.cells import train_cells
 
 CONF = Path(__file__).parents[1] / "conf" / "schedule"
@@ -36,7 +36,7 @@ CLASSES = {
 
 
 def config_of(name, **values):
-    return CLASSES[name](name=name, _target_=f"pipeline.schedules.{name}.{name}", **values)
+    return CLASSES[name](name=name, _target_=f"pipeline.parts.schedules.{name}.{name}", **values)
 
 
 def factors(name, steps_per_epoch, steps, **values):
@@ -210,8 +210,8 @@ def test_a_schedule_that_would_spoil_the_run_is_refused(monkeypatch, bad):
     def spoilt(*_):
         return bad
 
-    spoilt.__module__ = "pipeline.schedules.constant"  # as if it were written there: others are refused before
-    monkeypatch.setattr("pipeline.schedules.constant.constant", spoilt)
+    spoilt.__module__ = "pipeline.parts.schedules.constant"  # as if it were written there: others are refused before
+    monkeypatch.setattr("pipeline.parts.schedules.constant.constant", spoilt)
     with pytest.raises(UserError, match="must return 10 finite factors"):
         factors("constant", 5, 10)
 

@@ -10,9 +10,9 @@ import pytest
 from conftest import ROOT
 from packaging.utils import canonicalize_name
 
-from pipeline.config import Cell, compose_cell, target
-from pipeline.errors import UserError
-from pipeline.urls import has_password, shown
+from pipeline.lab.config import Cell, compose_cell, target
+from pipeline.lab.errors import UserError
+from pipeline.lab.urls import has_password, shown
 
 CODE = sorted([*ROOT.glob("pipeline/**/*.py"), *ROOT.glob("hydra_plugins/**/*.py"), *ROOT.glob("benchmarks/**/*.py")])
 
@@ -87,21 +87,39 @@ OPTIMIZER, MODEL, SCHEDULE = "optimizer.torch._target_", "model._target_", "sche
             for name in ("torch.optim.sgd.torch.load", "torch.optim.Optimizer", "torch.optim.optimizer.cast")
         ),
         *((OPTIMIZER, name) for name in ("torch.optim.sgd._single_tensor_sgd", "torch.optim.SGD\n", "tоrch.optim.SGD")),
-        *((OPTIMIZER, name) for name in ("pipeline.models.linear.linear", "pytorch_optimizer.load_optimizer", "")),
         *(
-            (MODEL, name)
-            for name in ("torch.optim.SGD", "pipeline.models.linear.torch", "pipeline.models.linear.torch.load")
+            (OPTIMIZER, name)
+            for name in ("pipeline.parts.models.linear.linear", "pytorch_optimizer.load_optimizer", "")
         ),
         *(
             (MODEL, name)
-            for name in ("pipeline.models.mlp.LinearConfig", "pipeline.models..linear", "pipeline.errors.UserError")
+            for name in (
+                "torch.optim.SGD",
+                "pipeline.parts.models.linear.torch",
+                "pipeline.parts.models.linear.torch.load",
+            )
         ),
         *(
             (MODEL, name)
-            for name in ("pipeline.models.linear.__builtins__", "pipeline.models", "../models/linear.linear")
+            for name in (
+                "pipeline.parts.models.mlp.LinearConfig",
+                "pipeline.parts.models..linear",
+                "pipeline.lab.errors.UserError",
+            )
         ),
-        *((SCHEDULE, name) for name in ("pipeline.schedules.resolve", "pipeline.schedules.cosine.np.load")),
-        *((SCHEDULE, name) for name in ("pipeline.schedules.cosine.np", "numpy.load", "pipeline.models.linear.linear")),
+        *(
+            (MODEL, name)
+            for name in (
+                "pipeline.parts.models.linear.__builtins__",
+                "pipeline.parts.models",
+                "../models/linear.linear",
+            )
+        ),
+        *((SCHEDULE, name) for name in ("pipeline.parts.schedules.resolve", "pipeline.parts.schedules.cosine.np.load")),
+        *(
+            (SCHEDULE, name)
+            for name in ("pipeline.parts.schedules.cosine.np", "numpy.load", "pipeline.parts.models.linear.linear")
+        ),
     ],
 )
 def test_a_target_outside_what_is_allowed_is_refused(key, value):
@@ -115,8 +133,8 @@ def test_a_target_outside_what_is_allowed_is_refused(key, value):
         (OPTIMIZER, "torch.optim.SGD"),
         (OPTIMIZER, "torch.optim.adam.Adam"),
         (OPTIMIZER, "pytorch_optimizer.Lion"),
-        (MODEL, "pipeline.models.mlp.mlp"),
-        (SCHEDULE, "pipeline.schedules.cosine.cosine"),
+        (MODEL, "pipeline.parts.models.mlp.mlp"),
+        (SCHEDULE, "pipeline.parts.schedules.cosine.cosine"),
     ],
 )
 def test_a_target_that_is_allowed_is_found(key, value):
@@ -234,7 +252,7 @@ def test_the_bill_of_materials_names_everything_that_is_locked(tmp_path):
 
 
 def test_every_name_in_a_shell_command_is_quoted():
-    for path in ROOT.glob("pipeline/rules/*.smk"):
+    for path in ROOT.glob("pipeline/workflow/rules/*.smk"):
         text = path.read_text(encoding="utf-8")
         for block in re.findall(r"\n\s+shell:\n((?:\s+(?:#.*|\".*\")\n)+)", text):
             names = re.findall(r"(?<!\{)\{([^{}]+)\}", block)

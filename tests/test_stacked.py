@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from pipeline import optimizers
-from pipeline.config import Cell, compose_cell
+from pipeline.lab.config import Cell, compose_cell
+from pipeline.parts import optimizers
 from pipeline.train.cells import train_cells
 from pipeline.train.plan import LEAST_RUNS, STEP_VALUES, can_stack, plan, values_per_run
 from pipeline.train.stacked import train_stacked
@@ -180,7 +180,7 @@ def test_what_cannot_be_stacked_is_trained_solo_and_says_so(dataset):
 
 
 def test_a_rule_that_says_it_is_not_elementwise_runs_solo(monkeypatch):
-    from pipeline.optimizers import sgd
+    from pipeline.parts.optimizers import sgd
 
     monkeypatch.setattr(sgd, "ELEMENTWISE", False, raising=False)
     solo, stacks = plan(cells("sgd", "linear", "constant", "stacked", [0.1]))

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipeline.config import load_study
-from pipeline.dataset import Dataset
+from pipeline.lab.config import load_study
+from pipeline.lab.dataset import Dataset
 from pipeline.train.cells import train_cells
 
 pytestmark = pytest.mark.slow

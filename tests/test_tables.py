@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipeline.errors import UserError
-from pipeline.tables import CURVES, RUNS, VERSION, read_table, write_table
+from pipeline.lab.errors import UserError
+from pipeline.lab.tables import CURVES, RUNS, VERSION, read_table, write_table
 
 
 def runs(**changes):

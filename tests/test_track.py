@@ -14,8 +14,8 @@ from mlflow.entities import ViewType
 from sqlalchemy.exc import OperationalError
 from track_tables import one_cell, tables
 
-from pipeline.errors import UserError
-from pipeline.tables import CURVES, RUNS, write_table
+from pipeline.lab.errors import UserError
+from pipeline.lab.tables import CURVES, RUNS, write_table
 from pipeline.track.__main__ import main
 from pipeline.track.data import dataset_input
 from pipeline.track.fingerprint import fingerprints
@@ -311,7 +311,8 @@ def test_eight_processes_meet_a_fresh_store_and_each_cell_is_there_once(tmp_path
         write_table(both[0], RUNS, folder / "runs.parquet")
         write_table(both[1], CURVES, folder / "curves.parquet")
     program = (
-        "import sys; from pathlib import Path; from pipeline.tables import *; from pipeline.track.log import log_study;"
+        "import sys; from pathlib import Path; from pipeline.lab.tables import *;"
+        "from pipeline.track.log import log_study;"
         "folder = Path(sys.argv[1]);"
         "runs, curves = (read_table(folder / f'{s.lower()}.parquet', globals()[s]) for s in ('RUNS', 'CURVES'));"
         "log_study(runs, curves, 'sqlite:///mlflow.db', complete=False)"

@@ -13,7 +13,7 @@ from conftest import ROOT
 from track_stores import PASSWORD, SECRETS, Postgres, Server, free_port
 from track_tables import one_cell, tables
 
-from pipeline.tables import CURVES, RUNS, write_table
+from pipeline.lab.tables import CURVES, RUNS, write_table
 from pipeline.track.__main__ import main
 from pipeline.track.log import log_study
 from pipeline.track.store import connect, ensure_store
@@ -24,7 +24,7 @@ WRITERS, CELLS = 8, 100
 PROGRAM = """
 import sys
 from pathlib import Path
-from pipeline.tables import CURVES, RUNS, read_table
+from pipeline.lab.tables import CURVES, RUNS, read_table
 from pipeline.track.__main__ import main
 from pipeline.track.log import log_study
 

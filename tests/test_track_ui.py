@@ -7,7 +7,7 @@ import pytest
 from track_stores import Server
 from track_tables import one_cell, tables
 
-from pipeline.tables import CURVES, RUNS, write_table
+from pipeline.lab.tables import CURVES, RUNS, write_table
 from pipeline.track.__main__ import main
 
 pytestmark = pytest.mark.slow

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from pipeline import optimizers
-from pipeline.config import Cell, compose_cell, load_study
-from pipeline.models.linear import linear
-from pipeline.optimizers import sgd as sgd_module
-from pipeline.tables import CURVES, RUNS, read_table, write_table
+from pipeline.lab.config import Cell, compose_cell, load_study
+from pipeline.lab.tables import CURVES, RUNS, read_table, write_table
+from pipeline.parts import optimizers
+from pipeline.parts.models.linear import linear
+from pipeline.parts.optimizers import sgd as sgd_module
 from pipeline.train.cells import train_cells
 from pipeline.train.order import draw_epoch, generator
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pipeline.tables import CURVES, RUNS, read_table
+from pipeline.lab.tables import CURVES, RUNS, read_table
 
 LINE = r"loss: 0\.24\d, 0\.\d+ sec/epoch"
 

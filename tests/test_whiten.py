@@ -14,9 +14,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from pipeline.dataset import load_dataset
-from pipeline.errors import UserError
 from pipeline.fetch.download import fetch
+from pipeline.lab.dataset import load_dataset
+from pipeline.lab.errors import UserError
 from pipeline.whiten.table import whiten_file
 from pipeline.whiten.whiten import whiten, whitening_of
 
@@ -195,7 +195,7 @@ def test_a_missing_file_a_foreign_file_and_a_foreign_table_are_refused(tmp_path)
 
 def test_loading_data_does_not_import_torch():
     subprocess.run(
-        [sys.executable, "-c", "import pipeline.dataset, sys; assert 'torch' not in sys.modules"], check=True
+        [sys.executable, "-c", "import pipeline.lab.dataset, sys; assert 'torch' not in sys.modules"], check=True
     )
 
 

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from track_tables import one_cell, tables
 
-from pipeline.errors import UserError
-from pipeline.tables import CURVES, RUNS, read_table, write_table
-from pipeline.whole_cells import read_whole_cells
+from pipeline.lab.errors import UserError
+from pipeline.lab.tables import CURVES, RUNS, read_table, write_table
+from pipeline.lab.whole_cells import read_whole_cells
 
 
 def study(folder, *cells):

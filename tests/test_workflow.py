@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.tables import CURVES, RUNS, read_table
+from pipeline.lab.tables import CURVES, RUNS, read_table
 
 pytestmark = pytest.mark.slow
 
@@ -115,7 +115,7 @@ def test_a_study_runs_end_to_end_and_a_second_run_has_nothing_to_do(lab):
 def test_an_edit_reruns_what_depends_on_it_and_nothing_else(duo):
     lab = duo.folder
     assert "Nothing to be done" in duo.makes("duo")
-    for harmless in ("pipeline/optimizers/adam.py", "conf/optimizer/adam.yaml", "conf/study/duo.yaml", "LICENSE"):
+    for harmless in ("pipeline/parts/optimizers/adam.py", "conf/optimizer/adam.yaml", "conf/study/duo.yaml", "LICENSE"):
         touch(lab / harmless)
     (lab / "pipeline" / "figures").mkdir(exist_ok=True)
     (lab / "pipeline" / "figures" / "one_more.py").write_text('"""A figure."""\n')

@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from pipeline.tables import CURVES, RUNS
+from pipeline.lab.tables import CURVES, RUNS
 
 
 def config_of(cell_id, batch_size, label="", optimizer="momentum", **more):

@@ -60,7 +60,7 @@ class StackedLauncher(Launcher):
         sequence of JobReturn
             In the same order.
         """
-        from pipeline.errors import exit_on_user_error
+        from pipeline.lab.errors import exit_on_user_error
         from pipeline.train.app import Job, job_of, train_jobs
 
         setup_globals()
@@ -90,7 +90,7 @@ class StackedLauncher(Launcher):
 
         The plain values are set through the structured configuration, so their types are still checked.
         """
-        from pipeline.config.compose import SCALARS
+        from pipeline.lab.config.compose import SCALARS
 
         parsed = OverridesParser.create().parse_overrides(overrides)
         plain = [one for one in parsed if one.key_or_group in SCALARS and not one.is_add() and not one.is_delete()]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import exit_on_user_error
+from pipeline.lab.errors import exit_on_user_error
 
 if TYPE_CHECKING:
     from pipeline.analysis.advice import Advice, Choice
@@ -44,7 +44,7 @@ def table_of(advice: "Sequence[Advice]") -> list[tuple[str, ...]]:
 
 
 def _cost(value: float, one: "Advice") -> str:
-    from pipeline.figures import formats
+    from pipeline.lab import formats
 
     if one.measure == "loss":
         return formats.loss(value)
@@ -57,7 +57,7 @@ def _rate(choice: "Choice") -> str:
 
 
 def _ranked(one: "Advice") -> str:
-    from pipeline.figures import formats
+    from pipeline.lab import formats
 
     if one.comparison is None:
         return "–"
@@ -82,7 +82,7 @@ def report(sweep: "Sweep", optimizer: str, target: float | None = None) -> str:
     str
     """
     from pipeline.analysis.advice import advise
-    from pipeline.figures import formats
+    from pipeline.lab import formats
 
     config = json.loads(sweep.runs["config"].iloc[0])
     advice = advise(sweep, optimizer, int(config["data"]["rows"]), target)
@@ -154,8 +154,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Here, so that --help answers at once.
     from pipeline.analysis.seconds import StepCosts, read_step_costs
     from pipeline.analysis.sweep import Sweep
-    from pipeline.config import checks
-    from pipeline.tables import CURVES, RUNS, read_table
+    from pipeline.lab.config import checks
+    from pipeline.lab.tables import CURVES, RUNS, read_table
 
     if options.target is not None:
         checks.number("--target", options.target, above=0)

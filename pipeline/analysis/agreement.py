@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.theory import Initial, Problem, Sampling, expected_loss
+from pipeline.lab.theory import Initial, Problem, Sampling, expected_loss
 
 Array = NDArray[np.float64]
 
@@ -112,7 +112,7 @@ def initial_of(config: Mapping[str, Any], d: int) -> Initial:
     Returns
     -------
     Initial
-        As :func:`pipeline.models.linear.linear` draws them. Of the distribution only these two moments matter.
+        As :func:`pipeline.parts.models.linear.linear` draws them. Of the distribution only these two moments matter.
     """
     model = config.get("model", {})
     start = Initial.normal(d, float(model.get("weight_std", 0.01)))
@@ -131,8 +131,8 @@ def agreement(problem: Problem, config: Mapping[str, Any], readings: pd.DataFram
     config : mapping
         Its effective configuration; :func:`not_predicted` of it is None.
     readings : DataFrame
-        Its rows of a table of curves, as of :data:`pipeline.tables.CURVES`. From the first reading on that some seed
-        did not reach, because it diverged, there is no mean to compare.
+        Its rows of a table of curves, see :data:`pipeline.lab.tables.CURVES`. From the first reading on that some
+        seed did not reach, because it diverged, there is no mean to compare.
 
     Returns
     -------

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pipeline.analysis.agreement import initial_of, not_predicted
 from pipeline.analysis.grid import Grid
-from pipeline.theory import Problem, best_lr, max_stable_lr, scaling_curve
+from pipeline.lab.theory import Problem, best_lr, max_stable_lr, scaling_curve
 
 Array = NDArray[np.float64]
 

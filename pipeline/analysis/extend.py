@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import exit_on_user_error
+from pipeline.lab.errors import exit_on_user_error
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,8 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Here, so that --help answers at once.
     import pandas as pd
 
-    from pipeline.files import written_whole
-    from pipeline.tables import RUNS, read_table
+    from pipeline.lab.files import written_whole
+    from pipeline.lab.tables import RUNS, read_table
 
     points = extensions(pd.concat([read_table(path, RUNS) for path in options.runs], ignore_index=True))
     with written_whole(options.out) as temporary:

@@ -60,7 +60,7 @@ def grid_of(runs: pd.DataFrame) -> Grid:
     Parameters
     ----------
     runs : DataFrame
-        As of :data:`pipeline.tables.RUNS`, with at least one row.
+        As of :data:`pipeline.lab.tables.RUNS`, with at least one row.
 
     Returns
     -------

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.errors import UserError
+from pipeline.lab.errors import UserError
 
 COLUMNS = ("implementation", "optimizer", "batch_size", "us_per_step")
 

@@ -15,7 +15,7 @@ from pipeline.analysis.agreement import APPROXIMATION, LIMIT, agreement
 from pipeline.analysis.best import best_row
 from pipeline.analysis.expected import OPTIMIZER, Expected
 from pipeline.analysis.grid import Array, Grid
-from pipeline.theory import Problem
+from pipeline.lab.theory import Problem
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ def first_hits(grid: Grid, curves: pd.DataFrame, target: float) -> Hits:
     grid : Grid
         The study.
     curves : DataFrame
-        Its readings, as of :data:`pipeline.tables.CURVES`.
+        Its readings, as of :data:`pipeline.lab.tables.CURVES`.
     target : float
         The loss.
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.errors import exit_on_user_error
+from pipeline.lab.errors import exit_on_user_error
 
 
 @exit_on_user_error()
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from pipeline.claims.decide import decide_all
     from pipeline.claims.evidence import read_evidence
     from pipeline.claims.ledger import read_ledger
-    from pipeline.files import written_whole
+    from pipeline.lab.files import written_whole
 
     ledger = read_ledger(options.ledger)
     evidence = read_evidence(options.results, ledger.studies, ledger.measurements, options.data)

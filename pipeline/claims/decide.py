@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.claims.effect import Effect
 from pipeline.claims.evidence import Evidence, NoData
 from pipeline.claims.ledger import Claim, Ledger, Rule, Test
-from pipeline.figures import formats
+from pipeline.lab import formats
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "inconclusive"
 VERDICTS = (HOLDS, FAILS, OPEN)

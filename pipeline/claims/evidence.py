@@ -9,9 +9,9 @@ import pandas as pd
 
 from pipeline.analysis.seconds import StepCosts
 from pipeline.analysis.sweep import Sweep
-from pipeline.errors import UserError
+from pipeline.lab.errors import UserError
+from pipeline.lab.tables import CURVES, RUNS, read_table
 from pipeline.measure.table import Measured, read_measured
-from pipeline.tables import CURVES, RUNS, read_table
 
 
 class NoData(Exception):
@@ -25,7 +25,7 @@ class StudyTables:
     Parameters
     ----------
     runs, curves : DataFrame
-        As of :data:`pipeline.tables.RUNS` and :data:`pipeline.tables.CURVES`.
+        As of :data:`pipeline.lab.tables.RUNS` and :data:`pipeline.lab.tables.CURVES`.
     """
 
     runs: pd.DataFrame
@@ -172,7 +172,7 @@ def read_evidence(folder: Path, studies: list[str], measurements: list[str], dat
 
 
 def _read_whitened(path: Path) -> tuple[pd.DataFrame, bool]:
-    from pipeline.dataset import load_dataset
+    from pipeline.lab.dataset import load_dataset
 
     twin = load_dataset(path, rows=1).offline_twin
     try:

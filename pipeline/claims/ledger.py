@@ -14,8 +14,8 @@ from yaml import YAMLError  # type: ignore[import-untyped]
 from pipeline.claims import curves, measured, runs, sweeps
 from pipeline.claims.effect import Effect
 from pipeline.claims.evidence import Evidence
-from pipeline.config import checks
-from pipeline.errors import UserError
+from pipeline.lab.config import checks
+from pipeline.lab.errors import UserError
 from pipeline.measure.schemas import SCHEMAS
 
 Statistic = Callable[..., Effect]

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserError, exit_on_user_error
+from pipeline.lab.errors import UserError, exit_on_user_error
 
 #: What stands around the lines that are written.
 BEGIN, END = "<!-- verdicts: written by `make picture` -->", "<!-- end of verdicts -->"
@@ -46,7 +46,7 @@ def summary(claims: Mapping[str, Any]) -> list[str]:
 
 def _number(effect: float | str | None) -> str:
     """A test's effect as JSON has it, in words: two or three digits are enough here."""
-    from pipeline.figures import formats
+    from pipeline.lab import formats
 
     return formats.number(math.nan if effect is None else float(str(effect).replace("infinite", "inf")), 3)
 
@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--claims", type=Path, default=Path("results/claims.json"), metavar="FILE.json", help="verdicts"
     )
     options = parser.parse_args(arguments)
-    from pipeline.files import written_whole
+    from pipeline.lab.files import written_whole
 
     claims = read_decided(options.claims)
     try:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import UserError, exit_on_user_error
+from pipeline.lab.errors import UserError, exit_on_user_error
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,7 +32,7 @@ def collect(jobs: Sequence[Path], out: Path) -> None:
         If a table is missing or of another version, or a run is there twice.
     """
     # Here and below, so that --help answers at once.
-    from pipeline.tables import CURVES, RUNS, join_tables
+    from pipeline.lab.tables import CURVES, RUNS, join_tables
 
     _refuse_repeats(jobs, out.name)
     for name, schema in (("runs.parquet", RUNS), ("curves.parquet", CURVES)):
@@ -55,7 +55,7 @@ def _refuse_repeats(jobs: Sequence[Path], study: str) -> None:
 
 
 def _keys(job: Path) -> "Iterator[pd.DataFrame]":
-    from pipeline.tables import RUNS, read_batches
+    from pipeline.lab.tables import RUNS, read_batches
 
     return (batch.to_pandas() for batch in read_batches(job / "runs.parquet", RUNS, KEY))
 

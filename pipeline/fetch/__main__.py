@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.errors import exit_on_user_error
+from pipeline.lab.errors import exit_on_user_error
 
 
 @exit_on_user_error()
@@ -31,9 +31,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_intermixed_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     # Here, so that --help answers at once.
-    from pipeline.config import compose_data
-    from pipeline.config.data import as_table
     from pipeline.fetch.download import fetch
+    from pipeline.lab.config import compose_data
+    from pipeline.lab.config.data import as_table
 
     print(fetch(as_table(compose_data(options.overrides)), options.out, progress=not options.quiet))
 

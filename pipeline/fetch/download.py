@@ -8,14 +8,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.config.data import TWIN_NAME, TableConfig
-from pipeline.errors import UserError
 from pipeline.fetch import moments
 from pipeline.fetch.source import read_source
 from pipeline.fetch.transfer import SourceError
 from pipeline.fetch.twin import twin_bytes
-from pipeline.files import written_whole
-from pipeline.urls import shown
+from pipeline.lab.config.data import TWIN_NAME, TableConfig
+from pipeline.lab.errors import UserError
+from pipeline.lab.files import written_whole
+from pipeline.lab.urls import shown
 
 #: What a user sets to name a copy of the data. It is used or refused, never passed over.
 USER_SOURCE = "AIRFOIL_DATA"

@@ -7,9 +7,9 @@ import zlib
 from pathlib import Path
 from urllib.request import url2pathname
 
-from pipeline.config.data import TableConfig
 from pipeline.fetch.transfer import SourceError, transfer
-from pipeline.files import looks_like_html
+from pipeline.lab.config.data import TableConfig
+from pipeline.lab.files import looks_like_html
 
 
 def read_source(source: str, config: TableConfig, progress: bool = False) -> bytes:

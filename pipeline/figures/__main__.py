@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import exit_on_user_error
+from pipeline.lab.errors import exit_on_user_error
 
 if TYPE_CHECKING:
     from pipeline.figures.entry import FigureEntry, Source
@@ -39,7 +39,7 @@ def draw_all(studies: "dict[str, Tables]", out: Path, measurements: "Sequence[Me
     """
     from pipeline.figures.measured import registry as measured_registry
     from pipeline.figures.registry import registered
-    from pipeline.files import written_whole
+    from pipeline.lab.files import written_whole
 
     captions = [_drawn(entry, studies[entry.study], out) for entry in registered() if entry.study in studies]
     given = {measured.name: measured for measured in measurements}

@@ -9,9 +9,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from pipeline.analysis.lr_scaling import LEAST_STEPS, LrScaling
-from pipeline.figures import formats
 from pipeline.figures.panels import legend_below, optimizer_panels
 from pipeline.figures.registry import Tables, register
+from pipeline.lab import formats
 
 _INK = "#0072B2"
 

@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pipeline.analysis.scaling import cheapest
-from pipeline.figures import formats, style
+from pipeline.figures import style
 from pipeline.figures.registry import Tables, register
+from pipeline.lab import formats
 
 _INK = "#0072B2"
 

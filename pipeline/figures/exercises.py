@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 from matplotlib.figure import Figure
 
-from pipeline.figures import formats
 from pipeline.figures.cells import CellSummary
 from pipeline.figures.final_losses import agreement, draw_final_losses
 from pipeline.figures.registry import Tables, register
+from pipeline.lab import formats
 
 _SEEDS = (
     "Bars: where the seeds end; dot: their mean, with three standard errors; diamond: the mean that others' seeds gave."

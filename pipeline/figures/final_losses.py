@@ -8,11 +8,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pipeline.figures import formats, style
+from pipeline.figures import style
 from pipeline.figures.cells import CellSummary, quantiles, shortened
 from pipeline.figures.registry import Tables
-from pipeline.published import published_for
-from pipeline.published.values import Expected
+from pipeline.lab import formats
+from pipeline.lab.published import published_for
+from pipeline.lab.published.values import Expected
 
 _SPREAD, _MEAN, _EXPECTED = "#56B4E9", "#000000", "#D55E00"
 #: Nothing is drawn closer to the minimum than this: rounding lies there.

@@ -9,8 +9,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from pipeline.analysis.compare import Comparison
-from pipeline.figures import formats, style
+from pipeline.figures import style
 from pipeline.figures.registry import Tables, register
+from pipeline.lab import formats
 
 _SMALLEST = 1e-6
 _DOT, _BAR = "#56B4E9", "#0072B2"

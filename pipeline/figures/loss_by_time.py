@@ -4,10 +4,10 @@ import math
 
 from matplotlib.figure import Figure
 
-from pipeline.figures import formats
 from pipeline.figures.cells import TARGET, costs_to_target
 from pipeline.figures.loss_panels import draw_loss_panels, settings
 from pipeline.figures.registry import Tables, register
+from pipeline.lab import formats
 
 
 def caption(tables: Tables) -> str:

@@ -10,9 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pipeline.figures import formats, style
+from pipeline.figures import style
 from pipeline.figures.cells import CellSummary, curve_table, unstable
 from pipeline.figures.registry import Tables
+from pipeline.lab import formats
 
 #: Excesses are shown down to here; below, single precision has no digits left.
 SMALLEST_EXCESS = 1e-7

@@ -10,9 +10,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from pipeline.analysis.grid import Array
-from pipeline.figures import formats
 from pipeline.figures.panels import legend_below, optimizer_panels
 from pipeline.figures.registry import Tables, register
+from pipeline.lab import formats
 
 _MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", ">")
 _SMALLEST = 1e-5

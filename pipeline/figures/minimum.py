@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.dataset import load_dataset
-from pipeline.theory.problem import Problem
+from pipeline.lab.dataset import load_dataset
+from pipeline.lab.theory.problem import Problem
 
 
 def least_squares_problem(data: Path, runs: pd.DataFrame) -> Problem | None:

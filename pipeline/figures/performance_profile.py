@@ -6,10 +6,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from pipeline.analysis.profile import TAU_MAX
-from pipeline.figures import formats, style
+from pipeline.figures import style
 from pipeline.figures.cost_to_target import target_briefly
 from pipeline.figures.optimizer_lines import optimizer_looks
 from pipeline.figures.registry import Tables, register
+from pipeline.lab import formats
 
 
 def caption(tables: Tables) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import exit_on_user_error
+from pipeline.lab.errors import exit_on_user_error
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,8 +60,9 @@ def _draw_curves(axes: "Axes", tables: "Tables") -> None:
     import numpy as np
 
     from pipeline.analysis.agreement import LIMIT
-    from pipeline.figures import formats, style
+    from pipeline.figures import style
     from pipeline.figures.theory_curves import agreements
+    from pipeline.lab import formats
 
     minimum, smallest = tables.minimum or 0.0, 1e-7
     found = {cell.label: one for cell, _, one in agreements(tables) if one is not None}
@@ -150,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from pipeline.claims.summary import read_decided
     from pipeline.figures import style
     from pipeline.figures.studies import read_studies
-    from pipeline.files import written_whole
+    from pipeline.lab.files import written_whole
 
     claims = read_decided(options.results / "claims.json")
     (tables,) = read_studies([options.results / "textbook"], options.data).values()

@@ -16,7 +16,7 @@ from pipeline.figures.entry import FigureEntry, honest, import_all, styled
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from pipeline.theory import Problem
+    from pipeline.lab.theory import Problem
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,7 @@ class Tables:
     Parameters
     ----------
     runs, curves : DataFrame
-        One study's tables; see :mod:`pipeline.tables`.
+        One study's tables; see :mod:`pipeline.lab.tables`.
     minimum : float, optional
         The least loss that the model can have on the data, where it is known.
     problem : Problem, optional

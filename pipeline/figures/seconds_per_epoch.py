@@ -9,9 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pipeline.figures import formats, style
+from pipeline.figures import style
 from pipeline.figures.cells import CellSummary, shortened
 from pipeline.figures.registry import Tables, register
+from pipeline.lab import formats
 
 #: Colour and marker say who wrote the update rule; both differ in grey too.
 _IMPLEMENTATIONS: dict[str, dict[str, Any]] = {

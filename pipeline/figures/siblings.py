@@ -2,10 +2,10 @@
 
 from matplotlib.figure import Figure
 
-from pipeline.figures import formats
 from pipeline.figures.cells import CellSummary
 from pipeline.figures.final_losses import agreement, draw_final_losses
 from pipeline.figures.registry import Tables, register
+from pipeline.lab import formats
 
 
 def _by_optimizer(tables: Tables) -> list[list[CellSummary]]:

@@ -13,10 +13,10 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from pipeline.analysis.agreement import APPROXIMATION, LIMIT
 from pipeline.analysis.expected import OPTIMIZER, Expected
 from pipeline.analysis.sweep_agreement import steps_held
-from pipeline.figures import formats
 from pipeline.figures.cost_to_target import target_briefly
 from pipeline.figures.panels import legend_below, optimizer_panels
 from pipeline.figures.registry import Tables, register
+from pipeline.lab import formats
 
 _INK, _THEORY = "#0072B2", "#000000"
 _DOTTED: Any = (0, (1, 1.2))

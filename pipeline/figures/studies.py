@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.analysis.seconds import read_step_costs, step_costs_of_runs
-from pipeline.errors import UserError
 from pipeline.figures.minimum import least_squares_problem
 from pipeline.figures.registry import Tables
-from pipeline.tables import CURVES, RUNS, read_table
+from pipeline.lab.errors import UserError
+from pipeline.lab.tables import CURVES, RUNS, read_table
 
 
 def read_studies(folders: Sequence[Path], data: Path | None = None, step_cost: Path | None = None) -> dict[str, Tables]:

@@ -20,7 +20,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from pipeline.figures.cells import CellSummary
-from pipeline.files import written_whole
+from pipeline.lab.files import written_whole
 
 #: Inches. Narrow, so that a phone shows the text at two thirds of its size and not at a third.
 WIDTH = 6.0

@@ -15,9 +15,9 @@ from pipeline.analysis.best import best_row
 from pipeline.analysis.expected import OPTIMIZER, Expected
 from pipeline.analysis.grid import Array, Grid
 from pipeline.analysis.sweep_agreement import best_rates, diverged_below_limit
-from pipeline.figures import formats
 from pipeline.figures.panels import legend_below, optimizer_panels
 from pipeline.figures.registry import Tables, register
+from pipeline.lab import formats
 
 #: Lightness rises steadily, for grey prints and for colour-blind readers.
 _COLOURS = "cividis"

@@ -11,10 +11,11 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from pipeline.analysis.agreement import APPROXIMATION, LIMIT, PRECISION, Agreement, agreement, not_predicted
-from pipeline.figures import formats, style
+from pipeline.figures import style
 from pipeline.figures.cells import CellSummary
 from pipeline.figures.panels import legend_below
 from pipeline.figures.registry import Tables, register
+from pipeline.lab import formats
 
 _MEASURED, _THEORY, _FAILS = "#0072B2", "#222222", "#a30000"
 #: Excesses are shown down to here; below, single precision has no digits left.

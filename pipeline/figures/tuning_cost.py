@@ -6,9 +6,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from pipeline.analysis.tuning import TuningCurve
-from pipeline.figures import formats, style
+from pipeline.figures import style
 from pipeline.figures.optimizer_lines import optimizer_looks
 from pipeline.figures.registry import Tables, register
+from pipeline.lab import formats
 
 _SMALLEST = 1e-6
 #: The budgets that the caption compares.

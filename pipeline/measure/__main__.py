@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.errors import exit_on_user_error
+from pipeline.lab.errors import exit_on_user_error
 from pipeline.measure import MEASUREMENTS
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def measured(name: str, inputs: "Inputs") -> "Measured":
     -------
     Measured
     """
-    from pipeline.machine import machine_facts, package_versions, usable_cores
+    from pipeline.lab.machine import machine_facts, package_versions, usable_cores
     from pipeline.measure.schemas import SCHEMAS
     from pipeline.measure.table import Measured
 
@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     options = _parser().parse_args(arguments)
     # Here, so that --help answers at once.
-    from pipeline.dataset import load_dataset
+    from pipeline.lab.dataset import load_dataset
     from pipeline.measure.inputs import Inputs
     from pipeline.measure.table import write_measured
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.dataset import Dataset
+from pipeline.lab.dataset import Dataset
 from pipeline.measure.inputs import Inputs
 
 #: Rounds of full batch with and without a collection, and b 100: a quarter of a second each. One of nine may be

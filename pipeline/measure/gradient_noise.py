@@ -22,9 +22,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.dataset import Dataset
+from pipeline.lab.dataset import Dataset
+from pipeline.lab.theory import Problem
 from pipeline.measure.inputs import Inputs
-from pipeline.theory import Problem
 
 Array = NDArray[np.float64]
 

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.dataset import Dataset
-from pipeline.errors import UserError
+from pipeline.lab.dataset import Dataset
+from pipeline.lab.errors import UserError
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,7 +16,7 @@ class Inputs:
     dataset : Dataset, optional
         The training examples.
     images : Path, optional
-        The folder of images, as :func:`pipeline.digits.write_digits` makes it.
+        The folder of images, as :func:`pipeline.parts.data.digits.write_digits` makes it.
     full : bool
         Measure more configurations, more often.
     """

@@ -23,10 +23,10 @@ import torch
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from pipeline.digits import ImageDataset, write_digits
 from pipeline.measure.inputs import Inputs
 from pipeline.measure.schemas import SCHEMAS
 from pipeline.measure.timing import quartiles, seconds_of
+from pipeline.parts.data.digits import ImageDataset, write_digits
 from pipeline.train.clock import no_garbage_collection, one_thread
 
 Batches = Iterable[Sequence[torch.Tensor]]

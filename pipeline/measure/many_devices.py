@@ -22,12 +22,12 @@ import torch
 import torch.distributed as dist
 from torch.multiprocessing.spawn import spawn
 
-from pipeline.config import Cell, compose_cell
-from pipeline.config.schema import TrainerConfig
-from pipeline.config.target import resolve
-from pipeline.dataset import Dataset
-from pipeline.errors import exit_on_user_error
-from pipeline.tables import VERSION, write_table
+from pipeline.lab.config import Cell, compose_cell
+from pipeline.lab.config.schema import TrainerConfig
+from pipeline.lab.config.target import resolve
+from pipeline.lab.dataset import Dataset
+from pipeline.lab.errors import exit_on_user_error
+from pipeline.lab.tables import VERSION, write_table
 from pipeline.train.cells import train_cells
 from pipeline.train.clock import one_thread
 from pipeline.train.order import generator

@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 from numpy.lib.stride_tricks import as_strided
 
-from pipeline.machine import caches, clock_hertz, usable_cores
+from pipeline.lab.machine import caches, clock_hertz, usable_cores
 from pipeline.measure.inputs import Inputs
 from pipeline.measure.timing import interleaved, quartiles, thread_counts, torch_threads
 from pipeline.measure.vectorisation import N, by_blocks, by_column, by_element, matrices

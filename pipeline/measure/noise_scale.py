@@ -24,10 +24,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.lab.theory import Initial, Problem, noise_scale, scaling_curve
 from pipeline.measure.gradient_noise import problem_of
 from pipeline.measure.inputs import Inputs
 from pipeline.measure.schemas import SCHEMAS
-from pipeline.theory import Initial, Problem, noise_scale, scaling_curve
 
 Array = NDArray[np.float64]
 

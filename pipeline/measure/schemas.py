@@ -1,11 +1,11 @@
-"""The columns of every measurement's table: a contract, as in :mod:`pipeline.tables`.
+"""The columns of every measurement's table: a contract, as in :mod:`pipeline.lab.tables`.
 
 Apart from the measurements, because whoever reads a table should not have to import torch.
 """
 
 import pyarrow as pa
 
-from pipeline.tables import VERSION
+from pipeline.lab.tables import VERSION
 
 _KINDS = {"text": pa.string(), "whole": pa.int64(), "real": pa.float64(), "flag": pa.bool_()}
 
@@ -135,8 +135,8 @@ SCHEMAS = {
         load_share_q25="real?",
         load_share_q75="real?",
     ),
-    # Opt-in, made by pipeline.frameworks. One row a product or run, framework and mode; and one for each environment or
-    # script that failed. Seconds are those of a whole product or run; gigaflops are 2 n^3 / t / 1e9.
+    # Opt-in, made by pipeline.contrib.frameworks. One row a product or run, framework and mode; and one for each
+    # environment or script that failed. Seconds are those of a whole product or run; gigaflops are 2 n^3 / t / 1e9.
     "frameworks": _schema(
         framework="text",
         version="text",

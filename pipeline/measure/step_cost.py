@@ -35,13 +35,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from pipeline import optimizers
-from pipeline.config.cell import Cell
-from pipeline.config.compose import compose_cell
-from pipeline.dataset import Dataset
+from pipeline.lab.config.cell import Cell
+from pipeline.lab.config.compose import compose_cell
+from pipeline.lab.dataset import Dataset
+from pipeline.lab.tables import CURVES, RUNS, write_table
 from pipeline.measure.inputs import Inputs
 from pipeline.measure.timing import quartiles
-from pipeline.tables import CURVES, RUNS, write_table
+from pipeline.parts import optimizers
 from pipeline.train.clock import no_garbage_collection, one_thread
 from pipeline.train.fit import fit, quiet_lightning
 from pipeline.train.intervals import Intervals

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from pipeline.errors import UserError
+from pipeline.lab.errors import UserError
+from pipeline.lab.tables import read_table, write_table
 from pipeline.measure.schemas import SCHEMAS
-from pipeline.tables import read_table, write_table
 
 
 @dataclass(frozen=True, eq=False)

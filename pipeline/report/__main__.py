@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.errors import exit_on_user_error
+from pipeline.lab.errors import exit_on_user_error
 
 
 @exit_on_user_error()
@@ -33,9 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("studies", type=Path, nargs="+", metavar="STUDY", help="folders such as results/textbook")
     options = parser.parse_args(arguments)
     # Here, so that --help answers at once.
-    from pipeline.dataset import load_dataset
     from pipeline.figures.studies import read_studies
-    from pipeline.files import written_whole
+    from pipeline.lab.dataset import load_dataset
+    from pipeline.lab.files import written_whole
     from pipeline.report.language import language
     from pipeline.report.page import render
     from pipeline.report.pictures import read_figures

@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from itertools import takewhile
 
-from pipeline.figures import formats
+from pipeline.lab import formats
 from pipeline.report.clocks import CLOCKS, Flip, Standing, flips, ranked, standings
 from pipeline.report.curves import Drawn
 from pipeline.report.language import Language, mark

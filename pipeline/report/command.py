@@ -6,9 +6,10 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.config.cell import NOT_IDENTITY, NOT_IDENTITY_OF_DATA, NOT_IDENTITY_OF_OPTIMIZER, Cell
-from pipeline.config.compose import CONF, as_overrides, compose_cell
-from pipeline.errors import UserError
+from pipeline.lab.config.cell import NOT_IDENTITY, NOT_IDENTITY_OF_DATA, NOT_IDENTITY_OF_OPTIMIZER, Cell
+from pipeline.lab.config.compose import as_overrides, compose_cell
+from pipeline.lab.errors import UserError
+from pipeline.lab.paths import CONF
 
 #: Groups of ``conf/`` whose choice changes a number.
 GROUPS = ("data", "model", "optimizer", "schedule", "sampling")
@@ -25,7 +26,7 @@ def overrides_of(config: Mapping[str, Any]) -> list[str]:
     Parameters
     ----------
     config : mapping
-        The effective configuration, as :attr:`pipeline.config.cell.Cell.config_json` has it.
+        The effective configuration, as :attr:`pipeline.lab.config.cell.Cell.config_json` has it.
 
     Returns
     -------

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from pipeline.figures import formats
 from pipeline.figures.cells import CellSummary, unstable
 from pipeline.figures.registry import Tables
+from pipeline.lab import formats
 from pipeline.report.language import ENGLISH, Language, mark
 
 #: What the catalogues must have: the machine's facts, whose names are looked up.

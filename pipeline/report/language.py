@@ -14,8 +14,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserError
-from pipeline.figures import formats
+from pipeline.lab import formats
+from pipeline.lab.errors import UserError
 
 #: Where the languages are.
 LOCALE = Path(__file__).parent / "locale"
@@ -91,11 +91,11 @@ class Language:
         return f"[{low}{',' if self.code == 'en' else ';'}\N{NO-BREAK SPACE}{high}]"
 
     def loss(self, value: float | None) -> str:
-        """Write a loss; see :func:`pipeline.figures.formats.loss`."""
+        """Write a loss; see :func:`pipeline.lab.formats.loss`."""
         return self.local(formats.loss(value))
 
     def number(self, value: float | None, digits: int = 3) -> str:
-        """Write a number; see :func:`pipeline.figures.formats.number`."""
+        """Write a number; see :func:`pipeline.lab.formats.number`."""
         return self.local(formats.number(value, digits))
 
     def rate(self, value: float) -> str:
@@ -103,7 +103,7 @@ class Language:
         return self.local(f"{value:.4g}")
 
     def seconds(self, value: float | None) -> str:
-        """Write a time; see :func:`pipeline.figures.formats.seconds`."""
+        """Write a time; see :func:`pipeline.lab.formats.seconds`."""
         return self.local(formats.seconds(value))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.figures.registry import Tables
-from pipeline.machine import machine_facts, package_versions
+from pipeline.lab.machine import machine_facts, package_versions
 from pipeline.report import facts
 from pipeline.report.answer import answer
 from pipeline.report.assets import assets

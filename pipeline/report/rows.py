@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.config.cell import examples_in, taxonomy, updates
 from pipeline.figures.cells import CellSummary, quantiles
-from pipeline.published import published_for
-from pipeline.published.values import Published
+from pipeline.lab.config.cell import examples_in, taxonomy, updates
+from pipeline.lab.published import published_for
+from pipeline.lab.published.values import Published
 from pipeline.report.language import ENGLISH, Language, mark
 
 #: The kinds of batches, which are looked up.

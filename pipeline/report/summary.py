@@ -3,9 +3,9 @@
 import math
 from collections import Counter
 
-from pipeline.figures import formats
 from pipeline.figures.cells import TARGET, CellSummary, costs_to_target, unstable
 from pipeline.figures.registry import Tables
+from pipeline.lab import formats
 from pipeline.report.language import ENGLISH, Language
 from pipeline.report.rows import Row
 from pipeline.report.sweep_section import sweep_summary

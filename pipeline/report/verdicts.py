@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserError
+from pipeline.lab.errors import UserError
 from pipeline.report.claim_figures import figure_of
 from pipeline.report.language import ENGLISH, Language, mark
 

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import UserError, exit_on_user_error
-from pipeline.files import written_whole
+from pipeline.lab.errors import UserError, exit_on_user_error
+from pipeline.lab.files import written_whole
 from pipeline.track.uri import DEFAULT_URI, PATIENCE, masked
 
 
@@ -88,10 +88,10 @@ def _init(uri: str, patience: float) -> dict[str, Any]:
 
 
 def _log(uri: str, patience: float, options: argparse.Namespace) -> dict[str, Any]:
-    from pipeline.tables import RUNS, read_table
+    from pipeline.lab.tables import RUNS, read_table
+    from pipeline.lab.whole_cells import read_whole_cells
     from pipeline.track.log import log_cells, log_summary
     from pipeline.track.summary import figures_of, summarize
-    from pipeline.whole_cells import read_whole_cells
 
     origins = [] if options.data is None else [_provenance(path) for path in sorted(options.data.glob("*.json"))]
     done: dict[str, Any] = {}

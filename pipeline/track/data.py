@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pipeline.config.cell import examples_in
+from pipeline.lab.config.cell import examples_in
 from pipeline.track.fingerprint import Columns
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.config.cell import canonical_json
+from pipeline.lab.config.cell import canonical_json
 
 #: What a run holds, as a number: another one makes every cell be logged anew.
 LAYOUT = "3"
@@ -33,7 +33,7 @@ def fingerprints(runs: pd.DataFrame, curves: pd.DataFrame) -> dict[str, Fingerpr
     Parameters
     ----------
     runs, curves : DataFrame
-        See :data:`pipeline.tables.RUNS` and :data:`pipeline.tables.CURVES`. The order of the rows does not matter.
+        See :data:`pipeline.lab.tables.RUNS` and :data:`pipeline.lab.tables.CURVES`. Their order does not matter.
 
     Returns
     -------

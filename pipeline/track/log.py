@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from pipeline.errors import UserError
+from pipeline.lab.errors import UserError
 from pipeline.track.data import dataset_input
 from pipeline.track.environment import quiet_database
 from pipeline.track.fingerprint import Fingerprint, fingerprints
@@ -69,7 +69,7 @@ def log_study(runs: pd.DataFrame, curves: pd.DataFrame, uri: str, *, complete: b
     Parameters
     ----------
     runs, curves : DataFrame
-        Tables of one study; see :data:`pipeline.tables.RUNS` and :data:`pipeline.tables.CURVES`.
+        Tables of one study; see :data:`pipeline.lab.tables.RUNS` and :data:`pipeline.lab.tables.CURVES`.
     uri, complete, **options
         See :func:`log_cells`.
     """
@@ -99,7 +99,7 @@ def log_cells(
     ----------
     pieces : callable
         Gives runs and curves of some whole cells at a time, all of one study, and the same whenever it is called;
-        see :func:`pipeline.whole_cells.read_whole_cells`.
+        see :func:`pipeline.lab.whole_cells.read_whole_cells`.
     uri : str
         MLflow tracking URI; the store is made if need be.
     complete : bool

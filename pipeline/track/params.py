@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pipeline.config.cell import NOT_IDENTITY_OF_DATA, canonical_json, examples_in, taxonomy, updates
-from pipeline.errors import UserError
+from pipeline.lab.config.cell import NOT_IDENTITY_OF_DATA, canonical_json, examples_in, taxonomy, updates
+from pipeline.lab.errors import UserError
 from pipeline.track.fingerprint import Columns
 
 #: MLflow's limits for one batch and for the texts in it.

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import tenacity
 
-from pipeline.errors import UserError
+from pipeline.lab.errors import UserError
 from pipeline.track.environment import prepare_environment
 from pipeline.track.uri import PATIENCE, masked, sqlite_path
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
-from pipeline.errors import UserError
-from pipeline.files import written_whole
+from pipeline.lab.errors import UserError
+from pipeline.lab.files import written_whole
 from pipeline.track.environment import environment, prepare_environment, quiet_database
 from pipeline.track.uri import absolute_uri, sqlite_path
 

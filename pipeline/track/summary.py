@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.config.cell import canonical_json
-from pipeline.errors import UserError
+from pipeline.lab.config.cell import canonical_json
+from pipeline.lab.errors import UserError
 from pipeline.track.fingerprint import LAYOUT
 from pipeline.track.params import STATUSES
 
@@ -87,7 +87,7 @@ def summarize(runs: pd.DataFrame, figures: Sequence[Figure] = ()) -> StudySummar
     Parameters
     ----------
     runs : DataFrame
-        The study's table; see :data:`pipeline.tables.RUNS`.
+        The study's table; see :data:`pipeline.lab.tables.RUNS`.
     figures : sequence of Figure
         The study's.
     """

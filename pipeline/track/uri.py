@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-from pipeline.errors import UserError
+from pipeline.lab.errors import UserError
 
 DEFAULT_URI = "sqlite:///mlflow.db"
 #: Seconds for which a store that does not answer is tried again.

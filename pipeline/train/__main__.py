@@ -16,7 +16,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from pipeline.errors import UserError, exit_on_user_error
+from pipeline.lab.errors import UserError, exit_on_user_error
 from pipeline.track.uri import refuse_secrets
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ def main() -> None:
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
-    from pipeline.config.compose import CONF, first_line
+    from pipeline.lab.config.compose import first_line
+    from pipeline.lab.paths import CONF
     from pipeline.train.command_line import check_command_line
 
     check_command_line(sys.argv[1:])

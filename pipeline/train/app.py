@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from pipeline.config import Cell, checks, load_study
-from pipeline.config.compose import cell_config
-from pipeline.devices import gpus_wanted, reserved
+from pipeline.lab.config import Cell, checks, load_study
+from pipeline.lab.config.compose import cell_config
+from pipeline.lab.devices import gpus_wanted, reserved
 from pipeline.train.command_line import RIM
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def train_jobs(jobs: Sequence[Job], engine: str | None = None) -> None:
         In place of the one that the cells ask for.
     """
     # Imported here: pandas and pyarrow take a second, and a wrong value should be told at once.
-    from pipeline.tables import CURVES, RUNS, write_table
+    from pipeline.lab.tables import CURVES, RUNS, write_table
 
     cells = {cell.id: cell for job in jobs for cell in job.cells}
     if engine is not None:
@@ -107,7 +107,7 @@ def _train(cells: Sequence[Cell], folders: Mapping[str, Path]) -> "tuple[pd.Data
     import pandas as pd
     from tqdm import tqdm
 
-    from pipeline.dataset import prepared
+    from pipeline.lab.dataset import prepared
     from pipeline.train.cells import train_cells
     from pipeline.train.placement import placed
 

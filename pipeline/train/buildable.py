@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import Any
 
-from pipeline.config.cell import Cell, canonical_json
-from pipeline.config.target import resolve
-from pipeline.errors import UserError
+from pipeline.lab.config.cell import Cell, canonical_json
+from pipeline.lab.config.target import resolve
+from pipeline.lab.errors import UserError
 
 TARGET = "optimizer.torch._target_"
 
@@ -25,7 +25,9 @@ def check_buildable(cells: Iterable[Cell]) -> None:
     UserError
         Naming key, value and what is allowed.
     """
-    from pipeline.schedules import learning_rate_factors  # here: what is refused before needs no numpy, and no torch
+    from pipeline.parts.schedules import (
+        learning_rate_factors,  # here: what is refused before needs no numpy, and no torch
+    )
 
     known = set()
     for cell in cells:

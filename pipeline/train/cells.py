@@ -7,9 +7,9 @@ from dataclasses import astuple
 
 import pandas as pd
 
-from pipeline.config.cell import Cell
-from pipeline.dataset import Dataset
-from pipeline.errors import is_memory_short, memory_error
+from pipeline.lab.config.cell import Cell
+from pipeline.lab.dataset import Dataset
+from pipeline.lab.errors import is_memory_short, memory_error
 from pipeline.train.clock import no_garbage_collection, one_thread
 from pipeline.train.fit import quiet_lightning
 from pipeline.train.many_devices import train_on_many
@@ -44,9 +44,9 @@ def train_cells(
     Returns
     -------
     runs : DataFrame
-        One row a run; see :data:`pipeline.tables.RUNS`.
+        One row a run; see :data:`pipeline.lab.tables.RUNS`.
     curves : DataFrame
-        One row a reading; see :data:`pipeline.tables.CURVES`.
+        One row a reading; see :data:`pipeline.lab.tables.CURVES`.
 
     Raises
     ------

@@ -20,11 +20,12 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline.config import Cell, checks, compose_cell, load_study
-from pipeline.config.compose import CELL_FIELDS, CONF, check_text, first_line, parse_overrides
-from pipeline.config.limits import LIMITS, check_runs, check_steps, split_limits
-from pipeline.config.schema import MAX_RUNS, MAX_STEPS, AppConfig
-from pipeline.errors import UserError
+from pipeline.lab.config import Cell, checks, compose_cell, load_study
+from pipeline.lab.config.compose import CELL_FIELDS, check_text, first_line, parse_overrides
+from pipeline.lab.config.limits import LIMITS, check_runs, check_steps, split_limits
+from pipeline.lab.config.schema import MAX_RUNS, MAX_STEPS, AppConfig
+from pipeline.lab.errors import UserError
+from pipeline.lab.paths import CONF
 from pipeline.train.buildable import check_buildable
 
 #: Keys of ``config.yaml`` that choose what is trained and where it goes, and are not a cell's.

@@ -10,7 +10,7 @@ import pytorch_lightning as pl
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
 from pytorch_lightning.strategies import DDPStrategy, Strategy
 
-from pipeline.config.schema import TrainerConfig
+from pipeline.lab.config.schema import TrainerConfig
 from pipeline.train.intervals import Intervals
 from pipeline.train.placement import backend
 from pipeline.train.readings import Progress, Readings, Trajectories

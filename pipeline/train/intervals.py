@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from pipeline.config.cell import Cell
+from pipeline.lab.config.cell import Cell
 
 
 class Intervals:

@@ -20,9 +20,9 @@ import torch
 import torch.distributed as dist
 from torch.multiprocessing.spawn import ProcessExitedException, spawn
 
-from pipeline.config.cell import Cell
-from pipeline.dataset import Dataset
-from pipeline.files import written_whole
+from pipeline.lab.config.cell import Cell
+from pipeline.lab.dataset import Dataset
+from pipeline.lab.files import written_whole
 from pipeline.train.clock import no_garbage_collection, one_thread
 from pipeline.train.fit import fit, quiet_lightning
 from pipeline.train.intervals import Intervals, intervals_of

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 import torch
 from torch.utils.data import DataLoader, Sampler
 
-from pipeline.config.cell import Cell
-from pipeline.config.data import DigitsConfig
-from pipeline.dataset import Dataset
-from pipeline.digits import ImageDataset
-from pipeline.errors import UserError
+from pipeline.lab.config.cell import Cell
+from pipeline.lab.config.data import DigitsConfig
+from pipeline.lab.dataset import Dataset
+from pipeline.lab.errors import UserError
+from pipeline.parts.data.digits import ImageDataset
 from pipeline.train.order import draw_epoch
 
 

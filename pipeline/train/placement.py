@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import torch
 
-from pipeline.config.cell import Cell
-from pipeline.config.schema import TrainerConfig
-from pipeline.errors import UserError
+from pipeline.lab.config.cell import Cell
+from pipeline.lab.config.schema import TrainerConfig
+from pipeline.lab.errors import UserError
 
 
 def placed(cells: Sequence[Cell]) -> list[Cell]:

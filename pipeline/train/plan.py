@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from pipeline import optimizers
-from pipeline.config.cell import Cell, canonical_json
-from pipeline.config.data import as_table
+from pipeline.lab.config.cell import Cell, canonical_json
+from pipeline.lab.config.data import as_table
+from pipeline.parts import optimizers
 
 #: The numbers that one step of a stack may touch. Measured: at batch size 1500 a stack of 520 runs costs six
 #: times a stack of 130, because it leaves the processor's cache; at batch size 1, a third more.

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.config.cell import Cell
-from pipeline.dataset import Dataset
-from pipeline.tables import CURVES, RUNS
+from pipeline.lab.config.cell import Cell
+from pipeline.lab.dataset import Dataset
+from pipeline.lab.tables import CURVES, RUNS
 from pipeline.train.readings import Trajectories
 
 

@@ -11,11 +11,11 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 
-from pipeline import optimizers
-from pipeline.config.cell import Cell
-from pipeline.config.target import resolve
-from pipeline.dataset import Dataset
-from pipeline.schedules import learning_rate_factors
+from pipeline.lab.config.cell import Cell
+from pipeline.lab.config.target import resolve
+from pipeline.lab.dataset import Dataset
+from pipeline.parts import optimizers
+from pipeline.parts.schedules import learning_rate_factors
 from pipeline.train.clock import Clock
 from pipeline.train.fit import fit
 from pipeline.train.intervals import intervals_of

@@ -31,7 +31,7 @@ class Task:
     classes: bool
 
 
-#: By :attr:`pipeline.config.data.DataConfig.task`.
+#: By :attr:`pipeline.lab.config.data.DataConfig.task`.
 TASKS = {
     # half the mean squared error, as in the chapter
     "regression": Task(F.mse_loss, 0.5, lambda y: torch.from_numpy(y).unsqueeze(1), classes=False),

@@ -5,9 +5,9 @@ from typing import Protocol
 
 import torch
 
-from pipeline import optimizers
-from pipeline.config.schema import OptimizerConfig
-from pipeline.config.target import resolve
+from pipeline.lab.config.schema import OptimizerConfig
+from pipeline.lab.config.target import resolve
+from pipeline.parts import optimizers
 from pipeline.train.buildable import TARGET
 
 
@@ -19,7 +19,7 @@ class Update(Protocol):
 
 
 class ScratchUpdate:
-    """An update rule of :mod:`pipeline.optimizers`.
+    """An update rule of :mod:`pipeline.parts.optimizers`.
 
     Parameters
     ----------

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipeline.errors import exit_on_user_error
+from pipeline.lab.errors import exit_on_user_error
 
 
 @exit_on_user_error()
@@ -29,8 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     options = parser.parse_intermixed_args(arguments)
     # Here, so that --help answers at once.
-    from pipeline.config import compose_data
-    from pipeline.config.data import as_table
+    from pipeline.lab.config import compose_data
+    from pipeline.lab.config.data import as_table
     from pipeline.whiten.table import whiten_file
 
     print(whiten_file(options.raw, options.out, as_table(compose_data(options.overrides))))

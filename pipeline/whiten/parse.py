@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.config.data import Column, TableConfig
-from pipeline.errors import UserError
-from pipeline.files import looks_like_html
+from pipeline.lab.config.data import Column, TableConfig
+from pipeline.lab.errors import UserError
+from pipeline.lab.files import looks_like_html
 
 #: Python's float() would also take ``1_000``, ``infinity`` and digits of other scripts.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)

@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.config.data import TableConfig
-from pipeline.errors import UserError
-from pipeline.files import written_whole
+from pipeline.lab.config.data import TableConfig
+from pipeline.lab.errors import UserError
+from pipeline.lab.files import written_whole
 from pipeline.whiten.parse import parse
 from pipeline.whiten.whiten import Whitening, whitening_of
 

@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.config import checks
-from pipeline.config.data import WHITENINGS
-from pipeline.errors import UserError
+from pipeline.lab.config import checks
+from pipeline.lab.config.data import WHITENINGS
+from pipeline.lab.errors import UserError
 
 Floats = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from pipeline.analysis.seconds import StepCosts
 from pipeline.figures.registry import Tables
-from pipeline.tables import CURVES, RUNS
+from pipeline.lab.tables import CURVES, RUNS
 
 ROWS = 1500
 

@@ -7,7 +7,7 @@ from sweeps import ROWS, bowl, sweep_tables
 from pipeline.analysis.advice import advise
 from pipeline.analysis.advise import main, report
 from pipeline.analysis.seconds import StepCosts
-from pipeline.tables import CURVES, RUNS, write_table
+from pipeline.lab.tables import CURVES, RUNS, write_table
 
 COSTS = StepCosts({("scratch", "adam", 1): 1e-4, ("scratch", "adam", 100): 2e-4}, "the measured time of a step")
 

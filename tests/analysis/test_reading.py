@@ -13,7 +13,7 @@ from pipeline.analysis.scaling import cheapest, scaling
 from pipeline.analysis.seconds import StepCosts, add_seconds, read_step_costs, step_costs_of_runs
 from pipeline.analysis.target import first_hits, target_loss
 from pipeline.analysis.tuning import tuning_curves
-from pipeline.errors import UserError
+from pipeline.lab.errors import UserError
 
 
 def test_what_diverged_or_failed_is_infinite_and_counted():

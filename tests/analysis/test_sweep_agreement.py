@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from pipeline.analysis.sweep_agreement import Held, best_rates, crossing, diverged_below_limit, nearest_row, steps_held
-from pipeline.config import compose_cell
-from pipeline.config.cell import Cell
 from pipeline.figures.registry import Tables, registered
-from pipeline.theory import Problem
+from pipeline.lab.config import compose_cell
+from pipeline.lab.config.cell import Cell
+from pipeline.lab.theory import Problem
 from pipeline.train.cells import train_cells
 
 

@@ -9,9 +9,9 @@ from sweeps import bowl, sweep_tables
 from pipeline.analysis.seconds import StepCosts
 from pipeline.figures.registry import registered
 from pipeline.figures.style import save
+from pipeline.lab.theory import Problem
 from pipeline.report.page import render
 from pipeline.report.sweep_section import is_sweep, sweep_section, sweep_summary
-from pipeline.theory import Problem
 
 ENTRIES = [entry for entry in registered() if entry.study == "sweep"]
 generator = np.random.default_rng(0)
@@ -110,7 +110,7 @@ def test_the_summary_says_what_the_seeds_can_tell():
 
 
 def test_sibling_calls_are_compared_in_standard_errors():
-    from pipeline.published import published_for
+    from pipeline.lab.published import published_for
 
     config = {"data": {"name": "airfoil", "whiten": "standardize", "rows": 1500}, "model": {"name": "linear"}}
     config |= {"optimizer": {"name": "momentum", "hyperparams": {"momentum": 0.5}}, "batch_size": 10, "lr": 0.02}

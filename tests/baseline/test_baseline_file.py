@@ -7,17 +7,17 @@ import pandas as pd
 import pytest
 from tables_for_tests import cell, study
 
-from pipeline.baseline.__main__ import main
-from pipeline.baseline.parts import Baseline, Loss, Number, Verdict
-from pipeline.baseline.summary import benchmarks_of, digest, losses_of, step_cost_ratios
-from pipeline.baseline.text import VERSION, from_text, to_text
 from pipeline.claims.decide import decide_all
 from pipeline.claims.evidence import Evidence, StudyTables
 from pipeline.claims.ledger import read_ledger
-from pipeline.config.compose import CONF
-from pipeline.errors import UserError
+from pipeline.contrib.baseline.__main__ import main
+from pipeline.contrib.baseline.parts import Baseline, Loss, Number, Verdict
+from pipeline.contrib.baseline.summary import benchmarks_of, digest, losses_of, step_cost_ratios
+from pipeline.contrib.baseline.text import VERSION, from_text, to_text
+from pipeline.lab.errors import UserError
+from pipeline.lab.paths import CONF
+from pipeline.lab.tables import RUNS, write_table
 from pipeline.measure.table import Measured, write_measured
-from pipeline.tables import RUNS, write_table
 
 CLAIMS = CONF / "claims.yaml"
 NUMBER = Number("a over b", 2.5, -math.inf, math.inf, 3, "repeats", "inconclusive", "above 1")

@@ -5,9 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.baseline.compare import BEYOND, ROUNDING, WITHIN, compare, loss_change, ratio_change, verdict_change
-from pipeline.baseline.parts import Baseline, Loss, Number, Verdict
-from pipeline.baseline.words import LONGEST, as_json, told
+from pipeline.contrib.baseline.compare import (
+    BEYOND,
+    ROUNDING,
+    WITHIN,
+    compare,
+    loss_change,
+    ratio_change,
+    verdict_change,
+)
+from pipeline.contrib.baseline.parts import Baseline, Loss, Number, Verdict
+from pipeline.contrib.baseline.words import LONGEST, as_json, told
 
 RATIO = Number("b 100 over b 1", 0.8, 0.7, 0.9, 20, "seeds", "holds", "below 1")
 CLAIM = Verdict("A1", "holds", "Minibatches are faster.", (RATIO,))

@@ -9,8 +9,8 @@ from conftest import ROOT
 from pipeline.claims.decide import decide_all
 from pipeline.claims.evidence import Evidence
 from pipeline.claims.ledger import read_ledger
-from pipeline.config import load_study
 from pipeline.figures.registry import Tables
+from pipeline.lab.config import load_study
 from pipeline.report.language import language
 from pipeline.report.page import render
 from pipeline.report.pictures import InlinedFigure

@@ -6,7 +6,7 @@ import shlex
 
 import pytest
 
-from pipeline.config import Cell, compose_cell
+from pipeline.lab.config import Cell, compose_cell
 
 pytestmark = pytest.mark.slow
 

@@ -11,7 +11,7 @@ from pipeline.claims.decide import interval_words, number_words
 from pipeline.claims.effect import Effect, median_of_quartiles, quotient
 from pipeline.claims.evidence import Evidence, NoData, read_evidence
 from pipeline.claims.ledger import read_ledger
-from pipeline.errors import UserError
+from pipeline.lab.errors import UserError
 
 from .synthetic import curve_rows, measurement, run_rows, study
 
@@ -181,7 +181,7 @@ def test_a_ledger_that_cannot_be_read_or_is_no_yaml_is_told_by_its_name(tmp_path
 
 
 def test_a_whitened_table_is_evidence_and_says_whether_it_is_the_twin(tmp_path, dataset, monkeypatch):
-    from pipeline import dataset as module
+    from pipeline.lab import dataset as module
 
     table = pd.DataFrame({"x": [1.0, -1.0], "y": [0.0, 1.0]})
     table.to_parquet(tmp_path / "table.parquet")

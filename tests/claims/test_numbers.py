@@ -26,8 +26,8 @@ from pipeline.claims.effect import (
 )
 from pipeline.claims.evidence import Evidence, NoData, read_evidence
 from pipeline.claims.ledger import Claim, Ledger, Rule, Test, parse_ledger, read_ledger
-from pipeline.errors import UserError
-from pipeline.tables import CURVES, RUNS, read_table, write_table
+from pipeline.lab.errors import UserError
+from pipeline.lab.tables import CURVES, RUNS, read_table, write_table
 
 from .synthetic import curve_rows, measurement, run_rows, study
 

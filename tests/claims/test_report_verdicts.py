@@ -12,7 +12,7 @@ from tables_for_tests import study as report_study
 from pipeline.claims.decide import decide_all
 from pipeline.claims.evidence import Evidence
 from pipeline.claims.ledger import read_ledger
-from pipeline.errors import UserError
+from pipeline.lab.errors import UserError
 from pipeline.report.page import render
 from pipeline.report.verdicts import read_verdicts, verdicts_of
 

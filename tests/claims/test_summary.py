@@ -74,9 +74,9 @@ def test_a_file_without_the_marks_is_refused():
 
 
 def test_the_picture_is_small_and_has_every_verdict(dataset, decided):
-    from pipeline.config import load_study
-    from pipeline.config.cell import Cell
-    from pipeline.theory import Problem
+    from pipeline.lab.config import load_study
+    from pipeline.lab.config.cell import Cell
+    from pipeline.lab.theory import Problem
     from pipeline.train.cells import train_cells
 
     image = ROOT / "docs" / "images" / "theory-and-verdicts.png"

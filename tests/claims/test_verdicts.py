@@ -11,7 +11,7 @@ from pipeline.claims.decide import FAILS, HOLDS, OPEN, decide, decide_all, judge
 from pipeline.claims.effect import Effect
 from pipeline.claims.evidence import Evidence
 from pipeline.claims.ledger import STATISTICS, Rule, parse_ledger, read_ledger
-from pipeline.errors import UserError
+from pipeline.lab.errors import UserError
 
 from .sides import SIDES
 from .synthetic import MAKERS, measurement, run_rows, study

@@ -6,8 +6,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from pipeline.config.schema import StudyConfig
-from pipeline.config.study import Study
+from pipeline.lab.config.schema import StudyConfig
+from pipeline.lab.config.study import Study
 
 PROFILE = (ROOT / "profiles" / "slurm" / "config.yaml").read_text()
 PAGE = (ROOT / "docs" / "scaling-up.md").read_text()

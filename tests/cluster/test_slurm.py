@@ -7,9 +7,9 @@ import pytest
 import torch
 import yaml
 
-from pipeline.config.schema import StudyConfig
-from pipeline.config.study import expand
-from pipeline.tables import CURVES, RUNS, read_table, write_table
+from pipeline.lab.config.schema import StudyConfig
+from pipeline.lab.config.study import expand
+from pipeline.lab.tables import CURVES, RUNS, read_table, write_table
 from pipeline.train.cells import train_cells
 
 from .slurm_node import CORES

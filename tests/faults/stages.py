@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from pipeline.config import Cell, compose_cell, compose_data
-from pipeline.dataset import load_dataset
 from pipeline.fetch.download import fetch
-from pipeline.tables import CURVES, RUNS, write_table
+from pipeline.lab.config import Cell, compose_cell, compose_data
+from pipeline.lab.dataset import load_dataset
+from pipeline.lab.tables import CURVES, RUNS, write_table
 from pipeline.train.cells import train_cells
 from pipeline.whiten.table import whiten_file
 from tests.repository import ROOT
@@ -48,7 +48,7 @@ def commands(made, out, cell=()):
     return {
         "fetch": ("pipeline.fetch", "--out", out, "data=airfoil_twin"),
         "whiten": ("pipeline.whiten", "--raw", made / "airfoil_twin.dat", "--out", out / "w", "data=airfoil_twin"),
-        "digits": ("pipeline.digits", "--out", out / "digits"),
+        "digits": ("pipeline.parts.data.digits", "--out", out / "digits"),
         "train": ("pipeline.train", *train),
         "collect": ("pipeline.collect", made, "--out", out),
         "measure": ("pipeline.measure", "gradient_noise", "--data", table, "--out", out / "noise.parquet"),

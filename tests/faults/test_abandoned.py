@@ -9,10 +9,10 @@ import time
 
 import pytest
 
-from pipeline import abandoned
+from pipeline.workflow import lock as abandoned
 
 START = (
-    "import sys; from pathlib import Path; from pipeline.abandoned import unlock_if_abandoned\n"
+    "import sys; from pathlib import Path; from pipeline.workflow.lock import unlock_if_abandoned\n"
     "print(unlock_if_abandoned(Path(sys.argv[1])), flush=True); sys.stdin.read()"
 )
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from pipeline.tables import RUNS, read_table
+from pipeline.lab.tables import RUNS, read_table
 from tests.faults.stages import commands, make_inputs, written
 
 pytestmark = [

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import exit_on_user_error
+from pipeline.lab.errors import exit_on_user_error
 from tests.faults.stages import commands, make_inputs, written
 from tests.repository import ROOT
 
@@ -162,7 +162,7 @@ def test_an_interrupt_that_is_lost_while_an_object_goes_is_tried_again(capfd, he
 
 #: Three seconds inside a text that is run as code, as pandas and SQLAlchemy write some of theirs.
 IN_A_TEXT = """
-from pipeline.errors import exit_on_user_error
+from pipeline.lab.errors import exit_on_user_error
 
 @exit_on_user_error()
 def main():

@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
-from pipeline.errors import exit_on_user_error
-from pipeline.tables import CURVES, RUNS, read_table
+from pipeline.lab.errors import exit_on_user_error
+from pipeline.lab.tables import CURVES, RUNS, read_table
 from tests.faults.stages import make_inputs, written
 from tests.repository import ROOT
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="/p
 #: Loads everything, then runs a command with so many MB more than it has by then: a real limit, set by the kernel.
 LIMITED = """
 import resource, runpy, sys
-import pipeline.tables, pipeline.train.cells
+import pipeline.lab.tables, pipeline.train.cells
 used = next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmSize")) * 1024
 limit = used + int(sys.argv[1]) * 2**20
 resource.setrlimit(resource.RLIMIT_AS, (limit, limit))

@@ -6,11 +6,13 @@ import sys
 
 import pytest
 
-from pipeline.errors import UNREAD, exit_on_user_error
+from pipeline.lab.errors import UNREAD, exit_on_user_error
 from tests.repository import ROOT
 
 #: More than a pipe and all buffers hold.
-MUCH = 'from pipeline.errors import *\nwith exit_on_user_error(): print("line\\n" * 100_000); print("end", flush=True)'
+MUCH = (
+    'from pipeline.lab.errors import *\nwith exit_on_user_error(): print("line\\n" * 100_000); print("end", flush=True)'
+)
 
 
 def unread(*command, **environment):

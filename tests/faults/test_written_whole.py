@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.digits import write_digits
-from pipeline.errors import UserError
-from pipeline.files import temporary_beside, written_whole
+from pipeline.lab.errors import UserError
+from pipeline.lab.files import temporary_beside, written_whole
+from pipeline.parts.data.digits import write_digits
 
 STUCK = """
 import sys, time
 from pathlib import Path
-from pipeline.files import temporary_beside
+from pipeline.lab.files import temporary_beside
 with temporary_beside(Path(sys.argv[1]), folder=sys.argv[2] == "folder") as temporary:
     ((temporary / "part") if temporary.is_dir() else temporary).write_text("half of it")
     print(temporary, flush=True)
@@ -129,7 +129,7 @@ def test_a_temporary_name_that_is_taken_is_passed_over(tmp_path):
 def test_many_writers_of_one_file_leave_one_whole_file(tmp_path):
     path = tmp_path / "table"
     script = (
-        "import sys; from pathlib import Path; from pipeline.files import written_whole\n"
+        "import sys; from pathlib import Path; from pipeline.lab.files import written_whole\n"
         "for turn in range(100):\n"
         "    with written_whole(Path(sys.argv[1])) as new:\n"
         "        new.write_text(sys.argv[2] * 50_000)\n"

@@ -2,7 +2,7 @@
 
 from hypothesis import strategies as st
 
-from pipeline.config.compose import CELL_FIELDS
+from pipeline.lab.config.compose import CELL_FIELDS
 
 #: No NUL: a command line cannot hold one.
 WORDS = [

@@ -87,7 +87,7 @@ def test_a_hostile_folder_and_hostile_labels_are_only_names(run, lab_copy):
     assert done.returncode == 0, done.stderr[-3000:]
     made = {path.name for path in set(lab_copy.iterdir()) - before}
     assert {name for name in made if "mlflow" not in name} == {HOSTILE, ".snakemake"}
-    from pipeline.tables import RUNS, read_table
+    from pipeline.lab.tables import RUNS, read_table
 
     runs = read_table(Path(lab_copy, HOSTILE, "mine", "runs.parquet"), RUNS)
     assert sorted(runs.lr.unique()) == [0.05, 0.1, 0.2]

@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from snakemake.cli import parse_config
 
-from pipeline.errors import exit_on_user_error
-from pipeline.workflow import Lab
+from pipeline.lab.errors import exit_on_user_error
+from pipeline.workflow.lab import Lab
 from tests.conftest import ROOT
 from tests.inputs import nasty
 from tests.inputs.door import cases
@@ -96,7 +96,7 @@ def test_snakemakes_own_parser_fails_at_a_blank_entry():
         ("overrides=[optimizer=sdg]", "did you mean sgd?"),
         ("overrides=[hydra.run.dir=x]", "hydra.run.dir"),
         ("overrides=[data.name=mine]", "conf/data/mine.yaml"),
-        ("overrides=[model._target_=os.system]", "pipeline.models."),
+        ("overrides=[model._target_=os.system]", "pipeline.parts.models."),
         ("lr=1", "overrides"),
     ],
 )

@@ -8,11 +8,11 @@ import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.config import compose, load_study
-from pipeline.config.compose import CONF
-from pipeline.errors import exit_on_user_error
-from pipeline.request import read_request
+from pipeline.lab.config import compose, load_study
+from pipeline.lab.errors import exit_on_user_error
+from pipeline.lab.paths import CONF
 from pipeline.train.command_line import check_command_line
+from pipeline.workflow.settings import read_request
 from tests.inputs import nasty
 from tests.inputs.door import cases
 
@@ -24,7 +24,7 @@ def study(door, tmp_path, monkeypatch):
     """Write conf/study/mine.yaml in a copy of conf/, and give it to the function that the command calls first."""
     conf = tmp_path / "conf"
     shutil.copytree(CONF, conf)
-    monkeypatch.setattr("pipeline.config.study.CONF", conf)
+    monkeypatch.setattr("pipeline.lab.config.study.CONF", conf)
     monkeypatch.setattr(compose, "CONF", conf)
 
     def check(content, *overrides):

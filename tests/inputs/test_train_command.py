@@ -73,8 +73,8 @@ BAD = [
     ("hydra.launcher.jobs=2", "hydra.launcher.jobs is not allowed"),
     ("hydra.callbacks.x._target_=os.system", "hydra.callbacks.x._target_ is not allowed"),
     ("hydra.sweeper.params={lr: '1,2'}", "hydra.sweeper.params is not allowed"),
-    ("model._target_=torch.optim.SGD", "pipeline.models."),
-    ("schedule._target_=pipeline.schedules.__init__", "pipeline.schedules."),
+    ("model._target_=torch.optim.SGD", "pipeline.parts.models."),
+    ("schedule._target_=pipeline.parts.schedules.__init__", "pipeline.parts.schedules."),
     ("~lr", "cannot be taken away"),
     ("--experimental-rerun=x", "pickle"),
     ("--config-dir=/tmp", "--config-dir=/tmp is not allowed"),
@@ -113,6 +113,6 @@ def test_a_product_is_refused_before_its_first_cell_is_trained(train, sweep, tol
 @pytest.mark.parametrize("lr", ["5e-2", "5.0e-2", ".05", "0.05", "5E-2"])
 def test_a_number_is_a_number_however_it_is_written(train, door, tmp_path, lr):
     assert train(f"lr={lr}", f"out={tmp_path / 'same'}") is None
-    from pipeline.tables import RUNS, read_table
+    from pipeline.lab.tables import RUNS, read_table
 
     assert read_table(tmp_path / "same" / "runs.parquet", RUNS).lr.tolist() == [0.05]

@@ -5,6 +5,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
+from pipeline.lab.theory import Problem
 from pipeline.measure.gradient_noise import (
     BATCH_SIZES,
     example_gradients,
@@ -15,7 +16,6 @@ from pipeline.measure.gradient_noise import (
     squared_deviations,
 )
 from pipeline.measure.schemas import SCHEMAS
-from pipeline.theory import Problem
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from pipeline.digits import ImageDataset, write_digits
 from pipeline.measure.loading import (
     FULL,
     PLAIN,
@@ -18,6 +17,7 @@ from pipeline.measure.loading import (
     train,
 )
 from pipeline.measure.schemas import SCHEMAS
+from pipeline.parts.data.digits import ImageDataset, write_digits
 
 
 @pytest.fixture

@@ -5,14 +5,14 @@ from importlib import import_module
 
 import pytest
 
-from pipeline.config import compose_data
-from pipeline.dataset import prepared
-from pipeline.errors import UserError
+from pipeline.lab.config import compose_data
+from pipeline.lab.dataset import prepared
+from pipeline.lab.errors import UserError
 from pipeline.measure import MEASUREMENTS
 from pipeline.measure.__main__ import main
 from pipeline.measure.schemas import SCHEMAS
 from pipeline.measure.table import Measured, read_measured, write_measured
-from pipeline.workflow import _MEASUREMENT_CODE, Lab
+from pipeline.workflow.lab import _MEASUREMENT_CODE, Lab
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +74,7 @@ def read_nothing():
 
 
 def test_the_index_page_has_every_claim_and_every_measurement():
-    from pipeline.config.compose import CONF
+    from pipeline.lab.paths import CONF
 
     page = (CONF.parent / "docs" / "measurements.md").read_text(encoding="utf-8")
     claims = [*(f"A{n}" for n in (*range(1, 7), *range(12, 18))), "B3", "B4", "B5"]

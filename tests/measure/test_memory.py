@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline import machine
 from pipeline.figures.measured.memory import roofs
+from pipeline.lab import machine
 from pipeline.measure import memory
 from pipeline.measure.schemas import SCHEMAS
 

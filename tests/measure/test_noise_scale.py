@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pipeline.lab.theory import Initial, full_batch_loss, noise_scale
 from pipeline.measure.gradient_noise import problem_of
 from pipeline.measure.noise_scale import (
     RUNS,
@@ -15,7 +16,6 @@ from pipeline.measure.noise_scale import (
     where_it_stops_paying,
 )
 from pipeline.measure.schemas import SCHEMAS
-from pipeline.theory import Initial, full_batch_loss, noise_scale
 
 
 @pytest.fixture(scope="module")

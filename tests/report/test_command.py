@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from pipeline.config import Cell, compose_cell, load_study
+from pipeline.lab.config import Cell, compose_cell, load_study
 from pipeline.report.command import command_of
 
 

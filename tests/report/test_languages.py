@@ -6,9 +6,9 @@ from catalogue import messages, placeholders
 from conftest import ROOT
 
 from pipeline.claims.ledger import read_ledger
-from pipeline.errors import UserError
 from pipeline.figures import registry
 from pipeline.figures.measured import registry as measured_registry
+from pipeline.lab.errors import UserError
 from pipeline.report.claim_figures import FIGURES
 from pipeline.report.language import ENGLISH, LANGUAGES, LOCALE, language
 

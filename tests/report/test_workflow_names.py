@@ -1,10 +1,10 @@
 """What the workflow knows of figures and languages without importing them is what there is."""
 
-from pipeline import request
-from pipeline.figure_names import figure_names
 from pipeline.figures import registry
 from pipeline.figures.measured import registry as measured_registry
+from pipeline.figures.names import figure_names
 from pipeline.report.language import LANGUAGES
+from pipeline.workflow import settings as request
 
 
 def test_the_figures_read_from_their_files_are_those_that_register():

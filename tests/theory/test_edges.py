@@ -5,12 +5,12 @@ import re
 import numpy as np
 import pytest
 
-from pipeline.theory.curves import expected_loss, learning_rates
-from pipeline.theory.dynamics import SGD, Initial, Moments, Rule, noise_factor
-from pipeline.theory.problem import Problem
-from pipeline.theory.stability import max_stable_lr, noise_floor
-from pipeline.theory.symmetric import smat, svec
-from pipeline.theory.targets import (
+from pipeline.lab.theory.curves import expected_loss, learning_rates
+from pipeline.lab.theory.dynamics import SGD, Initial, Moments, Rule, noise_factor
+from pipeline.lab.theory.problem import Problem
+from pipeline.lab.theory.stability import max_stable_lr, noise_floor
+from pipeline.lab.theory.symmetric import smat, svec
+from pipeline.lab.theory.targets import (
     _steps,
     best_lr,
     best_lr_to_target,

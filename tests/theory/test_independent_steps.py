@@ -5,8 +5,8 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from pipeline.theory import SGD, Initial, Problem, Rule, expected_loss, full_batch_loss
-from pipeline.theory.symmetric import congruence, svec
+from pipeline.lab.theory import SGD, Initial, Problem, Rule, expected_loss, full_batch_loss
+from pipeline.lab.theory.symmetric import congruence, svec
 
 from .reference import design_of, draws_with_replacement, enumerate_runs, half_mse, simulate
 

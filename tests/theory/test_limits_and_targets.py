@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import brentq
 
-from pipeline.theory import (
+from pipeline.lab.theory import (
     Initial,
     Problem,
     Rule,
@@ -19,8 +19,8 @@ from pipeline.theory import (
     scaling_curve,
     steps_to_target,
 )
-from pipeline.theory.dynamics import Moments
-from pipeline.theory.stability import spectral_radius
+from pipeline.lab.theory.dynamics import Moments
+from pipeline.lab.theory.stability import spectral_radius
 
 from .reference import simulate
 

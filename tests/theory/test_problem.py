@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.theory import Initial, Problem, noise_factor, noise_scale
-from pipeline.theory.symmetric import congruence, smat, svec
+from pipeline.lab.theory import Initial, Problem, noise_factor, noise_scale
+from pipeline.lab.theory.symmetric import congruence, smat, svec
 
 from .reference import design_of, half_mse
 

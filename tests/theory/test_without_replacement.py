@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from pipeline.theory import Initial, Problem, Rule, expected_loss, full_batch_loss, noise_floor
+from pipeline.lab.theory import Initial, Problem, Rule, expected_loss, full_batch_loss, noise_floor
 
 from .reference import enumerate_runs, epochs_without_replacement, simulate
 

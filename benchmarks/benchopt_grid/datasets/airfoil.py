@@ -5,7 +5,7 @@ from pathlib import Path
 
 from benchopt import BaseDataset
 
-from pipeline.dataset import load_dataset
+from pipeline.lab.dataset import load_dataset
 
 
 class Dataset(BaseDataset):

@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.ticker import FixedLocator, NullLocator
 
-from pipeline.figures import formats, style
+from pipeline.figures import style
+from pipeline.lab import formats
 
 #: Colours of Okabe and Ito, in an order whose neighbours differ in lightness; with markers that differ in shape.
 _LOOKS = (

@@ -8,8 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pipeline.figures import formats, style
+from pipeline.figures import style
 from pipeline.figures.measured.registry import register
+from pipeline.lab import formats
 from pipeline.measure.table import Measured
 
 #: From this load average on the machine has more to do than one measurement.

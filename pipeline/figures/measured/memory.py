@@ -8,9 +8,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from pipeline.figures import formats, style
+from pipeline.figures import style
 from pipeline.figures.measured import axes as shared
 from pipeline.figures.measured.registry import register
+from pipeline.lab import formats
 from pipeline.measure.table import Measured
 
 _ROOFS: tuple[Any, ...] = ("solid", (0, (6, 1.6)), (0, (3, 1.4)), (0, (1.2, 1.4)))

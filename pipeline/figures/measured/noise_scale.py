@@ -6,9 +6,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
-from pipeline.figures import formats, style
+from pipeline.figures import style
 from pipeline.figures.measured import axes as shared
 from pipeline.figures.measured.registry import register
+from pipeline.lab import formats
 from pipeline.measure.table import Measured
 
 

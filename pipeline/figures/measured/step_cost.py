@@ -6,9 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from pipeline.figures import formats, style
+from pipeline.figures import style
 from pipeline.figures.measured import axes as shared
 from pipeline.figures.measured.registry import register
+from pipeline.lab import formats
 from pipeline.measure.table import Measured
 
 _STEP = {"data": "data", "forward_backward": "forward and backward", "update": "update"}

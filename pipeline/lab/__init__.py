@@ -1,0 +1,1 @@
+"""What the stages share: configuration, tables, theory, errors."""

@@ -1,0 +1,164 @@
+"""A cell: one configuration, and what makes it itself."""
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from pipeline.lab.config.schema import CellConfig
+from pipeline.lab.urls import shown
+
+#: The identity contract. A cell is the same cell whatever these say: they choose how many
+#: replicates are run, by which engine and where, or where the same bytes come from. Every
+#: other field changes a number and so makes another cell.
+NOT_IDENTITY = frozenset({"seeds", "engine", "trainer"})
+NOT_IDENTITY_OF_DATA = frozenset(
+    {"title", "credit", "licence", "sources", "columns", "on_unreachable", "timeout", "retries"}
+)
+NOT_IDENTITY_OF_OPTIMIZER = frozenset({"lr_range"})
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One configuration of data, model, optimizer, batch size, learning rate and so on.
+
+    Parameters
+    ----------
+    config : CellConfig
+        The effective configuration.
+    study : str
+        The study the cell belongs to.
+    label : str
+        A name for people, ``gd`` say. Not part of the identity.
+    """
+
+    config: CellConfig
+    study: str = "adhoc"
+    label: str = ""
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """Every field that changes a number, and none that does not."""
+        config = {key: value for key, value in dataclasses.asdict(self.config).items() if key not in NOT_IDENTITY}
+        config["data"] = {key: value for key, value in config["data"].items() if key not in NOT_IDENTITY_OF_DATA}
+        config["optimizer"] = {
+            key: value for key, value in config["optimizer"].items() if key not in NOT_IDENTITY_OF_OPTIMIZER
+        }
+        # Each implementation reads its own half of an optimizer's file.
+        config["optimizer"].pop("torch" if self.config.implementation == "scratch" else "hyperparams")
+        return config
+
+    @cached_property
+    def id(self) -> str:
+        """A readable beginning and ten hexadecimal digits of the identity's SHA-256.
+
+        Safe in paths (``lr`` 0.05 is written ``0p05``) and never read back: cells are looked up.
+        """
+        digest = hashlib.sha256(canonical_json(self.identity).encode()).hexdigest()[:10]
+        config = self.config
+        return f"{config.optimizer.name}-b{config.batch_size}-lr{slug(config.lr)}-{digest}"
+
+    @cached_property
+    def config_json(self) -> str:
+        """The effective configuration and the label, as JSON with sorted keys; no URL's password is in it."""
+        config = dataclasses.asdict(self.config)
+        if "sources" in config["data"]:
+            config["data"]["sources"] = [shown(source) for source in config["data"]["sources"]]
+        return canonical_json({**config, "label": self.label})
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Updates in one pass over the data, ``ceil(N / b)``."""
+        return updates(self.config.data.examples, self.config.batch_size, epochs=1)
+
+    @property
+    def steps(self) -> int:
+        """Updates in the whole run, ``epochs * ceil(N / b)``."""
+        return self.config.epochs * self.steps_per_epoch
+
+    @property
+    def taxonomy(self) -> str:
+        """``full-batch``, ``stochastic`` or ``mini-batch``; see :func:`taxonomy`."""
+        return taxonomy(self.config.batch_size, self.config.data.examples)
+
+    @property
+    def name(self) -> str:
+        """The label, or the id of a cell that has none."""
+        return self.label or self.id
+
+
+def taxonomy(batch_size: int, examples: int) -> str:
+    """The textbooks' name for a batch size.
+
+    Parameters
+    ----------
+    batch_size : int
+        Examples in a minibatch, from 1 to ``examples``.
+    examples : int
+        Training examples, ``N``.
+
+    Returns
+    -------
+    str
+        ``full-batch`` where a minibatch is all examples, ``stochastic`` where it is one, else ``mini-batch``.
+        One of one is full-batch: its gradient is exact, and nothing about it is random.
+
+    Examples
+    --------
+    >>> taxonomy(1500, 1500), taxonomy(1, 1500), taxonomy(10, 1500), taxonomy(1, 1)
+    ('full-batch', 'stochastic', 'mini-batch', 'full-batch')
+    """
+    if batch_size >= examples:
+        return "full-batch"
+    return "stochastic" if batch_size == 1 else "mini-batch"
+
+
+def updates(examples: int, batch_size: int, epochs: int) -> int:
+    """Updates in a run, ``epochs * ceil(N / b)``.
+
+    Examples
+    --------
+    >>> updates(1500, 100, epochs=2), updates(1500, 7, epochs=1)
+    (30, 215)
+    """
+    return epochs * math.ceil(examples / batch_size)
+
+
+def examples_in(config: Mapping[str, Any]) -> int | None:
+    """Training examples, ``N``, of a configuration that was read back from :attr:`Cell.config_json`.
+
+    Returns
+    -------
+    int or None
+        None where the configuration does not say.
+    """
+    data = config.get("data")
+    if not isinstance(data, Mapping) or "rows" not in data:
+        return None
+    return int(data["rows"]) * int(data.get("copies", 1))
+
+
+def canonical_json(value: Any) -> str:
+    """JSON that is the same text for the same content.
+
+    Examples
+    --------
+    >>> canonical_json({"lr": 0.05, "b": 10})
+    '{"b":10,"lr":0.05}'
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def slug(value: float) -> str:
+    """Write a number so that it can stand in a file's name.
+
+    Examples
+    --------
+    >>> slug(0.05), slug(1e-05), slug(1.0)
+    ('0p05', '1em05', '1')
+    """
+    return f"{value:.6g}".replace(".", "p").replace("-", "m").replace("+", "")

@@ -1,0 +1,235 @@
+"""A study: a named set of cells, packed into jobs."""
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pipeline.lab.config import checks
+from pipeline.lab.config.cell import Cell, slug
+from pipeline.lab.config.compose import (
+    SCALARS,
+    as_overrides,
+    check_keys,
+    compose_cell,
+    first_line,
+    own_defaults,
+    parse_overrides,
+)
+from pipeline.lab.config.extension import Widening, read_rounds, widened
+from pipeline.lab.config.limits import check_runs, check_steps, split_limits
+from pipeline.lab.config.schema import CellConfig, StudyConfig
+from pipeline.lab.config.yaml_file import read_config
+from pipeline.lab.errors import UserError
+from pipeline.lab.paths import CONF
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study's settings and its cells.
+
+    Parameters
+    ----------
+    config : StudyConfig
+        The study's file, checked.
+    overrides : tuple of str
+        Hydra overrides that reach every cell.
+    rounds : tuple of tuple of Widening
+        Learning rates that were added since; see :mod:`pipeline.lab.config.extension`.
+    """
+
+    config: StudyConfig
+    overrides: tuple[str, ...] = ()
+    rounds: tuple[tuple[Widening, ...], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The study's name, which is its folder below ``results``."""
+        return self.config.name
+
+    @cached_property
+    def cells(self) -> list[Cell]:
+        """The cells in the file's order, each once, then those of the extensions."""
+        return [cell for cells in self.jobs.values() for cell in cells] if self.rounds else self._own_cells
+
+    @cached_property
+    def _own_cells(self) -> list[Cell]:
+        return expand(self.config, self.overrides)
+
+    @cached_property
+    def jobs(self) -> dict[str, list[Cell]]:
+        """Job id to the cells that agree on every ``pack_by`` axis; ``ext1`` and so on for the extensions."""
+        jobs: dict[str, list[Cell]] = {}
+        for cell in self._own_cells:
+            jobs.setdefault(job_id(cell, self.config.pack_by), []).append(cell)
+        if "lr" in parse_overrides(self.overrides):  # one rate for all: there is nothing to extend
+            return jobs
+        known = {cell.id for cell in self._own_cells}
+        for number, added in enumerate(self.rounds, start=1):
+            for cell in widened(self._own_cells, added):
+                if cell.id not in known:
+                    known.add(cell.id)
+                    jobs.setdefault(extension_job_id(number, cell, self.config.pack_by), []).append(cell)
+        return jobs
+
+
+def study_names() -> list[str]:
+    """The studies that ``conf/study`` holds."""
+    return sorted(path.stem for path in (CONF / "study").glob("*.yaml"))
+
+
+def load_study(name: str, overrides: Sequence[str] = (), extension: Path | None = None) -> Study:
+    """Read and check ``conf/study/NAME.yaml``.
+
+    Parameters
+    ----------
+    name : str
+        One of :func:`study_names`.
+    overrides : sequence of str
+        Hydra overrides that reach every cell of the study.
+    extension : Path, optional
+        The folder of the study's extensions; without it the study is what its file says.
+
+    Returns
+    -------
+    Study
+
+    Raises
+    ------
+    UserError
+        If there is no such study, or a key, type or range in it is wrong.
+    """
+    checks.one_of("study", name, study_names())
+    config = _read_study(name)
+    of_cells, limits = split_limits(overrides)
+    config = dataclasses.replace(config, **limits)
+    return Study(config, tuple(of_cells), read_rounds(extension) if extension else ())
+
+
+def _read_study(name: str) -> StudyConfig:
+    """Read a study's file."""
+    where = f"conf/study/{name}.yaml"
+    checks.word("study", name)
+    values = read_config(CONF / "study" / f"{name}.yaml")
+    for entry in own_defaults(values, where):
+        checks.one_of(f"{where}: defaults", entry, ["base_study"])
+    allowed = [field.name for field in dataclasses.fields(StudyConfig)]
+    for key in values:
+        checks.one_of(f"{where}: key", str(key), allowed)
+    try:
+        config = cast(StudyConfig, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(StudyConfig), values)))
+    except OmegaConfBaseException as error:
+        raise UserError(f"{where}: {first_line(error)}") from None
+    if config.name != name:
+        raise UserError(f"{where}: name={config.name} is not allowed: it must be {name}, as the file is called")
+    return config
+
+
+def expand(study: StudyConfig, overrides: Sequence[str] = ()) -> list[Cell]:
+    """Make the cells of a study.
+
+    A cell's keys come from the study's ``common``, its own entry in ``cells``,
+    the ``grid``, and last from ``overrides``; what comes later wins.
+
+    Parameters
+    ----------
+    study : StudyConfig
+        The study.
+    overrides : sequence of str
+        Hydra overrides that reach every cell.
+
+    Returns
+    -------
+    list of Cell
+        Cells made equal by the overrides are one cell, under the first label.
+
+    Raises
+    ------
+    UserError
+        If a key is unknown, a value has the wrong type or is out of range.
+    """
+    for text in overrides:
+        check_keys(parse_overrides([text]))
+    forced = parse_overrides(overrides)
+    base = {"engine": study.engine, "seeds": study.seeds, **study.common}
+    _check_count(study, base, forced)
+    cells: dict[str, Cell] = {}
+    for label, own in (study.cells or {"": {}}).items():
+        for point in itertools.product(*study.grid.values()):
+            values = {**base, **own, **dict(zip(study.grid, point, strict=True)), **forced}
+            first = _config(values, study.name)
+            lrs = [first.lr] if not study.lr_points or "lr" in forced else lr_axis(first, study.lr_points)
+            for lr in lrs:
+                cell = Cell(first if lr == first.lr else dataclasses.replace(first, lr=lr), study.name, label)
+                if cell.id not in cells:
+                    check_steps(cell, study.max_steps)
+                    cells[cell.id] = cell
+    return list(cells.values())
+
+
+def _check_count(study: StudyConfig, base: dict[str, Any], forced: dict[str, Any]) -> None:
+    """Count the runs before any is made: a slip in a grid may ask for more than memory holds."""
+    points = math.prod(len(values) for axis, values in study.grid.items() if axis not in forced and axis != "seeds")
+    rates = 1 if "lr" in forced else max(study.lr_points, 1)
+    given = [{**base, **own, **forced}.get("seeds") for own in (study.cells or {"": {}}).values()]
+    if "seeds" in study.grid and "seeds" not in forced:
+        given = study.grid["seeds"] * len(given)
+    seeds = sum(one for one in given if isinstance(one, int))  # what is none is refused when its cell is made
+    made_of = f"{seeds:,} seeds of all labels x {points:,} points of the grid x {rates:,} learning rates"
+    check_runs(f"study {study.name}", seeds * points * rates, made_of, study.max_runs)
+
+
+def lr_axis(cell: CellConfig, points: int) -> list[float]:
+    """Log-spaced learning rates over the range that the cell's optimizer states.
+
+    Rounded to four significant digits, so that they read well and repeat exactly.
+    """
+    low, high = (math.log10(value) for value in cell.optimizer.lr_range)
+    steps = max(points - 1, 1)
+    return [float(f"{10 ** (low + (high - low) * i / steps):.4g}") for i in range(points)]
+
+
+def job_id(cell: Cell, pack_by: Sequence[str]) -> str:
+    """Name the job of a cell by the values it is packed by, or ``all``."""
+    parts = []
+    for axis in pack_by:
+        value = getattr(cell.config, axis)
+        if isinstance(value, float):
+            parts.append(f"{axis}{slug(value)}")
+        elif isinstance(value, int):
+            parts.append(f"{axis.replace('batch_size', 'b')}{value}")
+        else:
+            parts.append(str(getattr(value, "name", value)))
+    return "-".join(parts) or "all"
+
+
+def extension_job_id(number: int, cell: Cell, pack_by: Sequence[str]) -> str:
+    """Name the job of a cell that an extension added: ``ext1``, or ``ext1-sgd`` where jobs are packed by optimizer."""
+    return "-".join([f"ext{number}", *([job_id(cell, pack_by)] if pack_by else [])])
+
+
+def _config(values: dict[str, Any], study: str) -> CellConfig:
+    """Compose the choice of groups (cached), then set the plain values on it."""
+    composed = {key: value for key, value in values.items() if key not in SCALARS}
+    try:
+        check_keys(values)
+        # Batch size is checked against the data, so the plain values are set at once.
+        return dataclasses.replace(compose_cell(as_overrides(composed)), **_plain(values))
+    except UserError as error:
+        raise UserError(f"study {study}: {error}") from None
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    """The plain values of a cell; whole numbers given for a float field become floats."""
+    plain = {key: value for key, value in values.items() if key in SCALARS}
+    lr = plain.get("lr")
+    if isinstance(lr, int) and not isinstance(lr, bool):
+        plain["lr"] = float(lr)
+    return plain

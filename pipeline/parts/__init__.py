@@ -1,0 +1,1 @@
+"""What users add one file to: optimizers, models, schedules, tasks, data sets."""

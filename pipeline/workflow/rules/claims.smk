@@ -1,0 +1,26 @@
+# Verdicts come from the tables of the default studies and from the measurements. By hand, a claim whose
+# table is not there is inconclusive, and says so.
+rule claims:
+    input:
+        tables=expand(rules.collect.output, study=lab.default_studies),
+        measurements=rules.measure.input,
+        data=lab.default_data,
+        ledger="conf/claims.yaml",
+        code=lab.code("claims"),
+    output:
+        report(
+            f"{results}/claims.json",
+            caption="../../report/captions/claims.rst",
+            category="Tables",
+            labels={"table": "verdicts on the claims"},
+        ),
+    log:
+        f"{results}/logs/claims.log",
+    localrule: True
+    conda:
+        "../../../environment.yml"
+    params:
+        results=subpath(output[0], parent=True),
+    shell:
+        "python -m pipeline.claims --out {output:q} --results {params.results:q} --ledger {input.ledger:q}"
+        " --data {input.data:q} > {log:q} 2>&1"

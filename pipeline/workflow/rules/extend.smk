@@ -1,0 +1,26 @@
+# Widens, by a decade, the ranges whose best learning rate lies on the border. Which cells that adds is
+# known only once the others are trained: hence the checkpoint.
+checkpoint widen:
+    input:
+        tables=lab.job_tables,
+        code=lab.code("extend"),
+    output:
+        f"{results}/{{study}}/extension/round{{round}}.json",
+    log:
+        f"{results}/logs/extend/{{study}}-round{{round}}.log",
+    localrule: True
+    conda:
+        "../../../environment.yml"
+    params:
+        runs=lambda wildcards, input: [
+            path for path in input.tables if path.endswith("runs.parquet")
+        ],
+    shell:
+        "python -m pipeline.analysis.extend {params.runs:q} --out {output:q} 2>&1 | tee {log:q}"
+
+
+# Trains the new cells and nothing else; the next plain `snakemake` has them in tables, figures and report.
+rule extend:
+    input:
+        lab.widened_tables(checkpoints),
+    localrule: True

@@ -1,0 +1,19 @@
+rule fetch:
+    input:
+        code=lab.code("fetch"),
+        conf=lab.data_conf,
+    output:
+        table=f"{results}/data/{{data}}.dat",
+        provenance=f"{results}/data/{{data}}.json",
+    log:
+        f"{results}/logs/fetch/{{data}}.log",
+    priority: 2
+    localrule: True
+    conda:
+        "../../../environment.yml"
+    params:
+        folder=subpath(output.table, parent=True),
+        overrides=lab.data_overrides,
+    shell:
+        # tee: when the offline twin stands in, the warning has to be seen
+        "python -m pipeline.fetch --out {params.folder:q} {params.overrides:q} 2>&1 | tee {log:q}"

@@ -1,0 +1,30 @@
+rule report:
+    input:
+        figures=rules.figures.output.captions,
+        claims=rules.claims.output[0],
+        tables=rules.figures.input.tables,
+        data=rules.figures.input.data,
+        step_cost=lab.step_cost,
+        code=lab.code("report"),
+    output:
+        report(
+            f"{results}/report.html",
+            caption="../../report/captions/report.rst",
+            category="The lab's own report",
+            labels={"page": "verdicts, four clocks, every cell"},
+        ),
+    log:
+        f"{results}/logs/report.log",
+    localrule: True
+    conda:
+        "../../../environment.yml"
+    params:
+        figures=subpath(input.figures, parent=True),
+        lang=lab.report_lang,
+        studies=lab.folders(lab.default_studies),
+        step_cost=lambda wildcards, input: [
+            f"--step-cost={table}" for table in input.step_cost
+        ],
+    shell:
+        "python -m pipeline.report --out {output:q} --figures {params.figures:q} --data {input.data:q}"
+        " --lang {params.lang:q} --claims {input.claims:q} {params.step_cost:q} {params.studies:q} > {log:q} 2>&1"

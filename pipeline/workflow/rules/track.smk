@@ -1,0 +1,64 @@
+# One job logs every study, because starting MLflow takes longer than logging most of them. It is the
+# workflow's only writer and makes the store itself. The store's address is read from MLFLOW_TRACKING_URI
+# by the command: it may hold a password, which belongs in no log. Nothing but the figures' own job below
+# waits for it, so that a store that is down costs the workflow nothing but this one job.
+rule log_runs:
+    input:
+        tables=expand(rules.collect.output, study=lab.default_studies),
+        code=lab.code("track"),
+    output:
+        f"{results}/track/runs.json",
+    log:
+        f"{results}/logs/track/runs.log",
+    localrule: True
+    conda:
+        "../../../environment.yml"
+    params:
+        store=lab.tracking_store,
+        studies=lab.folders(lab.default_studies),
+        data=f"{results}/data",
+    shell:
+        "python -m pipeline.track {params.studies:q} --data {params.data:q} --done {output:q} > {log:q} 2>&1"
+
+
+# The figures are drawn while the runs are logged. Their input is not `ancient`: where Snakemake makes such an input
+# again, it looks no further at what hangs on it, and after a kill it would leave that unmade.
+rule log_figures:
+    input:
+        runs=rules.log_runs.output,
+        tables=expand(rules.collect.output, study=lab.default_studies),
+        figures=rules.figures.output[0],
+        code=lab.code("track"),
+    output:
+        f"{results}/track/figures.json",
+    log:
+        f"{results}/logs/track/figures.log",
+    localrule: True
+    conda:
+        "../../../environment.yml"
+    params:
+        store=lab.tracking_store,
+        studies=lab.folders(lab.default_studies),
+    shell:
+        "python -m pipeline.track {params.studies:q} --only-summaries --figures {input.figures:q} --done {output:q}"
+        " > {log:q} 2>&1"
+
+
+# Has no output, so it always runs: it catches up with what a store that was down has missed, and rebuilds
+# mlflow.db from the tables after that was deleted.
+rule track:
+    input:
+        tables=expand(rules.collect.output, study=lab.default_studies),
+    log:
+        f"{results}/logs/track/track.log",
+    localrule: True
+    conda:
+        "../../../environment.yml"
+    params:
+        studies=lab.folders(lab.default_studies),
+        data=f"{results}/data",
+        figures=lambda wildcards: lab.drawn,
+        done=f"{results}/track/track.json",
+    shell:
+        "python -m pipeline.track {params.studies:q} --data {params.data:q} {params.figures:q}"
+        " --done {params.done:q} 2>&1 | tee {log:q}"

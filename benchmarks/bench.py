@@ -10,9 +10,9 @@ from pathlib import Path
 
 from benchmarks import processes, solo, stacks
 from pipeline.lab.config import compose_cell
-from pipeline.lab.dataset import prepared
 from pipeline.lab.files import written_whole
 from pipeline.train.clock import no_garbage_collection, one_thread
+from pipeline.train.data import prepared
 from pipeline.train.fit import quiet_lightning
 
 

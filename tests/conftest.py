@@ -13,7 +13,7 @@ from hypothesis import settings
 from repository import ROOT, copy_repository
 
 from pipeline.lab.config import compose_data
-from pipeline.lab.dataset import prepared
+from pipeline.train.data import prepared
 
 # A deadline asserts a time, and a busy machine misses it.
 settings.register_profile("no_deadline", deadline=None)

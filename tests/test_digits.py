@@ -11,12 +11,12 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from pipeline.lab.config import Cell, compose_cell, compose_data, load_study
-from pipeline.lab.dataset import prepared
 from pipeline.lab.errors import UserError
 from pipeline.lab.tables import RUNS, read_table
 from pipeline.parts.data.digits import ImageDataset, write_digits
 from pipeline.parts.models.cnn import cnn
 from pipeline.train.cells import train_cells
+from pipeline.train.data import prepared
 from pipeline.train.order import generator
 from pipeline.train.plan import can_stack
 from pipeline.workflow.lab import Lab

@@ -12,10 +12,10 @@ import torch
 
 from pipeline.lab.config import Cell, compose_cell
 from pipeline.lab.config.schema import TrainerConfig
-from pipeline.lab.dataset import prepared
 from pipeline.lab.tables import RUNS, read_table
 from pipeline.train import solo as solo_module
 from pipeline.train.cells import train_cells
+from pipeline.train.data import prepared
 from pipeline.train.intervals import intervals_of
 from pipeline.train.solo import train_solo
 

@@ -1,7 +1,7 @@
-"""Whitened tables and images, as training reads them."""
+"""Training examples in memory, and the reader of whitened tables."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.lab.config.data import TWIN_NAME, DataConfig, DigitsConfig, as_table
+from pipeline.lab.config.data import TWIN_NAME
 from pipeline.lab.errors import UserError
 
 
@@ -99,60 +99,3 @@ def load_dataset(path: Path, rows: int) -> Dataset:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def prepared(config: DataConfig, folder: Path) -> Dataset:
-    """Load a whitened table or a folder of images; what is missing is made first.
-
-    Parameters
-    ----------
-    config : DataConfig
-        Which data, and how prepared.
-    folder : Path
-        Where the data lie, ``results/data`` say.
-
-    Returns
-    -------
-    Dataset
-
-    Raises
-    ------
-    UserError
-        If the data cannot be fetched, parsed, whitened or loaded.
-    """
-    if isinstance(config, DigitsConfig):
-        return _images(config, folder / config.file)
-    config = as_table(config)
-    path = folder / config.file
-    if not path.exists():
-        # Imported here: what is there already needs no downloader.
-        from pipeline.fetch.download import fetch
-        from pipeline.whiten.table import whiten_file
-
-        whiten_file(fetch(config, folder), path, config)
-    dataset = load_dataset(path, config.rows)
-    if config.copies == 1:
-        return dataset
-    return replace(
-        dataset, X=np.concatenate([dataset.X] * config.copies), y=np.concatenate([dataset.y] * config.copies)
-    )
-
-
-def _images(config: DigitsConfig, folder: Path) -> Dataset:
-    """Decode a folder of images, each file once."""
-    from pipeline.parts.data.digits import SPLITS, ImageDataset, write_digits
-
-    write_digits(folder)
-    (X, y), (X_test, y_test) = (ImageDataset(folder, split).decoded() for split in SPLITS)
-    if config.rows > len(X):
-        raise UserError(f"data.rows={config.rows} is not allowed: {folder} has {len(X)} training images")
-    return Dataset(
-        name=config.name,
-        X=X[: config.rows].numpy(),
-        y=y[: config.rows].numpy(),
-        columns=(),
-        provenance={key: getattr(config, key) for key in ("name", "title", "credit", "licence")},
-        offline_twin=False,
-        held_out=HeldOut(X_test.numpy(), y_test.numpy()),
-        folder=folder,
-    )

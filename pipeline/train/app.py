@@ -107,8 +107,8 @@ def _train(cells: Sequence[Cell], folders: Mapping[str, Path]) -> "tuple[pd.Data
     import pandas as pd
     from tqdm import tqdm
 
-    from pipeline.lab.dataset import prepared
     from pipeline.train.cells import train_cells
+    from pipeline.train.data import prepared
     from pipeline.train.placement import placed
 
     cells = placed(cells)  # a GPU that is not there is told before anything is fetched

@@ -6,12 +6,12 @@ from importlib import import_module
 import pytest
 
 from pipeline.lab.config import compose_data
-from pipeline.lab.dataset import prepared
 from pipeline.lab.errors import UserError
 from pipeline.measure import MEASUREMENTS
 from pipeline.measure.__main__ import main
 from pipeline.measure.schemas import SCHEMAS
 from pipeline.measure.table import Measured, read_measured, write_measured
+from pipeline.train.data import prepared
 from pipeline.workflow.lab import _MEASUREMENT_CODE, Lab
 
 

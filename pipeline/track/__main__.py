@@ -5,14 +5,17 @@ import dataclasses
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.lab.errors import UserError, exit_on_user_error
 from pipeline.lab.files import written_whole
 from pipeline.track.uri import DEFAULT_URI, PATIENCE, masked
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @exit_on_user_error()
@@ -89,7 +92,6 @@ def _init(uri: str, patience: float) -> dict[str, Any]:
 
 def _log(uri: str, patience: float, options: argparse.Namespace) -> dict[str, Any]:
     from pipeline.lab.tables import RUNS, read_table
-    from pipeline.lab.whole_cells import read_whole_cells
     from pipeline.track.log import log_cells, log_summary
     from pipeline.track.summary import figures_of, summarize
 
@@ -97,7 +99,7 @@ def _log(uri: str, patience: float, options: argparse.Namespace) -> dict[str, An
     done: dict[str, Any] = {}
     for folder in options.studies:
         if not options.only_summaries:
-            pieces = partial(read_whole_cells, folder)
+            pieces = partial(_pieces, folder)
             complete = not options.partial
             counts = log_cells(pieces, uri, complete=complete, folder=folder, provenance=origins, patience=patience)
             print(f"{folder.name}: {counts}", flush=True)
@@ -111,6 +113,12 @@ def _log(uri: str, patience: float, options: argparse.Namespace) -> dict[str, An
             print(f"{folder.name}'s summary: {counts}", flush=True)
             done[f"{folder.name} summary"] = dataclasses.asdict(counts)
     return done
+
+
+def _pieces(folder: Path) -> "Iterator[tuple[pd.DataFrame, pd.DataFrame]]":
+    from pipeline.lab.results import StudyResults
+
+    return ((piece.runs, piece.curves) for piece in StudyResults.pieces(folder))
 
 
 def _provenance(path: Path) -> dict[str, Any]:

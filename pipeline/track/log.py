@@ -99,7 +99,7 @@ def log_cells(
     ----------
     pieces : callable
         Gives runs and curves of some whole cells at a time, all of one study, and the same whenever it is called;
-        see :func:`pipeline.lab.whole_cells.read_whole_cells`.
+        see :meth:`pipeline.lab.results.StudyResults.pieces`.
     uri : str
         MLflow tracking URI; the store is made if need be.
     complete : bool

@@ -47,7 +47,7 @@ _STAGE_CODE = {
         "parts/optimizers/__init__.py",
     ),
     "collect": ("collect/*.py", "lab/tables.py"),
-    "track": ("track/*.py", "lab/tables.py", "lab/whole_cells.py", "lab/config/cell.py"),
+    "track": ("track/*.py", "lab/tables.py", "lab/results.py", "lab/config/cell.py"),
     "extend": ("analysis/*.py", "lab/tables.py"),
     "measure": (
         "measure/__*.py",

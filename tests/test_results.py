@@ -11,10 +11,10 @@ from track_tables import one_cell, tables
 
 from pipeline.lab.config import compose_cell, compose_data
 from pipeline.lab.config.cell import Cell
-from pipeline.lab.dataset import prepared
 from pipeline.lab.errors import UserError
 from pipeline.lab.results import StudyResults
 from pipeline.lab.tables import CURVES, RUNS, read_table, write_table
+from pipeline.train.data import prepared
 
 
 def study(folder, *cells):

@@ -1,6 +1,7 @@
 """Training reproduces the textbook's numbers, repeats to the last bit, and loses no run."""
 
 import math
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch.nn import functional as F
 
 from pipeline.lab.config import Cell, compose_cell, load_study
+from pipeline.lab.errors import UserError
 from pipeline.lab.tables import CURVES, RUNS, read_table, write_table
 from pipeline.parts import optimizers
 from pipeline.parts.models.linear import linear
@@ -214,7 +216,7 @@ def rule_that_fails(monkeypatch):
     descend = sgd_module.sgd
 
     def update(params, states, hyperparams):
-        if hyperparams["lr"] == 0.125:
+        if torch.as_tensor(hyperparams["lr"]).eq(0.125).any():
             raise ZeroDivisionError("a rule that fails")
         descend(params, states, hyperparams)
 
@@ -222,23 +224,43 @@ def rule_that_fails(monkeypatch):
     assert optimizers.load("sgd").update is update
 
 
-def test_a_run_that_raises_is_a_row_with_status_error_and_the_others_stay(dataset, rule_that_fails, tmp_path):
+def test_a_run_that_raises_is_a_row_with_status_error_and_a_reason_and_the_others_stay(
+    dataset, rule_that_fails, tmp_path, caplog
+):
     bad, good = cell(lr=0.125, seeds=2, epochs=1), cell(lr=0.05, seeds=2, epochs=1)
-    runs, curves = train([bad, good], dataset)
+    failures = {}
+    runs, curves = train_cells([bad, good], {"airfoil_twin": dataset}, failures=failures)
     assert runs.status.tolist() == ["error", "error", "ok", "ok"]
     assert set(curves.cell_id) == {good.id}
+    assert list(failures) == [bad.id]
+    assert re.fullmatch(r"ZeroDivisionError: a rule that fails \(test_train.py, line \d+\)", failures[bad.id])
+    assert [line for line in caplog.messages if "failed" in line] == [f"{bad.id} failed: {failures[bad.id]}"]
     write_table(runs, RUNS, tmp_path / "runs.parquet")
     again = read_table(tmp_path / "runs.parquet", RUNS)
     assert again.final_loss.isna().tolist() == [True, True, False, False]
     assert again.config.tolist() == runs.config.tolist()
 
 
-def test_when_every_run_raises_the_tables_still_can_be_written(dataset, rule_that_fails, tmp_path):
-    runs, curves = train([cell(lr=0.125)], dataset)
+@pytest.mark.parametrize("engine", ["solo", "stacked"])
+def test_when_every_run_raises_each_cell_has_its_reason_and_the_tables_can_be_written(
+    dataset, rule_that_fails, tmp_path, engine
+):
+    cells = [cell(lr=0.125, epochs=epochs, engine=engine) for epochs in (1, 2)]
+    failures = {}
+    runs, curves = train_cells(cells, {"airfoil_twin": dataset}, failures=failures)
+    assert list(failures) == [one.id for one in cells]
     write_table(runs, RUNS, tmp_path / "runs.parquet")
     write_table(curves, CURVES, tmp_path / "curves.parquet")
-    assert read_table(tmp_path / "runs.parquet", RUNS).status.tolist() == ["error"]
+    assert read_table(tmp_path / "runs.parquet", RUNS).status.tolist() == ["error", "error"]
     assert read_table(tmp_path / "curves.parquet", CURVES).empty
+
+
+def test_a_data_set_of_other_rows_than_the_configurations_is_refused(dataset):
+    fewer = replace(dataset, X=dataset.X[:400], y=dataset.y[:400])
+    with pytest.raises(UserError, match=r"has 400 training examples, and the configuration of .* says 1500"):
+        train([cell()], fewer)
+    with pytest.raises(UserError, match="data=airfoil_twin is not among the data sets given: airfoil"):
+        train_cells([cell()], {"airfoil": dataset})
 
 
 # -- the tables

@@ -9,7 +9,8 @@ import pandas as pd
 
 from pipeline.lab.config.cell import Cell
 from pipeline.lab.dataset import Dataset
-from pipeline.lab.errors import is_memory_short, memory_error
+from pipeline.lab.errors import UserError
+from pipeline.train import failures as failed
 from pipeline.train.clock import no_garbage_collection, one_thread
 from pipeline.train.fit import quiet_lightning
 from pipeline.train.many_devices import train_on_many
@@ -24,7 +25,10 @@ logger = logging.getLogger(__name__)
 
 
 def train_cells(
-    cells: Sequence[Cell], datasets: Mapping[str, Dataset], progress: Progress | None = None
+    cells: Sequence[Cell],
+    datasets: Mapping[str, Dataset],
+    progress: Progress | None = None,
+    failures: dict[str, str] | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Train every run of every cell.
 
@@ -39,37 +43,59 @@ def train_cells(
     datasets : mapping
         Data name to data set.
     progress : callable, optional
-        Told of every reading of the loss.
+        Called at every reading of the loss.
+    failures : dict, optional
+        Filled with the reason, in one line, for each cell that has runs of status ``error``: cell id to reason.
+        Each is logged once, too.
 
     Returns
     -------
     runs : DataFrame
-        One row a run; see :data:`pipeline.lab.tables.RUNS`.
+        One row per run; see :data:`pipeline.lab.tables.RUNS`. A run that raised has the status ``error``.
     curves : DataFrame
-        One row a reading; see :data:`pipeline.lab.tables.CURVES`.
+        One row per reading; see :data:`pipeline.lab.tables.CURVES`.
 
     Raises
     ------
     UserError
-        If a cell asks for GPUs that are not there.
+        Before anything is trained: if a cell asks for GPUs that are not there, or a data set is missing or has
+        another number of rows than the configuration says.
     """
+    failures = {} if failures is None else failures
     cells = placed(cells)
+    _check_data(cells, datasets)
     tables = Tables(cells, datasets)
     alone, stacks = plan(cells)
     solo = [cell for cell in alone if cell.config.trainer.devices == 1]
     with quiet_lightning(), one_thread(), no_garbage_collection(), reproducible(cells):
         _warm_up(solo, datasets)
         for cell, seed in _interleaved(solo):
-            tables.add([cell], [seed], _train_solo(cell, seed, datasets, progress), engine="solo")
+            tables.add([cell], [seed], _train_solo(cell, seed, datasets, progress, failures), engine="solo")
             gc.collect()  # between the runs, where no clock is running
         for together in _alike_in_trainer([cell for cell in alone if cell.config.trainer.devices > 1]):
             runs = _interleaved(together)
-            for cell, seed, trained in train_on_many(list(runs), datasets, progress):
-                tables.add([cell], [seed], trained, engine="solo")
+            for cell, seed, ended in train_on_many(list(runs), datasets, progress):
+                if isinstance(ended, Exception):
+                    failed.record(failures, [cell], ended)
+                tables.add([cell], [seed], None if isinstance(ended, Exception) else ended, engine="solo")
         for stack in stacks:
-            tables.add(stack.cells, stack.seeds, _train_stacked(stack, datasets, progress), engine="stacked")
+            tables.add(stack.cells, stack.seeds, _train_stacked(stack, datasets, progress, failures), engine="stacked")
             gc.collect()
     return tables.runs(), tables.curves()
+
+
+def _check_data(cells: Sequence[Cell], datasets: Mapping[str, Dataset]) -> None:
+    """Refuse data sets that are not those of the configurations: steps and epochs are counted by the latter."""
+    for cell in cells:
+        data = cell.config.data
+        if data.name not in datasets:
+            raise UserError(f"data={data.name} is not among the data sets given: {', '.join(datasets) or 'none'}")
+        rows = len(datasets[data.name].X)
+        if rows != data.examples:
+            raise UserError(
+                f"data={data.name}: the data set given has {rows} training examples, and the configuration of "
+                f"{cell.name} says {data.examples}; they must be equal: set data.rows"
+            )
 
 
 def _alike_in_trainer(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
@@ -89,31 +115,25 @@ def _interleaved(cells: Sequence[Cell]) -> Iterator[tuple[Cell, int]]:
 
 
 def _train_solo(
-    cell: Cell, seed: int, datasets: Mapping[str, Dataset], progress: Progress | None
+    cell: Cell, seed: int, datasets: Mapping[str, Dataset], progress: Progress | None, failures: dict[str, str]
 ) -> Trajectories | None:
     """Train one run; one that fails is a row with status ``error``, and the others go on."""
     try:
         return train_solo(cell, seed, datasets[cell.config.data.name], progress)
     except Exception as error:
-        _tell(error, f"cell {cell.id}, seed {seed} failed")
+        failed.record(failures, [cell], error)
         return None
 
 
-def _train_stacked(stack: Stack, datasets: Mapping[str, Dataset], progress: Progress | None) -> Trajectories | None:
+def _train_stacked(
+    stack: Stack, datasets: Mapping[str, Dataset], progress: Progress | None, failures: dict[str, str]
+) -> Trajectories | None:
     """Train a stack; if it fails all its runs are rows with status ``error``."""
     try:
         return train_stacked(stack.cells, stack.seeds, datasets[stack.cells[0].config.data.name], progress)
     except Exception as error:
-        _tell(error, f"a stack of {len(stack.cells)} cells failed, the first is {stack.cells[0].id}")
+        failed.record(failures, stack.cells, error)
         return None
-
-
-def _tell(error: Exception, what: str) -> None:
-    """Say why runs are rows with status ``error``: with a traceback, unless it is the machine's memory."""
-    if is_memory_short(error):
-        logger.error("%s: %s", what, memory_error(error))
-    else:
-        logger.error(what, exc_info=error)
 
 
 def _warm_up(cells: Sequence[Cell], datasets: Mapping[str, Dataset]) -> None:

@@ -6,7 +6,6 @@ are those of one device, and so are the losses, to rounding.
 """
 
 import gc
-import logging
 import os
 import re
 import socket
@@ -22,6 +21,7 @@ from torch.multiprocessing.spawn import ProcessExitedException, spawn
 
 from pipeline.lab.config.cell import Cell
 from pipeline.lab.dataset import Dataset
+from pipeline.lab.errors import UserError
 from pipeline.lab.files import written_whole
 from pipeline.train.clock import no_garbage_collection, one_thread
 from pipeline.train.fit import fit, quiet_lightning
@@ -30,8 +30,6 @@ from pipeline.train.order import draw_epoch
 from pipeline.train.placement import reproducible
 from pipeline.train.readings import Progress, Trajectories, read_trajectories, write_trajectories
 from pipeline.train.solo import SoloRun
-
-logger = logging.getLogger(__name__)
 
 #: A run of a cell: the cell and the seed.
 Run = tuple[Cell, int]
@@ -105,7 +103,7 @@ class SharedRun(SoloRun):
 
 def train_on_many(
     runs: Sequence[Run], datasets: Mapping[str, Dataset], progress: Progress | None = None
-) -> Iterator[tuple[Cell, int, Trajectories | None]]:
+) -> Iterator[tuple[Cell, int, Trajectories | Exception]]:
     """Train runs one after the other, each on several devices.
 
     The processes are started once for all runs. A run that fails ends them, because the others may be waiting for the
@@ -118,46 +116,43 @@ def train_on_many(
     datasets : mapping
         Data name to data set.
     progress : callable, optional
-        Told of every run that has ended.
+        Called when a run has ended.
 
     Yields
     ------
-    cell, seed, trajectories
-        In the order of ``runs``; None stands for an error.
+    cell, seed, trajectories or exception
+        In the order of ``runs``.
     """
     rest = list(runs)
     while rest:
+        trained: list[Trajectories | Exception] = []
         with tempfile.TemporaryDirectory() as folder:
-            _launch(rest, datasets, Path(folder))
-            trained: list[Trajectories | None] = []
-            for number in range(len(rest)):
-                path = Path(folder) / str(number)
-                if not path.exists():
-                    trained.append(None)
-                    break
+            failure = _launch(rest, datasets, Path(folder))
+            while len(trained) < len(rest) and (path := Path(folder) / str(len(trained))).exists():
                 trained.append(read_trajectories(path))
-        for (cell, seed), trajectories in zip(rest, trained, strict=False):
-            if progress is not None and trajectories is not None:
-                progress(int(trajectories.step[-1]), float(trajectories.loss[-1, 0]))
-            yield cell, seed, trajectories
+        if len(trained) < len(rest):
+            trained.append(failure or RuntimeError("the processes ended early"))
+        for (cell, seed), ended in zip(rest, trained, strict=False):
+            if progress is not None and isinstance(ended, Trajectories):
+                progress(int(ended.step[-1]), float(ended.loss[-1, 0]))
+            yield cell, seed, ended
         rest = rest[len(trained) :]
 
 
-def _launch(runs: Sequence[Run], datasets: Mapping[str, Dataset], folder: Path) -> None:
-    """Start the processes and wait for them."""
+def _launch(runs: Sequence[Run], datasets: Mapping[str, Dataset], folder: Path) -> Exception | None:
+    """Start the processes and wait for them; return what ended them early."""
     trainer = runs[0][0].config.trainer
     # Spawned, not forked: a fork of a process that has used CUDA, or threads, is broken.
     try:
         spawn(_work, (_free_port(), list(runs), dict(datasets), folder), nprocs=trainer.devices)
     except Exception as failure:
-        if _is_time_out(failure):
-            logger.error(
-                "a device kept the others waiting for more than trainer.timeout=%g seconds, so the run ends as an "
-                "error; where steps really take that long, set a higher trainer.timeout",
-                trainer.timeout,
-            )
-        else:
-            logger.exception("a run on %d devices failed", trainer.devices)
+        if not _is_time_out(failure):
+            return failure
+        return UserError(
+            f"a device kept the others waiting for more than trainer.timeout={trainer.timeout:g} seconds, so the run "
+            "ends as an error; where steps really take that long, set a higher trainer.timeout"
+        )
+    return None
 
 
 def _is_time_out(failure: Exception) -> bool:

@@ -16,6 +16,7 @@ from track_tables import one_cell, tables
 
 from pipeline.lab.errors import UserError
 from pipeline.lab.tables import CURVES, RUNS, write_table
+from pipeline.lab.urls import masked
 from pipeline.track.__main__ import main
 from pipeline.track.data import dataset_input
 from pipeline.track.fingerprint import fingerprints
@@ -23,7 +24,7 @@ from pipeline.track.log import Counts, log_study, log_summary
 from pipeline.track.record import MAX_BATCH, records
 from pipeline.track.store import connect, ensure_store, open_store
 from pipeline.track.summary import Figure, summarize
-from pipeline.track.uri import absolute_uri, masked
+from pipeline.track.uri import absolute_uri
 
 ROOT = Path(__file__).parents[1]
 

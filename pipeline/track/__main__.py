@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.lab.errors import UserError, exit_on_user_error
 from pipeline.lab.files import written_whole
-from pipeline.track.uri import DEFAULT_URI, PATIENCE, masked
+from pipeline.lab.urls import masked
+from pipeline.track.uri import DEFAULT_URI, PATIENCE
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,8 +10,9 @@ from typing import TypeVar
 import tenacity
 
 from pipeline.lab.errors import UserError
+from pipeline.lab.urls import masked
 from pipeline.track.environment import prepare_environment
-from pipeline.track.uri import PATIENCE, masked, sqlite_path
+from pipeline.track.uri import PATIENCE, sqlite_path
 
 logger = logging.getLogger(__name__)
 

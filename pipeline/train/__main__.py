@@ -17,7 +17,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pipeline.lab.errors import UserError, exit_on_user_error
-from pipeline.track.uri import refuse_secrets
+from pipeline.lab.urls import refuse_secrets
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

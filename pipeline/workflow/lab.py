@@ -26,8 +26,9 @@ from pipeline.lab.config.study import study_names
 from pipeline.lab.devices import gpus_wanted
 from pipeline.lab.errors import UserError, exit_on_user_error
 from pipeline.lab.paths import CONF
+from pipeline.lab.urls import masked
 from pipeline.measure import MEASUREMENTS, Measurement
-from pipeline.track.uri import DEFAULT_URI, masked
+from pipeline.track.uri import DEFAULT_URI
 from pipeline.workflow.settings import read_request
 
 #: The code behind each stage. An edit reruns the stages that list the file, and what hangs on them.
@@ -47,7 +48,7 @@ _STAGE_CODE = {
         "parts/optimizers/__init__.py",
     ),
     "collect": ("collect/*.py", "lab/tables.py"),
-    "track": ("track/*.py", "lab/tables.py", "lab/results.py", "lab/config/cell.py"),
+    "track": ("track/*.py", "lab/urls.py", "lab/tables.py", "lab/results.py", "lab/config/cell.py"),
     "extend": ("analysis/*.py", "lab/tables.py"),
     "measure": (
         "measure/__*.py",

@@ -1,8 +1,8 @@
 """``python -m benchmarks.mutants``: edit the code that decides numbers, bit by bit, and see whether the tests notice.
 
 mutmut makes the edits and runs the tests that reach each of them; what this adds is a sample by a seed, because all of
-them take hours on two cores, and a report that lists every edit that no test noticed. ``docs/mutation-testing.md`` says
-which of those change nothing that a test could see.
+them take hours on two cores, and a report that lists every edit that no test noticed. ``docs/dev/mutation-testing.md``
+says which of those change nothing that a test could see.
 """
 
 import argparse

@@ -27,12 +27,16 @@ all: setup
 	snakemake --cores $(CORES) $(ARGS)
 	@echo "Open results/report.html; browse the runs with: make ui"
 
+# torch's wheels differ by machine (CPU, CUDA), so its version is pinned and its hash is not; all else is checked by hash.
+TORCH := $(shell sed -n 's/^ *"\(torch==[0-9.]*\)".*/\1/p' pyproject.toml)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile
+
 # The lock that .venv was made from is kept in it: the same lock installs nothing, another one installs again.
 # Byte code is left to the first import: compiling what is never imported takes half a minute.
 define install
 @cmp -s $(1) .venv/$(1) || { \
   test -x $(BIN)/python || $(PYTHON) -m venv .venv; \
-  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -r $(1) && cp $(1) .venv/$(1); }
+  $(PIP) $(TORCH) && $(PIP) --no-deps --require-hashes -r $(1) && cp $(1) .venv/$(1); }
 endef
 
 setup:
@@ -97,21 +101,28 @@ picture: setup
 # Every pinned package, for whoever must know what is in here; needs no network.
 sbom: setup-dev
 	mkdir -p results
-	cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
-	  --output-format JSON --output-file results/sbom.json requirements.lock
+	{ echo "$(TORCH)"; cat requirements.lock; } | \
+	  cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
+	  --output-format JSON --output-file results/sbom.json -
 
 # To this machine alone; docs/security.md says how to look at it from elsewhere.
 ui: setup
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --host 127.0.0.1 --port 5000
 
-# torch's local version (+cpu, +cu126) says which build was at hand, not which one is needed.
+# pip-compile chooses the versions, uv adds the hashes of every wheel of theirs. environment.yml gets the versions alone:
+# pip, called by conda, would demand a hash of torch as well.
 lock: setup
 	$(BIN)/python -m venv .venv/lock
-	.venv/lock/bin/pip install --quiet pip-tools
-	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --output-file requirements.lock pyproject.toml
-	CUSTOM_COMPILE_COMMAND="make lock" $(COMPILE) --extra dev --constraint requirements.lock \
-	  --output-file requirements-dev.lock pyproject.toml
-	sed -i -E 's/^(torch==[0-9.]+)\+.*/\1/' requirements.lock requirements-dev.lock
+	.venv/lock/bin/pip install --quiet pip-tools uv
+	$(COMPILE) --no-annotate --output-file .venv/lock/requirements.lock pyproject.toml
+	$(COMPILE) --no-annotate --extra dev --constraint .venv/lock/requirements.lock \
+	  --output-file .venv/lock/requirements-dev.lock pyproject.toml
+	for lock in requirements.lock requirements-dev.lock; do \
+	  { echo "# Made from pyproject.toml by \`make lock\`; torch is pinned there."; \
+	    grep -v '^torch==' .venv/lock/$$lock | .venv/lock/bin/uv pip compile --quiet --no-config --no-deps --universal \
+	      --generate-hashes --no-annotate --no-header -; } > $$lock; done
+	sed -i '/^      - /d' environment.yml
+	sed -E -n 's/^([A-Za-z0-9_.-]+==[^ +]+).*/      - \1/p' .venv/lock/requirements.lock | sed -i '/- pip:/r /dev/stdin' environment.yml
 
 clean:
 	rm -rf results outputs multirun mlflow.db* mlruns

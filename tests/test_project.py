@@ -21,9 +21,10 @@ FOR_DEVELOPMENT = [Requirement(text) for text in PROJECT["optional-dependencies"
 
 def pinned(name):
     """Name to version, of everything that a lock pins."""
-    pins = re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)$", (ROOT / name).read_text(), re.MULTILINE)
+    pins = re.findall(r"^([A-Za-z0-9_.-]+)==(\S+) \\$", (ROOT / name).read_text(), re.MULTILINE)
     assert len(pins) > 50
-    return {canonicalize_name(name): version for name, version in pins}
+    torch = next(requirement for requirement in DIRECT if requirement.name == "torch")
+    return {"torch": str(torch.specifier).removeprefix("=="), **{canonicalize_name(n): version for n, version in pins}}
 
 
 @pytest.fixture(scope="module")
@@ -70,16 +71,33 @@ def test_torch_is_one_exact_version_without_a_build_of_its_own(lock):
 
 
 @pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_every_package_but_torch_is_locked_by_hash(name):
+    blocks = re.split(r"\n(?=\S)", re.sub(r"^#.*\n", "", (ROOT / name).read_text()).strip())
+    assert [
+        block for block in blocks if not re.fullmatch(r"\S+==\S+( \\\n    --hash=sha256:[0-9a-f]{64})+", block)
+    ] == []
+    assert "--require-hashes" in MAKEFILE
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github" / "workflows").glob("*.yml")), ids=lambda path: path.name)
+def test_the_actions_of_a_workflow_are_pinned_by_commit_and_may_only_read(path):
+    workflow = yaml.safe_load(path.read_text())
+    assert workflow["permissions"] == {"contents": "read"}
+    used = [step["uses"] for job in workflow["jobs"].values() for step in job["steps"] if "uses" in step]
+    assert used and all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action) for action in used)
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
 def test_the_lock_names_no_index_and_no_folder(name):
     text = (ROOT / name).read_text()
     pins = re.sub(r"#.*", "", text)
-    assert not re.search(r"^\s*-|://|@|file:", pins, re.MULTILINE)
+    assert not re.search(r"^\s*-(?!-hash=sha256:)|://|@|file:", pins, re.MULTILINE)
 
 
 def test_conda_installs_what_make_installs_on_a_python_that_is_allowed():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     pip = next(entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
-    assert pip == ["-r requirements.lock"]
+    assert dict(pin.split("==") for pin in pip) == pinned("requirements.lock")
     assert environment["name"] == PROJECT["name"]
     python = next(entry for entry in environment["dependencies"] if str(entry).startswith("python="))
     assert Requirement(f"python{PROJECT['requires-python']}").specifier.contains(python.removeprefix("python="))

@@ -1,36 +1,69 @@
-"""What several stages need to know about files."""
+"""Reading files within a limit, and writing them whole or not at all."""
 
+import errno
 import fcntl
 import glob
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from itertools import count
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 from pipeline.lab.errors import UserError
 
-#: No two temporary files of a process share a name: MLflow remembers by its path which database it has made.
-_numbers = count()
+
+class TooLarge(ValueError):
+    """A file has more bytes than are allowed."""
 
 
-@contextmanager
-def written_whole(path: Path) -> Iterator[Path]:
-    """Give a temporary path to write to; rename it to ``path`` once the block has ended well.
-
-    A reader sees the old file or the whole new one, after a power cut too: the content is on the disk before the
-    name is. A failed block leaves nothing behind, and what a killed one left goes with the next.
+def read_limited(path: Path, most: int) -> bytes:
+    """Read a regular file of limited size.
 
     Parameters
     ----------
     path : Path
-        Where the file shall be. Its folder is made if need be.
+        The file.
+    most : int
+        Largest allowed size, in bytes.
+
+    Returns
+    -------
+    bytes
+        The whole content.
+
+    Raises
+    ------
+    TooLarge
+        If the file has more bytes; no more than ``most + 1`` are read.
+    OSError
+        If it is a folder, a device or a pipe, or cannot be read.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is a folder or a device, and the file itself is wanted", str(path))
+    with path.open("rb") as file:
+        content = file.read(most + 1)
+    if len(content) > most:
+        raise TooLarge(f"{path} has more than {most} bytes")
+    return content
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """Give a temporary path to write to; rename it to ``path`` if the block succeeds.
+
+    A reader sees either the old file or the complete new one, even after a power cut: the content is synced
+    before the rename. A block that fails leaves nothing behind.
+
+    Parameters
+    ----------
+    path : Path
+        The final path. Its folder is created if necessary.
 
     Yields
     ------
     Path
-        Where the block writes: an empty file, to be filled and not to be replaced.
+        An empty file, to be filled and not to be replaced.
 
     Raises
     ------
@@ -52,59 +85,49 @@ def written_whole(path: Path) -> Iterator[Path]:
 def temporary_beside(path: Path, folder: bool = False) -> Iterator[Path]:
     """Make an empty file or folder beside ``path``, because a rename is atomic only within a file system.
 
-    It is locked for as long as the block lasts, and whatever happens to a process, its locks end with it. So a
-    temporary file that nobody has locked was left by a killed process, on whichever machine, and is removed here.
+    It stays locked until the block ends or its process dies. Temporary files of ``path`` that nobody holds a lock
+    on were left by killed processes, and are removed first.
 
     Parameters
     ----------
     path : Path
-        What it will be renamed to, in a folder that is there.
+        What it will be renamed to, in an existing folder.
     folder : bool
-        Make a folder, not a file.
+        Make a folder instead of a file.
 
     Yields
     ------
     Path
         Removed at the end, unless the block has renamed it.
     """
-    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*-*.tmp"):
-        _remove_if_left(leftover)
-    temporary, lock = _made_and_locked(path, folder)
-    try:
+    temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
+    with ExitStack() as stack:
+        with _locked(path.parent):  # so that nobody takes the new file, not locked yet, for a leftover
+            for leftover in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 32}.tmp"):
+                with suppress(OSError), _locked(leftover, wait=False):
+                    _remove(leftover)
+            temporary.mkdir() if folder else temporary.touch()
+            stack.callback(_remove, temporary)
+            stack.enter_context(_locked(temporary))
         yield temporary
+
+
+@contextmanager
+def _locked(path: Path, wait: bool = True) -> Iterator[None]:
+    """Lock a file or folder; without ``wait``, raise an OSError where somebody else has.
+
+    On a file system without locks, nothing is locked and no leftover is removed.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        if wait:
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+        else:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
     finally:
-        _remove(temporary)  # usually it is gone: renamed
-        os.close(lock)
-
-
-def _made_and_locked(path: Path, folder: bool) -> tuple[Path, int]:
-    """Make and lock a temporary file or folder; its path and the lock's descriptor."""
-    while True:
-        temporary = path.with_name(f".{path.name}.{os.getpid()}-{next(_numbers)}.tmp")
-        try:
-            temporary.mkdir() if folder else temporary.touch(exist_ok=False)
-        except FileExistsError:  # of a process with the same number, in another container
-            continue
-        try:
-            lock = os.open(temporary, os.O_RDONLY)
-        except FileNotFoundError:  # taken for a leftover, before it was locked
-            continue
-        with suppress(OSError):  # a file system without locks: then leftovers stay
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        if temporary.exists():
-            return temporary, lock
-        os.close(lock)
-
-
-def _remove_if_left(temporary: Path) -> None:
-    """Remove a temporary file or folder, unless somebody is writing it."""
-    with suppress(OSError):  # somebody else removed or renamed it, it is locked, or there are no locks
-        lock = os.open(temporary, os.O_RDONLY)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _remove(temporary)
-        finally:
-            os.close(lock)
+        os.close(descriptor)
 
 
 def _remove(path: Path) -> None:
@@ -116,7 +139,7 @@ def _remove(path: Path) -> None:
 
 
 def looks_like_html(content: bytes) -> bool:
-    """Tell whether a file is a web page: what a login wall or an error page sends in place of data.
+    """Whether a file is a web page, which a login wall or an error page sends instead of data.
 
     Parameters
     ----------
@@ -126,7 +149,7 @@ def looks_like_html(content: bytes) -> bool:
     Returns
     -------
     bool
-        True if the first thing in it is an HTML or XML tag.
+        True if the file begins with an HTML or XML tag.
     """
     head = content[:512].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     return head.startswith((b"<!doctype", b"<html", b"<head", b"<body", b"<?xml", b"<!--"))

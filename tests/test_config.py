@@ -271,7 +271,7 @@ def test_cells_that_overrides_make_equal_are_one_cell():
 SAME_CELL = {
     *("seeds", "engine", "trainer.accelerator", "trainer.devices", "trainer.timeout", "optimizer.lr_range"),
     *(f"data.{key}" for key in ("title", "credit", "licence", "sources", "columns", "on_unreachable")),
-    *("data.timeout", "data.retries"),
+    *("data.timeout", "data.retries", "data.max_bytes"),
 }
 READ_BY_THE_OTHER = {"scratch": "optimizer.torch", "torch": "optimizer.hyperparams"}
 

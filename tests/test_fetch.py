@@ -1,11 +1,14 @@
 """Fetching takes the first source that can be used, says why the others could not, and falls back on the twin."""
 
+import gzip
 import hashlib
 import io
 import json
 import logging
+import os
 import socket
 import threading
+import tracemalloc
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -30,6 +33,7 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answer)
         self.answers = {}
         self.requests = []
+        self.sent = 0
         self.released = threading.Event()
 
     def url(self, path, *answers):
@@ -77,6 +81,52 @@ def trickles(handler):
 
 
 breaks_off = sends(GOOD[:5000], length=len(GOOD))
+
+#: What a source may have here, and what those without an end send at most, should nobody stop them.
+SMALL, MUCH = 1_000_000, 200_000_000
+PACKED = gzip.compress(bytes(20 * SMALL), compresslevel=1)
+
+
+def floods(handler):
+    """Send what fits no memory, without saying how much it is."""
+    handler.send_response(200)
+    handler.end_headers()
+    flood(handler)
+
+
+def redirects_with_a_flood(handler):
+    """Send a body without an end along with a redirect to the table."""
+    handler.send_response(302)
+    handler.send_header("Location", "/table.dat")
+    handler.end_headers()
+    flood(handler)
+
+
+def flood(handler):
+    try:
+        for _ in range(MUCH // 65_536):
+            handler.wfile.write(bytes(65_536))
+            handler.server.sent += 65_536
+    except OSError:
+        pass
+
+
+def trickles_headers(handler):
+    """Send a header a byte at a time, for ever."""
+    try:
+        handler.wfile.write(b"HTTP/1.0 200 OK\r\nX-Long: ")
+        while not handler.server.released.wait(0.02):
+            handler.wfile.write(b"1")
+    except OSError:
+        pass
+
+
+def is_packed(handler):
+    """Send a body that the client is to unpack, although it did not offer to."""
+    handler.send_response(200)
+    handler.send_header("Content-Encoding", "gzip")
+    handler.end_headers()
+    handler.wfile.write(PACKED)
 
 
 @pytest.fixture(autouse=True)
@@ -226,8 +276,8 @@ def test_a_bad_answer_is_told_and_only_what_may_pass_is_retried(server, tmp_path
     assert len(server.requests) == requests
 
 
-@pytest.mark.parametrize("answer", [hangs, trickles])
-def test_a_source_that_does_not_finish_in_time_is_given_up(server, tmp_path, answer):
+@pytest.mark.parametrize("answer", [hangs, trickles, trickles_headers])
+def test_a_source_that_does_not_finish_in_time_is_given_up(server, tmp_path, answer, flat_memory):
     url = server.url("/table.dat", answer)
     assert f"{url}: it did not deliver the file within 0.3 s" in refusal(tmp_path, url, timeout=0.3, retries=5)
     assert server.requests == ["/table.dat"]  # it has used its time up
@@ -264,6 +314,82 @@ def test_the_refusal_lists_every_source_with_its_reason(server, tmp_path, unreac
     assert "data.on_unreachable=fail forbids the offline twin" in message
     for told in (f"{unreachable}: no conn", f"{page}: it is an HTML page", "no/such/file: there is no such file"):
         assert told in message
+
+
+@pytest.fixture
+def flat_memory():
+    """Fail where more than a few times the limit is held, or a thread is left."""
+    threads = set(threading.enumerate())
+    tracemalloc.start()
+    yield
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * SMALL
+    left = set(threading.enumerate()) - threads
+    assert [thread for thread in left if "process_request" not in thread.name] == []  # those are the server's
+
+
+def test_a_body_without_an_end_is_given_up_at_the_limit(server, tmp_path, flat_memory):
+    url = server.url("/table.dat", floods)
+    assert f"{url}: it is larger than data.max_bytes=1000000 allows" in refusal(tmp_path, url, max_bytes=SMALL)
+    assert server.requests == ["/table.dat"]
+    assert server.sent < 50 * SMALL
+
+
+def test_a_body_that_is_announced_as_too_large_is_not_read(server, tmp_path, flat_memory):
+    url = server.url("/table.dat", sends(b"", length=10**12))
+    assert "it is larger than data.max_bytes=1000000 allows" in refusal(tmp_path, url, max_bytes=SMALL)
+
+
+def test_the_body_of_a_redirect_is_not_read(server, tmp_path, flat_memory):
+    server.url("/table.dat", sends(GOOD))
+    path = fetch(config(server.url("/moved", redirects_with_a_flood), max_bytes=SMALL), tmp_path)
+    assert path.read_bytes() == GOOD
+    assert server.sent < 50 * SMALL
+
+
+def test_a_body_that_is_compressed_on_the_way_is_refused(server, tmp_path, flat_memory):
+    url = server.url("/table.dat", is_packed)
+    assert f"{url}: the server sent it compressed (gzip)" in refusal(tmp_path, url, max_bytes=SMALL)
+
+
+def zip_of_zeros(path, method, declared=20 * SMALL):
+    """Write a zip of 20 MB that declares another size."""
+    with zipfile.ZipFile(path, "w", method) as writer:
+        writer.writestr("table.dat", bytes(20 * SMALL))
+    sizes = ((20 * SMALL).to_bytes(4, "little"), declared.to_bytes(4, "little"))
+    path.write_bytes(path.read_bytes().replace(*sizes))
+    tracemalloc.reset_peak()  # what was needed to write it
+    return str(path)
+
+
+def test_a_zip_that_unpacks_to_more_than_the_limit_is_refused(tmp_path, flat_memory):
+    message = refusal(tmp_path, zip_of_zeros(tmp_path / "table.zip", zipfile.ZIP_DEFLATED), max_bytes=SMALL)
+    assert "it unpacks to 20000000 bytes, and data.max_bytes=1000000 is the most that is allowed" in message
+
+
+@pytest.mark.parametrize(
+    ("method", "reason"),
+    [
+        (zipfile.ZIP_DEFLATED, "it is a damaged or unreadable zip (Bad CRC-32"),
+        (zipfile.ZIP_LZMA, "it is a zip that is not compressed by deflate"),
+        (zipfile.ZIP_BZIP2, "it is a zip that is not compressed by deflate"),
+    ],
+)
+def test_a_zip_that_declares_less_than_it_holds_is_not_unpacked(tmp_path, flat_memory, method, reason):
+    source = zip_of_zeros(tmp_path / "table.zip", method, declared=1000)
+    assert reason in refusal(tmp_path, source, max_bytes=SMALL)
+
+
+def test_a_large_file_a_device_and_a_pipe_are_refused_unread(tmp_path, flat_memory):
+    with (tmp_path / "sparse").open("wb") as file:
+        file.truncate(MUCH)
+    os.mkfifo(tmp_path / "pipe")
+    assert "it is larger than data.max_bytes=1000000 allows" in refusal(
+        tmp_path, str(tmp_path / "sparse"), max_bytes=SMALL
+    )
+    for source in ("/dev/zero", "file:///dev/zero", str(tmp_path / "pipe")):
+        assert "it is a folder or a device" in refusal(tmp_path, source)
 
 
 # ---- the source that the user names
@@ -373,6 +499,7 @@ def test_an_output_folder_that_is_a_file_is_told_in_one_sentence(good_file):
         ({"timeout": 0}, "data.timeout=0.0 is not allowed"),
         ({"timeout": float("nan")}, "data.timeout=nan is not allowed"),
         ({"retries": -1}, "data.retries=-1 is not allowed"),
+        ({"max_bytes": 0}, "data.max_bytes=0 is not allowed: it must be a whole number, at least 1"),
         (
             {"columns": [{"name": "x", "unit": "m"}, {"name": "x", "unit": "m"}]},
             "data.columns=['x', 'x'] is not allowed",

@@ -1,1 +1,1 @@
-"""Fetch a data set: sources in order, each checked by its hash, and an offline twin where none answers."""
+"""Fetch a data set from the first source that answers, check its hash, and fall back on an offline twin."""

@@ -1,4 +1,4 @@
-"""Sources in order, to a table on disk and its provenance beside it."""
+"""Try the sources in order, and write the table with its provenance."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from pipeline.lab.errors import UserError
 from pipeline.lab.files import written_whole
 from pipeline.lab.urls import shown
 
-#: What a user sets to name a copy of the data. It is used or refused, never passed over.
+#: Environment variable that names a copy of the data. It is used or refused, never skipped.
 USER_SOURCE = "AIRFOIL_DATA"
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class _Found:
-    """Bytes of a table, where they come from (None: generated), and why earlier sources gave none."""
+    """A table's bytes, their source (None: generated), and why the sources before it failed."""
 
     content: bytes
     source: str | None
@@ -105,7 +105,7 @@ def _allow_twin(config: TableConfig, failures: list[str]) -> None:
 
 
 def _warning(config: TableConfig, path: Path, failures: list[str]) -> str:
-    """What nobody shall overlook."""
+    """The offline-twin warning banner."""
     rim = "*" * 100
     why = "\n".join(f"  - {line}" for line in failures) or "  - no source is named"
     return f"""

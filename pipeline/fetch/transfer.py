@@ -1,29 +1,35 @@
-"""One URL, fetched within a time limit and tried again after faults that may pass."""
+"""Download one URL within limits of time and size, with retries after transient faults."""
 
-import io
-import queue
+import signal
 import sys
-import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
 
-import pooch
 import requests
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_exponential
+from tqdm import tqdm
 from urllib3.exceptions import HTTPError as LowLevelError
 
-#: Seconds to wait for a server to accept a connection; one that is there does so at once.
+#: Seconds to wait for a server to accept a connection.
 CONNECT_TIMEOUT = 5.0
 
 
 class SourceError(Exception):
-    """Why one source cannot be used: a sentence's end, to be put behind the source's name."""
+    """Why one source cannot be used: the end of a sentence that begins with the source's name."""
 
 
 class PassingError(SourceError):
     """A fault that may be gone at the next attempt."""
 
 
-def transfer(url: str, timeout: float, retries: int, progress: bool) -> bytes:
-    """Fetch a URL.
+class _Deadline(BaseException):
+    """The time is up. No Exception, so that no library takes it for one of its own."""
+
+
+def transfer(url: str, timeout: float, retries: int, most: int, progress: bool) -> bytes:
+    """Download a URL. Call it from the main thread: the time limit is a timer's signal.
 
     Parameters
     ----------
@@ -33,6 +39,8 @@ def transfer(url: str, timeout: float, retries: int, progress: bool) -> bytes:
         Seconds one attempt may take; no new one is begun after as many seconds in all.
     retries : int
         Further attempts after a fault that may pass.
+    most : int
+        Largest allowed size of the body, in bytes.
     progress : bool
         Show a progress bar, if stderr is a terminal.
 
@@ -44,7 +52,7 @@ def transfer(url: str, timeout: float, retries: int, progress: bool) -> bytes:
     Raises
     ------
     SourceError
-        Saying what went wrong the last time.
+        Saying what went wrong at the last attempt.
     """
     attempts = Retrying(
         retry=retry_if_exception_type(PassingError),
@@ -52,44 +60,73 @@ def transfer(url: str, timeout: float, retries: int, progress: bool) -> bytes:
         wait=wait_exponential(multiplier=0.2, max=2.0),
         reraise=True,
     )
-    return attempts(_within, url, timeout, progress and sys.stderr.isatty())
+    return attempts(_attempt, url, timeout, most, progress and sys.stderr.isatty())
 
 
-def _within(url: str, timeout: float, progress: bool) -> bytes:
-    """Run one attempt in a thread and give up on it after ``timeout`` seconds.
-
-    The limits of requests are per read: they bound neither a server that trickles nor looking up a name.
-    """
-    outcome: queue.SimpleQueue[bytes | Exception] = queue.SimpleQueue()
-
-    def attempt() -> None:
-        """Read the source, and put into the queue what came of it."""
-        try:
-            outcome.put(_get(url, timeout, progress))
-        except Exception as error:
-            outcome.put(error)
-
-    threading.Thread(target=attempt, daemon=True, name="transfer").start()
+def _attempt(url: str, timeout: float, most: int, progress: bool) -> bytes:
     try:
-        result = outcome.get(timeout=timeout)
-    except queue.Empty:
+        with _deadline(timeout):
+            return _get(url, timeout, most, progress)
+    except _Deadline:
         raise PassingError(f"it did not deliver the file within {timeout:g} s") from None
-    if isinstance(result, bytes):
-        return result
-    raise result
-
-
-def _get(url: str, timeout: float, progress: bool) -> bytes:
-    body = io.BytesIO()
-    downloader = pooch.HTTPDownloader(progressbar=progress, timeout=(min(CONNECT_TIMEOUT, timeout), timeout))
-    try:
-        downloader(url, body, None)
     except (requests.RequestException, LowLevelError, OSError, ValueError) as error:
-        raise _told(error, timeout) from error
-    return body.getvalue()
+        raise _reason(error, timeout) from error
 
 
-def _told(error: Exception, timeout: float) -> SourceError:
+@contextmanager
+def _deadline(seconds: float) -> Iterator[None]:
+    """Interrupt the block after some seconds, wherever it waits.
+
+    The limits of requests are per read, so a server that sends a byte now and then never meets them.
+    """
+
+    def late(number: int, frame: FrameType | None) -> None:
+        """Leave the block."""
+        raise _Deadline
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # again, in case the first is lost in a destructor
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _get(url: str, timeout: float, most: int, progress: bool) -> bytes:
+    too_large = SourceError(f"it is larger than data.max_bytes={most} allows")
+    body = bytearray()
+    with requests.get(
+        url,
+        stream=True,
+        timeout=(min(CONNECT_TIMEOUT, timeout), timeout),
+        headers={"Accept-Encoding": "identity"},  # what arrives is what is counted
+        hooks={"response": _drop_redirect_body},
+    ) as response:
+        response.raise_for_status()
+        encoding = response.headers.get("Content-Encoding", "identity")
+        if encoding != "identity":
+            raise SourceError(f"the server sent it compressed ({encoding}), although it was asked not to")
+        length = int(response.headers.get("Content-Length", 0))
+        if length > most:
+            raise too_large
+        with tqdm(total=length or None, unit="B", unit_scale=True, disable=not progress) as bar:
+            for chunk in response.iter_content(65_536):
+                body += chunk
+                bar.update(len(chunk))
+                if len(body) > most:
+                    raise too_large
+    return bytes(body)
+
+
+def _drop_redirect_body(response: requests.Response, **_: Any) -> None:
+    """Close a redirect without reading its body, which requests would read whole."""
+    if response.is_redirect:
+        response.raw.close()
+        response.raw = None
+
+
+def _reason(error: Exception, timeout: float) -> SourceError:
     """Say in words what a library's exception means; subclasses come before their bases."""
     if isinstance(error, requests.HTTPError) and error.response is not None:
         status = error.response.status_code

@@ -69,7 +69,14 @@ NESTED = [
     ),
     *("schedule.warmup_steps", "schedule.warmup_epochs", "schedule._target_", "sampling.name", "trainer.devices"),
     *("trainer.accelerator", "data.rows", "data.rows_total", "data.copies", "data.whiten", "data.sha1", "data.timeout"),
-    *("data.retries", "data.columns", "data.name", "+optimizer.hyperparams.momentum", "optimizer.torch._target_"),
+    *(
+        "data.retries",
+        "data.max_bytes",
+        "data.columns",
+        "data.name",
+        "+optimizer.hyperparams.momentum",
+        "optimizer.torch._target_",
+    ),
     *("+optimizer.torch.weight_decay", "max_runs", "max_steps", "data_dir", "mlflow_uri", "extension", "study"),
 ]
 GROUPS = ["data", "model", "optimizer", "schedule", "sampling", "trainer", "study", "hydra/launcher"]

@@ -62,7 +62,7 @@ contents = st.one_of(
 )
 settings_of_data = st.dictionaries(
     st.sampled_from(
-        ["rows_total", "rows", "copies", "whiten", "sha1", "timeout", "retries", "columns", "nmae", "name"]
+        ["rows_total", "rows", "copies", "whiten", "sha1", "timeout", "retries", "max_bytes", "columns", "nmae", "name"]
     ),
     nasty.values,
     max_size=1,

@@ -17,7 +17,7 @@ from pipeline.lab.urls import shown
 #: other field changes a number and so makes another cell.
 NOT_IDENTITY = frozenset({"seeds", "engine", "trainer"})
 NOT_IDENTITY_OF_DATA = frozenset(
-    {"title", "credit", "licence", "sources", "columns", "on_unreachable", "timeout", "retries"}
+    {"title", "credit", "licence", "sources", "columns", "on_unreachable", "timeout", "retries", "max_bytes"}
 )
 NOT_IDENTITY_OF_OPTIMIZER = frozenset({"lr_range"})
 

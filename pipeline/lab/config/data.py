@@ -100,6 +100,8 @@ class TableConfig(DataConfig):
         Seconds that one attempt at a URL may take.
     retries : int
         Further attempts at a URL after a fault that may pass.
+    max_bytes : int
+        The most bytes that a source may have, packed or unpacked.
     """
 
     rows_total: int = 1503
@@ -112,6 +114,7 @@ class TableConfig(DataConfig):
     on_unreachable: str = "twin"
     timeout: float = 10.0
     retries: int = 1
+    max_bytes: int = 10_000_000
 
     @property
     def examples(self) -> int:
@@ -137,6 +140,7 @@ class TableConfig(DataConfig):
         checks.one_of("data.on_unreachable", self.on_unreachable, WHEN_UNREACHABLE)
         checks.number("data.timeout", self.timeout, above=0.0, most=86_400.0)
         checks.whole("data.retries", self.retries, least=0, most=100)
+        checks.whole("data.max_bytes", self.max_bytes, least=1, most=10**10)
         names = [column.name for column in self.columns]
         if len(names) < 2 or len(set(names)) < len(names):
             raise UserError(f"data.columns={names} is not allowed: it must name two columns or more, each once")

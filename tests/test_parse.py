@@ -47,11 +47,12 @@ def test_a_good_file_becomes_named_float64_columns_with_units(write):
     "content",
     [
         SMALL_TABLE.replace(b"\r\n", b"\n"),
+        SMALL_TABLE.replace(b"\r\n", b"\r"),
         SMALL_TABLE.removesuffix(b"\r\n"),
         SMALL_TABLE + b"\r\n\n",
         SMALL_TABLE.replace(b"\t", b" \t"),
     ],
-    ids=["LF", "no newline at the end", "empty lines at the end", "blanks around numbers"],
+    ids=["LF", "CR", "no newline at the end", "empty lines at the end", "blanks around numbers"],
 )
 def test_harmless_differences_in_layout_are_accepted(write, content):
     assert parse(write(content), small_config()).equals(parse(write(SMALL_TABLE), small_config()))
@@ -69,9 +70,19 @@ def test_an_html_page_is_called_one(write, content):
     assert "HTML page" in refusal(write(content))
 
 
-def test_a_missing_file_and_a_folder_are_told_apart(tmp_path):
+def test_what_is_no_file_or_too_large_is_refused_unread(tmp_path, write):
     assert "No such file" in refusal(tmp_path / "none.dat")
-    assert "directory" in refusal(tmp_path)
+    assert "folder or a device" in refusal(tmp_path)
+    assert "folder or a device" in refusal(Path("/dev/zero"))
+    assert "is larger than data.max_bytes=50 allows" in refusal(write(SMALL_TABLE), max_bytes=50)
+
+
+@pytest.mark.parametrize("header", ["chord\tvelocity\tsound_pressure", "chord,velocity,sound", "# chord velocity"])
+@pytest.mark.parametrize("rows", [4, 5])
+def test_a_header_is_called_one_whatever_the_number_of_rows(write, header, rows):
+    message = refusal(write(header.encode() + b"\r\n" + SMALL_TABLE), rows_total=rows)
+    assert f"line 1: {header!r} looks like a header" in message
+    assert "remove that line" in message
 
 
 def test_a_truncated_file_is_refused_by_its_row_count(write):

@@ -1,1 +1,1 @@
-"""Read the raw table, refuse what is not one, and bring its columns to a common scale."""
+"""Parse the raw table, check it, and bring its columns to a common scale."""

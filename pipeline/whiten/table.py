@@ -1,4 +1,4 @@
-"""The whitened table on disk: a Parquet file that carries its provenance and the way back to units."""
+"""Write the whitened table as a Parquet file with its provenance and the means and deviations that undo it."""
 
 import hashlib
 import json
@@ -11,12 +11,14 @@ import pyarrow.parquet as pq
 
 from pipeline.lab.config.data import TableConfig
 from pipeline.lab.errors import UserError
-from pipeline.lab.files import written_whole
+from pipeline.lab.files import read_limited, written_whole
 from pipeline.whiten.parse import parse
 from pipeline.whiten.whiten import Whitening, whitening_of
 
 #: Of the file's layout and metadata.
 VERSION = b"1"
+#: Largest allowed provenance file, in bytes.
+MOST_PROVENANCE = 1_000_000
 
 
 def whiten_file(raw: Path, out: Path, config: TableConfig) -> Path:
@@ -78,7 +80,7 @@ def read_provenance(raw: Path) -> dict[str, Any]:
     """
     path = raw.with_suffix(".json")
     try:
-        provenance = json.loads(path.read_bytes())
+        provenance = json.loads(read_limited(path, MOST_PROVENANCE))
         recorded = provenance["sha1"], bool(provenance["offline_twin"])
         found = hashlib.sha1(raw.read_bytes(), usedforsecurity=False).hexdigest()
     except OSError as error:

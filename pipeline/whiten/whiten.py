@@ -100,17 +100,31 @@ def whitening_of(table: pd.DataFrame, method: str = "standardize") -> Whitening:
     Raises
     ------
     UserError
-        If a column is constant or overflows, if features are linearly dependent (``zca``), or if there is
-        no such method.
+        If a column is constant or overflows, in float32 where the method is ``none``; if features are linearly
+        dependent (``zca``); or if there is no such method.
     """
     checks.one_of("data.whiten", method, WHITENINGS)
     values = table.to_numpy(dtype=np.float64)
     if method == "none":
+        _check_float32(table, values)
         return Whitening(method, np.zeros(values.shape[1]), np.ones(values.shape[1]))
     mean, deviation = _mean_and_deviation(table, values, method)
     if method == "standardize":
         return Whitening(method, mean, deviation)
     return Whitening(method, mean, deviation, _decorrelation((values[:, :-1] - mean[:-1]) / deviation[:-1]))
+
+
+def _check_float32(table: pd.DataFrame, values: Floats) -> None:
+    """Refuse values that training, which is in float32, would see as infinite or as all equal."""
+    with np.errstate(over="ignore"):  # refused here, by name
+        single = values.astype(np.float32)
+    merged = (values.min(axis=0) < values.max(axis=0)) & (single.min(axis=0) == single.max(axis=0))
+    for j, name in enumerate(table.columns):
+        if merged[j] or not np.isfinite(single[:, j]).all():
+            raise UserError(
+                f"column {name} spans {values[:, j].min():.9g} to {values[:, j].max():.9g}, which float32 cannot"
+                " represent, and data.whiten=none trains on the values as they are: choose standardize"
+            )
 
 
 def _mean_and_deviation(table: pd.DataFrame, values: Floats, method: str) -> tuple[Floats, Floats]:
@@ -121,7 +135,7 @@ def _mean_and_deviation(table: pd.DataFrame, values: Floats, method: str) -> tup
     for j, name in enumerate(table.columns):
         if constant[j]:
             raise UserError(
-                f"column {name} is {values[0, j]!r} in every row, and data.whiten={method} divides by its deviation:"
+                f"column {name} is {values[0, j]} in every row, and data.whiten={method} divides by its deviation:"
                 " values that vary are expected"
             )
         if not 0 < deviation[j] < np.inf:

@@ -1,4 +1,4 @@
-"""``python -m pipeline.claims --out FILE.json --results DIR [--ledger FILE] [--data TABLE]``: decide every claim."""
+"""``python -m pipeline.claims --out FILE.json --results DIR [--ledger FILE]``: decide every claim."""
 
 import argparse
 import json
@@ -26,22 +26,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="where the verdicts go")
     parser.add_argument("--results", type=Path, required=True, metavar="DIR", help="the folder of the tables")
     parser.add_argument("--ledger", type=Path, default=Path("conf/claims.yaml"), metavar="FILE.yaml", help="the claims")
-    parser.add_argument("--data", type=Path, metavar="FILE.parquet", help="the whitened table")
     options = parser.parse_args(arguments)
     # Here, so that --help answers at once.
     from pipeline.claims.decide import decide_all
-    from pipeline.claims.evidence import read_evidence
+    from pipeline.claims.evidence import Evidence
     from pipeline.claims.ledger import read_ledger
     from pipeline.lab.files import written_whole
 
     ledger = read_ledger(options.ledger)
-    evidence = read_evidence(options.results, ledger.studies, ledger.measurements, options.data)
-    decided = decide_all(ledger, evidence)
+    decided = decide_all(ledger, Evidence(options.results))
     with written_whole(options.out) as temporary:
         text = json.dumps(decided, indent=1, ensure_ascii=False, allow_nan=False)
         temporary.write_text(f"{text}\n", encoding="utf-8")
     counts = ", ".join(f"{number} {verdict}" for verdict, number in decided["counts"].items())
-    print(f"{options.out}: {counts}")
+    others = len(decided["not_applicable"])
+    print(f"{options.out}: {counts}{f', {others} not applicable' if others else ''}")
 
 
 if __name__ == "__main__":

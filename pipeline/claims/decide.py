@@ -1,12 +1,13 @@
-"""From effects and rules to verdicts, and to the sentences that tell them."""
+"""Decide claims: from effects and rules to verdicts, with their numbers in words."""
 
 import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.claims.effect import Effect
-from pipeline.claims.evidence import Evidence, NoData
+from pipeline.claims.evidence import Evidence, NoData, NotApplicable
 from pipeline.claims.ledger import Claim, Ledger, Rule, Test
+from pipeline.claims.statistics import BASES
 from pipeline.lab import formats
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "inconclusive"
@@ -36,7 +37,7 @@ class Finding:
 
     @property
     def sentence(self) -> str:
-        """The numbers and the rule, in words."""
+        """The numbers and the rule as a sentence."""
         if self.effect is None:
             return f"{_capital(self.test.name)}: {self.reason}."
         number = f"{number_words(self.effect.value)} {interval_words(self.effect)}"
@@ -54,7 +55,7 @@ def interval_words(effect: Effect) -> str:
 
 
 def number_words(value: float) -> str:
-    """A number for people; near 1, where ratios are decided, with two more digits."""
+    """Write a number, near 1, where ratios are decided, with two more digits."""
     return formats.number(value, 5 if 0.95 < abs(value) < 1.05 and value != 1 else 3)
 
 
@@ -112,10 +113,17 @@ def decide(claim: Claim, evidence: Evidence) -> dict[str, Any]:
     -------
     dict
         ``id``, ``text``, ``source``, ``setting``, ``why``, ``verdict``, ``reason`` (why it is inconclusive),
-        ``sentence``, ``tables``, ``offline_twin``, ``tests`` (all of them), and ``effect``, ``interval``, ``n``,
-        ``threshold`` of the test that decided: the first that failed, else the first that is open, else the first.
+        ``sentence``, ``rests_on`` (of the tests' :data:`pipeline.claims.statistics.BASES` the first in that order),
+        ``tables``, ``data`` (the data sets that these are of), ``offline_twin``, ``tests`` (all of them), and
+        ``effect``, ``interval``, ``n``, ``threshold`` of the test that decided: the first that failed, else the first
+        that is open, else the first.
+
+    Raises
+    ------
+    NotApplicable
+        If the tables are of other data than the claim.
     """
-    evidence = evidence.recording()
+    evidence = evidence.about(claim.data)
     findings = [find(test, evidence) for test in claim.tests]
     verdict = next((v for v in (FAILS, OPEN) if any(f.verdict == v for f in findings)), HOLDS)
     deciding = next(finding for finding in findings if finding.verdict == verdict)
@@ -130,17 +138,32 @@ def decide(claim: Claim, evidence: Evidence) -> dict[str, Any]:
         "reason": (deciding.reason or "the interval is on both sides of the threshold") if verdict == OPEN else "",
         **{name: facts[name] for name in ("effect", "interval", "n", "of", "threshold")},
         "sentence": " ".join(finding.sentence for finding in findings),
+        "rests_on": min((test.rests_on for test in claim.tests), key=BASES.index),
         "tables": sorted(evidence.used),
-        "offline_twin": any(evidence.used.values()),
+        "data": sorted(set(filter(None, evidence.used.values()))),
+        "offline_twin": evidence.offline_twin,
         "tests": [_facts(finding) for finding in findings],
     }
 
 
 def decide_all(ledger: Ledger, evidence: Evidence) -> dict[str, Any]:
-    """Decide every claim: ``sources``, ``counts`` of the verdicts, ``claims`` in the order of the ledger."""
-    claims = [decide(claim, evidence) for claim in ledger.claims]
+    """Decide every claim.
+
+    Returns
+    -------
+    dict
+        ``version``, ``sources``, ``counts`` of the verdicts, ``claims`` in the order of the ledger, and
+        ``not_applicable``: ``id``, ``text`` and ``reason`` of claims about other data than the results are of.
+    """
+    claims, others = [], []
+    for claim in ledger.claims:
+        try:
+            claims.append(decide(claim, evidence))
+        except NotApplicable as reason:
+            others.append({"id": claim.id, "text": claim.text, "reason": str(reason)})
     counts = {verdict: sum(claim["verdict"] == verdict for claim in claims) for verdict in VERDICTS}
-    return {"version": 1, "sources": dict(ledger.sources), "counts": counts, "claims": claims}
+    sources = dict(ledger.sources)
+    return {"version": 1, "sources": sources, "counts": counts, "claims": claims, "not_applicable": others}
 
 
 def _facts(finding: Finding) -> dict[str, Any]:
@@ -155,6 +178,7 @@ def _facts(finding: Finding) -> dict[str, Any]:
         "n": 0 if effect is None else effect["n"],
         "of": "" if effect is None else effect["of"],
         "threshold": finding.test.rule.words,
+        "rests_on": finding.test.rests_on,
         "sentence": finding.sentence,
     }
 

@@ -1,112 +1,105 @@
-"""The tables that claims are held against, and which of them a claim has used."""
+"""The tables that claims are tested on, read when a claim first asks for them."""
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from pipeline.analysis.seconds import StepCosts
 from pipeline.analysis.sweep import Sweep
-from pipeline.lab.errors import UserError
-from pipeline.lab.tables import CURVES, RUNS, read_table
+from pipeline.lab.config.data import TWIN_NAME
+from pipeline.lab.dataset import load_dataset
+from pipeline.lab.results import CellResults, StudyResults
 from pipeline.measure.table import Measured, read_measured
+
+#: The data set that the offline twin stands in for.
+TWIN_OF = "airfoil"
 
 
 class NoData(Exception):
-    """A claim cannot be decided because a table, or something in it, is missing; the message says which."""
+    """A claim cannot be tested because a table, or something in it, is missing; the message says which."""
 
 
-@dataclass(frozen=True, eq=False)
-class StudyTables:
-    """A study's tables, read once.
-
-    Parameters
-    ----------
-    runs, curves : DataFrame
-        As of :data:`pipeline.lab.tables.RUNS` and :data:`pipeline.lab.tables.CURVES`.
-    """
-
-    runs: pd.DataFrame
-    curves: pd.DataFrame
-    _sweeps: list[Sweep] = field(default_factory=list, init=False, repr=False)
-
-    @property
-    def sweep(self) -> Sweep:
-        """The study read as a grid."""
-        if not self._sweeps:
-            self._sweeps.append(Sweep(self.runs, self.curves, StepCosts()))
-        return self._sweeps[0]
-
-    @property
-    def offline_twin(self) -> bool:
-        """Whether any run was trained on the generated stand-in."""
-        return bool(self.runs["data"].str.endswith("_twin").any())
-
-    def cell(self, label: str) -> pd.DataFrame:
-        """The runs of the cell of a label, by seed.
-
-        Raises
-        ------
-        NoData
-            If no run has the label, or several cells share it.
-        """
-        configs = {config: json.loads(config).get("label") for config in self.runs["config"].unique()}
-        own = self.runs[self.runs["config"].map(configs) == label]
-        cells = len(own["cell_id"].unique())
-        if cells != 1:
-            study = self.runs["study"].iloc[0] if len(self.runs) else "?"
-            raise NoData(f"no data: study {study} has {cells} cells called {label!r}, not one")
-        return own.set_index("seed").sort_index()
+class NotApplicable(Exception):
+    """A claim is about other data than those that a study or a measurement used; the message says which."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """All tables there are.
+    """The tables in a folder of results.
 
     Parameters
     ----------
-    studies : mapping
-        A study's name to its tables.
-    measurements : mapping
-        A measurement's name to it.
-    table : DataFrame, optional
-        The whitened table, the target in its last column.
-    table_is_twin : bool
-        Whether that is the generated stand-in.
-    folder : str
-        The folder of the results, for messages.
+    folder : Path
+        The folder.
+    studies, measurements, tables, sweeps : dict
+        What was read so far, by name; whitened tables and sweeps by the name of the study.
+    data : str
+        The data set that the present claim is about; empty for any.
     used : dict
-        Names of the files that were asked for, to whether they speak of the offline twin.
+        Files that the present claim has asked for, to the name of the data they are about; empty where they are
+        missing or about none.
     """
 
-    studies: Mapping[str, StudyTables] = field(default_factory=dict)
-    measurements: Mapping[str, Measured] = field(default_factory=dict)
-    table: pd.DataFrame | None = None
-    table_is_twin: bool = False
-    folder: str = "results"
-    used: dict[str, bool] = field(default_factory=dict)
+    folder: Path = Path("results")
+    studies: dict[str, StudyResults] = field(default_factory=dict)
+    measurements: dict[str, Measured] = field(default_factory=dict)
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    sweeps: dict[str, Sweep] = field(default_factory=dict)
+    data: str = ""
+    used: dict[str, str] = field(default_factory=dict)
 
-    def recording(self) -> "Evidence":
-        """The same tables, nothing used yet."""
-        return Evidence(self.studies, self.measurements, self.table, self.table_is_twin, self.folder)
+    def about(self, data: str) -> "Evidence":
+        """The same tables for a claim about some data, nothing used yet."""
+        return replace(self, data=data, used={})
 
-    def study(self, name: str) -> StudyTables:
-        """A study's tables.
+    @property
+    def offline_twin(self) -> bool:
+        """Whether anything that was used is of the generated stand-in."""
+        return TWIN_NAME in self.used.values()
+
+    def study(self, name: str) -> StudyResults:
+        """A study.
 
         Raises
         ------
         NoData
             If it was not run.
+        NotApplicable
+            If it was trained on other data than the claim is about.
+        UserError
+            If its tables cannot be read.
         """
-        path = f"{self.folder}/{name}/runs.parquet"
+        path = self._path(f"{name}/runs.parquet")
         if name not in self.studies:
-            self.used[path] = False
-            raise NoData(f"no data: make {path} with snakemake {name}")
+            if not (self.folder / name / "runs.parquet").exists():
+                self.used[path] = ""
+                raise NoData(f"no data: make {path} with snakemake {name}")
+            self.studies[name] = StudyResults.read(self.folder / name)
         found = self.studies[name]
-        self.used[path] = found.offline_twin
+        self._note(path, f"study {name}", [TWIN_NAME] if found.offline_twin else [facts.name for facts in found.data])
         return found
+
+    def sweep(self, name: str) -> Sweep:
+        """A study read as a grid; see :meth:`study`."""
+        found = self.study(name)
+        if name not in self.sweeps:
+            self.sweeps[name] = Sweep(found.runs, found.curves, StepCosts())
+        return self.sweeps[name]
+
+    def cell(self, study: str, label: str) -> CellResults:
+        """The cell of a label.
+
+        Raises
+        ------
+        NoData
+            If the study was not run, or no cell or several cells have the label.
+        """
+        cells = [cell for cell in self.study(study).cells.values() if cell.label == label]
+        if len(cells) != 1:
+            raise NoData(f"no data: study {study} has {len(cells)} cells called {label!r}, not one")
+        return cells[0]
 
     def measurement(self, name: str) -> pd.DataFrame:
         """A measurement's table.
@@ -115,67 +108,53 @@ class Evidence:
         ------
         NoData
             If it was not made.
+        NotApplicable
+            If it was made on other data than the claim is about.
+        UserError
+            If it cannot be read.
         """
-        path = f"{self.folder}/measure/{name}.parquet"
+        path = self._path(f"measure/{name}.parquet")
         if name not in self.measurements:
-            self.used[path] = False
-            raise NoData(f"no data: make {path} with snakemake measure")
+            if not (self.folder / "measure" / f"{name}.parquet").exists():
+                self.used[path] = ""
+                raise NoData(f"no data: make {path} with snakemake measure")
+            self.measurements[name] = read_measured(self.folder / "measure" / f"{name}.parquet")
         found = self.measurements[name]
-        self.used[path] = found.offline_twin
+        data = TWIN_NAME if found.offline_twin else str((found.facts.get("data") or {}).get("name") or "")
+        self._note(path, f"measurement {name}", [data])
         return found.table
 
-    def data(self) -> pd.DataFrame:
-        """The whitened table.
+    def table(self, study: str) -> pd.DataFrame:
+        """All rows of the whitened table that a study was trained on, the target in the last column.
 
         Raises
         ------
         NoData
-            If it was not given.
+            If the study was not run, was trained on several tables or on none, or the table is not there.
+        UserError
+            If the table cannot be read.
         """
-        if self.table is None:
-            raise NoData("no data: name the whitened table with --data")
-        self.used[f"{self.folder}/data"] = self.table_is_twin
-        return self.table
+        found = self.study(study)
+        if study not in self.tables:
+            paths = {facts.table for facts in found.data}
+            path = paths.pop()
+            if paths or path is None:
+                raise NoData(f"no data: study {study} was not trained on one table")
+            if not path.exists():
+                raise NoData(f"no data: make {self._path(f'data/{path.name}')} with snakemake {study}")
+            dataset = load_dataset(path, rows=1)
+            if dataset.name != found.data[0].name:
+                raise NoData(f"no data: {path} was made of {dataset.name} since study {study} was run; run it again")
+            self.tables[study] = pq.read_table(path).to_pandas()
+        self.used[self._path("data")] = found.data[0].name
+        return self.tables[study]
 
+    def _path(self, name: str) -> str:
+        return f"{self.folder.name}/{name}"
 
-def read_evidence(folder: Path, studies: list[str], measurements: list[str], data: Path | None) -> Evidence:
-    """Read the tables that exist.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder of the results.
-    studies, measurements : list of str
-        Names; those without a table are left out.
-    data : Path, optional
-        The whitened table.
-
-    Returns
-    -------
-    Evidence
-
-    Raises
-    ------
-    UserError
-        If a table exists and cannot be read.
-    """
-    found = {}
-    for name in studies:
-        path = folder / name
-        if (path / "runs.parquet").exists():
-            tables = read_table(path / "runs.parquet", RUNS), read_table(path / "curves.parquet", CURVES)
-            found[name] = StudyTables(*tables)
-    paths = {name: folder / "measure" / f"{name}.parquet" for name in measurements}
-    measured = {name: read_measured(path) for name, path in paths.items() if path.exists()}
-    table, twin = (None, False) if data is None else _read_whitened(data)
-    return Evidence(found, measured, table, twin, folder.name)
-
-
-def _read_whitened(path: Path) -> tuple[pd.DataFrame, bool]:
-    from pipeline.lab.dataset import load_dataset
-
-    twin = load_dataset(path, rows=1).offline_twin
-    try:
-        return pd.read_parquet(path), twin
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}") from None
+    def _note(self, path: str, what: str, names: list[str]) -> None:
+        """Note that a file was used, and refuse data that the claim is not about."""
+        self.used[path] = names[0]
+        stand_for = {TWIN_OF if name == TWIN_NAME else name for name in names if name}
+        if self.data and stand_for - {self.data}:
+            raise NotApplicable(f"it is about {self.data}, and {what} used {', '.join(sorted(stand_for))}")

@@ -1,8 +1,8 @@
-"""``conf/claims.yaml``, read and checked: every key that is wrong is told before anything is computed."""
+"""Read and check ``conf/claims.yaml``."""
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,58 +11,14 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
-from pipeline.claims import curves, measured, runs, sweeps
 from pipeline.claims.effect import Effect
 from pipeline.claims.evidence import Evidence
+from pipeline.claims.statistics import statistics
 from pipeline.lab.config import checks
 from pipeline.lab.errors import UserError
 from pipeline.measure.schemas import SCHEMAS
 
-Statistic = Callable[..., Effect]
-
-#: What a claim may name as its statistic.
-STATISTICS: dict[str, Statistic] = {
-    function.__name__: function
-    for function in (
-        runs.run_ratio,
-        runs.run_difference,
-        runs.run_gap,
-        runs.final_over_initial,
-        runs.updates_per_epoch,
-        runs.surplus_updates,
-        runs.initial_over_zero_model,
-        runs.moment_error,
-        curves.loss_ratio,
-        curves.progress_ratio,
-        curves.loss_gap,
-        curves.target_ratio,
-        curves.share_of_readings,
-        measured.measured_value,
-        measured.measured_ratio,
-        measured.log_slope,
-        measured.gain_ratio,
-        measured.epoch_metric_value,
-        measured.epoch_metric_ratio,
-        measured.epoch_metric_rounds,
-        measured.epoch_metric_distortion,
-        measured.critical_over_noise_scale,
-        sweeps.lr_slope,
-        sweeps.tuned_ratio,
-        sweeps.defaults_ratio,
-        sweeps.speedup_ratio,
-        sweeps.examples_ratio,
-    )
-}
 RULES = ("above", "below", "within")
-#: Statistics that read a measurement without naming it.
-_OWN_MEASUREMENT = {
-    "gain_ratio": "gradient_noise",
-    "epoch_metric_value": "epoch_metric",
-    "epoch_metric_ratio": "epoch_metric",
-    "epoch_metric_rounds": "epoch_metric",
-    "epoch_metric_distortion": "epoch_metric",
-    "critical_over_noise_scale": "noise_scale",
-}
 
 
 @dataclass(frozen=True)
@@ -95,7 +51,7 @@ class Test:
     name : str
         What the number is.
     statistic : str
-        One of :data:`STATISTICS`.
+        A key of :func:`pipeline.claims.statistics.statistics`.
     arguments : mapping
         The statistic's.
     rule : Rule
@@ -116,8 +72,15 @@ class Test:
         ------
         NoData
             If a table is missing.
+        NotApplicable
+            If the tables are of other data than the claim.
         """
-        return STATISTICS[self.statistic](evidence, **self.arguments)
+        return statistics()[self.statistic].function(evidence, **self.arguments)
+
+    @property
+    def rests_on(self) -> str:
+        """What the number rests on, one of :data:`pipeline.claims.statistics.BASES`."""
+        return statistics()[self.statistic].basis(self.arguments)
 
 
 @dataclass(frozen=True)
@@ -130,6 +93,8 @@ class Claim:
         Id, key of the source, the claim, which cells or measurements it is about, and why the thresholds are these.
     tests : tuple of Test
         The claim holds if all pass, and does not if one fails.
+    data : str
+        The data set that it is about; empty where it is about any.
     """
 
     id: str
@@ -138,6 +103,7 @@ class Claim:
     setting: str
     why: str
     tests: tuple[Test, ...]
+    data: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,20 +120,6 @@ class Ledger:
 
     sources: Mapping[str, str]
     claims: tuple[Claim, ...]
-
-    @property
-    def studies(self) -> list[str]:
-        """The studies that the claims are about."""
-        tests = [test for claim in self.claims for test in claim.tests]
-        return sorted({str(test.arguments["study"]) for test in tests if "study" in test.arguments})
-
-    @property
-    def measurements(self) -> list[str]:
-        """The measurements that the claims are about."""
-        tests = [test for claim in self.claims for test in claim.tests]
-        named = {str(test.arguments["measurement"]) for test in tests if "measurement" in test.arguments}
-        own = {_OWN_MEASUREMENT[test.statistic] for test in tests if test.statistic in _OWN_MEASUREMENT}
-        return sorted(named | own)
 
 
 def read_ledger(path: Path) -> Ledger:
@@ -210,23 +162,24 @@ def parse_ledger(content: Any, name: str = "claims.yaml") -> Ledger:
 
 
 def _claim(key: str, entry: Any, sources: Mapping[str, str]) -> Claim:
-    fields = _fields(key, entry, id=str, source=str, text=str, setting=str, why=str, tests=list)
+    entry = {"data": "", **entry} if isinstance(entry, dict) else entry
+    fields = _fields(key, entry, id=str, source=str, data=str, text=str, setting=str, why=str, tests=list)
     where = f"claim {fields['id']}"
     checks.word(f"{key}.id", fields["id"])
     checks.one_of(f"{where}: source", fields["source"], sources)
     if not fields["tests"]:
         raise UserError(f"{where}: tests=[] is not allowed: a claim takes at least one test")
     tests = tuple(_test(f"{where}: tests[{i}]", test) for i, test in enumerate(fields["tests"]))
-    words = {name: " ".join(fields[name].split()) for name in ("id", "source", "text", "setting", "why")}
+    words = {name: " ".join(fields[name].split()) for name in ("id", "source", "data", "text", "setting", "why")}
     return Claim(**words, tests=tests)
 
 
 def _test(key: str, entry: Any) -> Test:
     fields = _fields(key, entry, name=str, statistic=str, arguments=dict, rule=dict)
-    checks.one_of(f"{key}.statistic", fields["statistic"], STATISTICS)
+    checks.one_of(f"{key}.statistic", fields["statistic"], statistics())
     arguments = {str(name): value for name, value in fields["arguments"].items()}
     try:
-        inspect.signature(STATISTICS[fields["statistic"]]).bind(Evidence(), **arguments)
+        inspect.signature(statistics()[fields["statistic"]].function).bind(Evidence(), **arguments)
     except TypeError as error:
         raise UserError(f"{key}.arguments of {fields['statistic']}: {error}") from None
     if "measurement" in arguments:

@@ -11,7 +11,7 @@ from pipeline.lab.errors import UserError, exit_on_user_error
 
 #: What stands around the lines that are written.
 BEGIN, END = "<!-- verdicts: written by `make picture` -->", "<!-- end of verdicts -->"
-#: The headline findings, and which of their tests' numbers are told.
+#: The headline findings, and the tests whose numbers are shown.
 HEADLINES: dict[str, tuple[int, ...]] = {"H1": (0, 1), "H2": (0,), "H3": (1, 2), "H4": (0,), "H5": (0, 1)}
 _SIGNS = {"holds": "✓", "does not hold": "✗", "inconclusive": "?"}
 
@@ -33,14 +33,15 @@ def summary(claims: Mapping[str, Any]) -> list[str]:
         f"Of {len(claims['claims'])} claims {counts['holds']} hold, {counts['does not hold']} do not, and "
         f"{counts['inconclusive']} are inconclusive. What the lab itself found:",
         "",
-        "| | finding | verdict | numbers |",
-        "| --- | --- | --- | --- |",
+        "| | finding | verdict | rests on | numbers |",
+        "| --- | --- | --- | --- | --- |",
     ]
     by_id = {claim["id"]: claim for claim in claims["claims"]}
     for name, chosen in HEADLINES.items():
         claim = by_id[name]
         numbers = "; ".join(f"{claim['tests'][i]['name']}: {_number(claim['tests'][i]['effect'])}" for i in chosen)
-        lines.append(f"| {name} | {claim['text']} | {_SIGNS[claim['verdict']]} {claim['verdict']} | {numbers} |")
+        verdict = f"{_SIGNS[claim['verdict']]} {claim['verdict']}"
+        lines.append(f"| {name} | {claim['text']} | {verdict} | {claim['rests_on']} | {numbers} |")
     return lines
 
 

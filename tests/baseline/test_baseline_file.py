@@ -8,7 +8,7 @@ import pytest
 from tables_for_tests import cell, study
 
 from pipeline.claims.decide import decide_all
-from pipeline.claims.evidence import Evidence, StudyTables
+from pipeline.claims.evidence import Evidence
 from pipeline.claims.ledger import read_ledger
 from pipeline.contrib.baseline.__main__ import main
 from pipeline.contrib.baseline.parts import Baseline, Loss, Number, Verdict
@@ -16,7 +16,7 @@ from pipeline.contrib.baseline.summary import benchmarks_of, digest, losses_of, 
 from pipeline.contrib.baseline.text import VERSION, from_text, to_text
 from pipeline.lab.errors import UserError
 from pipeline.lab.paths import CONF
-from pipeline.lab.tables import RUNS, write_table
+from pipeline.lab.tables import CURVES, RUNS, write_table
 from pipeline.measure.table import Measured, write_measured
 
 CLAIMS = CONF / "claims.yaml"
@@ -132,7 +132,8 @@ def results(tmp_path):
     )
     folder = tmp_path / "results"
     write_table(tables.runs, RUNS, folder / "textbook" / "runs.parquet")
-    claims = decide_all(read_ledger(CLAIMS), Evidence({"textbook": StudyTables(tables.runs, tables.curves)}))
+    write_table(tables.curves, CURVES, folder / "textbook" / "curves.parquet")
+    claims = decide_all(read_ledger(CLAIMS), Evidence(folder))
     (folder / "claims.json").write_text(json.dumps(claims))
     return folder
 

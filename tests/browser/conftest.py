@@ -52,7 +52,7 @@ def write_report(studies, code, folder):
     """Write the report of some studies in a language."""
     lang = language(code)
     ledger = read_ledger(ROOT / "conf" / "claims.yaml")
-    decided = decide_all(ledger, Evidence({}))
+    decided = decide_all(ledger, Evidence(Path("nowhere")))
     decided["claims"][0] |= {"setting": EVIL, "why": EVIL}
     uri = "data:image/svg+xml," + _DRAWING.replace("<", "%3C").replace(">", "%3E")
     figures = [

@@ -5,16 +5,25 @@ import json
 import numpy as np
 import pandas as pd
 
-from pipeline.claims.evidence import Evidence, StudyTables
+from pipeline.claims.evidence import Evidence
+from pipeline.lab.results import StudyResults
 from pipeline.measure.table import Measured
 
 SEEDS = range(10)
+DATA = {"name": "airfoil", "rows": 1500, "whiten": "standardize"}
 
 
 def run_rows(label, optimizer="sgd", batch_size=10, lr=0.1, seeds=SEEDS, study="s", **columns):
-    config = json.dumps({"label": label, "optimizer": optimizer, "b": batch_size, "lr": lr})
+    config = {"label": label, "optimizer": {"name": optimizer}, "batch_size": batch_size, "lr": lr, "data": DATA}
     base = {"study": study, "cell_id": f"{label}-{optimizer}-{batch_size}-{lr:g}", "data": "airfoil", "status": "ok"}
-    base |= {"optimizer": optimizer, "batch_size": batch_size, "lr": lr, "epochs": 1, "steps": 20, "config": config}
+    base |= {
+        "optimizer": optimizer,
+        "batch_size": batch_size,
+        "lr": lr,
+        "epochs": 1,
+        "steps": 20,
+        "config": json.dumps(config),
+    }
     base |= {"initial_loss": 1.0, "final_loss": 1.0, "seconds_per_epoch": 1.0}
     return [base | columns | {"seed": seed} for seed in seeds]
 
@@ -31,7 +40,13 @@ def curve_rows(label, readings, optimizer="sgd", batch_size=10, lr=0.1, seeds=SE
 
 def study(name, runs, curves=()):
     columns = ["cell_id", "seed", "step", "examples", "epoch", "seconds", "loss"]
-    return Evidence({name: StudyTables(pd.DataFrame(runs), pd.DataFrame(list(curves), columns=columns))})
+    results = StudyResults(pd.DataFrame(runs), pd.DataFrame(list(curves), columns=columns))
+    return Evidence(studies={name: results})
+
+
+def with_table(name, table, runs):
+    """A study and the whitened table that it was trained on."""
+    return Evidence(studies=study(name, runs).studies, tables={name: table})
 
 
 def measurement(name, rows, twin=False):
@@ -181,12 +196,12 @@ def moment_error(a, v):
     values = np.random.default_rng(0).normal(size=(1503, 3))
     first = values[: a["rows"]]
     values = (values - first.mean(axis=0)) / first.std(axis=0) + v
-    return Evidence(table=pd.DataFrame(values))
+    return with_table(a["study"], pd.DataFrame(values), run_rows("gd"))
 
 
 def zero_model(a, v):
-    found = study(a["study"], run_rows(a["cell"], initial_loss=v))
-    return Evidence(found.studies, table=pd.DataFrame({"x": 0.0, "y": np.full(1503, 2**0.5)}))
+    table = pd.DataFrame({"x": 0.0, "y": np.full(1503, 2**0.5)})
+    return with_table(a["study"], table, run_rows(a["cell"], initial_loss=v))
 
 
 def progress(a, v):

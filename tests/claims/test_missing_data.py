@@ -1,16 +1,15 @@
 """What a statistic lacks is named in full: the study or measurement, and what it was looked for by."""
 
 import math
+from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 
-from pipeline.claims import curves, measured, runs, sweeps
 from pipeline.claims.decide import interval_words, number_words
 from pipeline.claims.effect import Effect, median_of_quartiles, quotient
-from pipeline.claims.evidence import Evidence, NoData, read_evidence
+from pipeline.claims.evidence import Evidence, NoData
 from pipeline.claims.ledger import read_ledger
+from pipeline.claims.statistics import curves, measured, runs, sweeps
 from pipeline.lab.errors import UserError
 
 from .synthetic import curve_rows, measurement, run_rows, study
@@ -41,7 +40,7 @@ def test_runs_that_are_missing():
     lacks("study s has no such run that was not cut short", runs.updates_per_epoch, diverged, "s", "a")
     lacks("study s has no such run that was not cut short", runs.updates_per_epoch, study("s", A), "s", batch_size=7)
     lacks("study s has 0 cells called 'c', not one", runs.final_over_initial, study("s", A), "s", "c")
-    lacks("make elsewhere/t/runs.parquet with snakemake t", runs.surplus_updates, Evidence(folder="elsewhere"), "t")
+    lacks("make elsewhere/t/runs.parquet with snakemake t", runs.surplus_updates, Evidence(Path("elsewhere")), "t")
 
 
 def test_readings_that_are_missing():
@@ -178,19 +177,3 @@ def test_a_ledger_that_cannot_be_read_or_is_no_yaml_is_told_by_its_name(tmp_path
     (tmp_path / "bad.yaml").write_text("claims: [")
     with pytest.raises(UserError, match=r"bad\.yaml is not YAML: "):
         read_ledger(tmp_path / "bad.yaml")
-
-
-def test_a_whitened_table_is_evidence_and_says_whether_it_is_the_twin(tmp_path, dataset, monkeypatch):
-    from pipeline.lab import dataset as module
-
-    table = pd.DataFrame({"x": [1.0, -1.0], "y": [0.0, 1.0]})
-    table.to_parquet(tmp_path / "table.parquet")
-    for twin in (True, False):
-        monkeypatch.setattr(module, "load_dataset", lambda path, rows, twin=twin: type("D", (), {"offline_twin": twin}))
-        evidence = read_evidence(tmp_path, ["none"], ["none"], tmp_path / "table.parquet")
-        assert evidence.studies == {} and evidence.measurements == {} and evidence.folder == tmp_path.name
-        assert np.array_equal(evidence.data(), table)
-        assert evidence.used == {f"{tmp_path.name}/data": twin}
-    (tmp_path / "table.parquet").write_text("no table")
-    with pytest.raises(UserError, match=r"table\.parquet cannot be read as a table: "):
-        read_evidence(tmp_path, [], [], tmp_path / "table.parquet")

@@ -2,6 +2,7 @@
 
 import copy
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,6 @@ from scipy.stats import linregress
 from tables_for_tests import cell as study_cell
 from tables_for_tests import study as tables_of
 
-from pipeline.claims import curves, measured, runs, sweeps
 from pipeline.claims.decide import FAILS, HOLDS, OPEN, decide, decide_all, find, judge
 from pipeline.claims.effect import (
     Effect,
@@ -24,12 +24,13 @@ from pipeline.claims.effect import (
     quotient,
     ratio_of_medians,
 )
-from pipeline.claims.evidence import Evidence, NoData, read_evidence
+from pipeline.claims.evidence import Evidence, NoData
 from pipeline.claims.ledger import Claim, Ledger, Rule, Test, parse_ledger, read_ledger
+from pipeline.claims.statistics import curves, measured, runs, sweeps
 from pipeline.lab.errors import UserError
 from pipeline.lab.tables import CURVES, RUNS, read_table, write_table
 
-from .synthetic import curve_rows, measurement, run_rows, study
+from .synthetic import curve_rows, measurement, run_rows, study, with_table
 
 #: Student's t at 0.975, of 1, 2 and 4 degrees of freedom: from any table.
 T = {1: 12.7062047364, 2: 4.3026527299, 4: 2.7764451052}
@@ -191,13 +192,13 @@ def test_updates_are_counted_per_epoch_and_against_what_there_should_be():
 
 def test_the_zero_model_is_that_of_the_first_1500_rows_of_the_target():
     table = pd.DataFrame({"x": 5.0, "z": 7.0, "y": [2.0] * 1500 + [99.0] * 3})
-    evidence = Evidence(study("s", run_rows("a", initial_loss=4.0)).studies, table=table)
+    evidence = with_table("s", table, run_rows("a", initial_loss=4.0))
     effect_is(runs.initial_over_zero_model(evidence, "s", "a"), 2.0, 2.0, 2.0, 10, "seeds")
 
 
 def test_the_worst_column_decides_how_well_a_table_is_whitened():
     table = pd.DataFrame({"good": [-1.0, 1.0], "shifted": [-0.5, 1.5]})
-    effect_is(runs.moment_error(Evidence(table=table), 2), 0.5, 0.5, 0.5, 2, "rows")
+    effect_is(runs.moment_error(with_table("s", table, run_rows("a")), "s", 2), 0.5, 0.5, 0.5, 2, "rows")
 
 
 def test_losses_that_differ_are_compared_relatively_and_progress_as_a_share():
@@ -207,17 +208,16 @@ def test_losses_that_differ_are_compared_relatively_and_progress_as_a_share():
     evidence = study("s", rows, readings)
     effect_is(curves.loss_gap(evidence, "s", "a", "b", 1), 0.25, 0.25, 0.25, 10, "seeds")
     effect_is(curves.progress_ratio(evidence, "s", "a", 3, 1), 0.5, 0.5, 0.5, 10, "seeds")
-    tables = evidence.studies["s"]
-    assert set(curves.loss_at(tables, "a", 1)) == {5.0}
-    assert set(curves.loss_at(tables, "a", 3.5)) == {3.0}
+    assert set(curves.loss_at(evidence, "s", "a", 1)) == {5.0}
+    assert set(curves.loss_at(evidence, "s", "a", 3.5)) == {3.0}
     with pytest.raises(NoData, match="'a' is trained for 3 epochs, not 3.6"):
-        curves.loss_at(tables, "a", 3.6)
-    assert set(curves.costs(tables, "a", "epoch", 5.0)) == {1.0}  # the target itself is reached
+        curves.loss_at(evidence, "s", "a", 3.6)
+    assert set(curves.costs(evidence, "s", "a", "epoch", 5.0)) == {1.0}  # the target itself is reached
 
 
 def test_a_loss_that_is_not_finite_is_infinite_from_then_on():
     evidence = study("s", run_rows("a"), curve_rows("a", [{"loss": 1.0}, {"loss": np.nan}]))
-    assert set(curves.loss_at(evidence.studies["s"], "a", 1)) == {np.inf}
+    assert set(curves.loss_at(evidence, "s", "a", 1)) == {np.inf}
 
 
 # -- sweeps
@@ -261,7 +261,7 @@ def test_the_slope_of_the_best_rate_is_over_the_sizes_that_are_asked_for():
 # -- verdicts
 
 
-CLAIM = Claim("X1", "book", "text", "setting", "why", ())
+NOWHERE = Path("nowhere")
 
 
 def decided(*tests, evidence):
@@ -286,12 +286,12 @@ def test_a_decision_has_all_its_facts():
     assert found == {
         **{"id": "X1", "text": "text", "source": "book", "setting": "setting", "why": "why"},
         **{"verdict": HOLDS, "reason": "", **facts, "threshold": "below 3", "sentence": f"{first} {second}"},
-        **{"tables": ["results/s/runs.parquet"], "offline_twin": False},
+        **{"rests_on": "seeds", "tables": ["results/s/runs.parquet"], "data": ["airfoil"], "offline_twin": False},
         "tests": [
             {"name": "the ratio", "statistic": "run_ratio", "verdict": HOLDS, **facts, "threshold": "below 3"}
-            | {"sentence": first},
+            | {"rests_on": "seeds", "sentence": first},
             {"name": "again", "statistic": "run_ratio", "verdict": HOLDS, **facts, "threshold": "above 1"}
-            | {"sentence": second},
+            | {"rests_on": "seeds", "sentence": second},
         ],
     }
 
@@ -305,9 +305,9 @@ def test_infinity_and_what_is_not_defined_are_words_in_json():
     both = decided(test, evidence=two_cells(math.inf, math.inf))
     assert (both["verdict"], both["effect"], both["interval"]) == (OPEN, None, [None, None])
     assert both["reason"] == "too few runs arrive for an interval"
-    missing = decided(test, evidence=Evidence())
+    missing = decided(test, evidence=Evidence(NOWHERE))
     assert (missing["effect"], missing["interval"], missing["n"], missing["of"]) == (None, None, 0, "")
-    assert missing["reason"] == "no data: make results/s/runs.parquet with snakemake s"
+    assert missing["reason"] == "no data: make nowhere/s/runs.parquet with snakemake s"
 
 
 def test_an_interval_on_both_sides_is_told():
@@ -331,42 +331,36 @@ def test_the_file_of_all_decisions_has_a_version_and_counts():
     found = decide_all(ledger, two_cells(4.0, 2.0))
     assert (found["version"], found["sources"]) == (1, {"book": "The book"})
     assert found["counts"] == {HOLDS: 1, FAILS: 0, OPEN: 0}
-    assert list(found) == ["version", "sources", "counts", "claims"]
+    assert list(found) == ["version", "sources", "counts", "claims", "not_applicable"]
 
 
 # -- evidence and ledger
 
 
-def test_evidence_is_what_lies_in_the_folder(tmp_path):
+def test_evidence_is_read_from_the_folder_when_it_is_asked_for(tmp_path):
     tables = tables_of(study_cell("one"))
     for table, schema, name in ((tables.runs, RUNS, "runs"), (tables.curves, CURVES, "curves")):
         write_table(table, schema, tmp_path / "textbook" / f"{name}.parquet")
-    evidence = read_evidence(tmp_path, ["textbook", "sweep"], ["loading"], None)
-    assert list(evidence.studies) == ["textbook"] and not evidence.measurements
+    evidence = Evidence(tmp_path)
     found = evidence.study("textbook")
     pd.testing.assert_frame_equal(found.runs, read_table(tmp_path / "textbook" / "runs.parquet", RUNS))
-    pd.testing.assert_frame_equal(found.curves, read_table(tmp_path / "textbook" / "curves.parquet", CURVES))
-    assert (evidence.table, evidence.table_is_twin, evidence.folder) == (None, False, tmp_path.name)
-    with pytest.raises(UserError, match="none.parquet does not exist"):
-        read_evidence(tmp_path, [], [], tmp_path / "none.parquet")
+    assert evidence.study("textbook") is found and evidence.sweep("textbook") is evidence.sweep("textbook")
+    (tmp_path / "sweep").mkdir()
+    (tmp_path / "sweep" / "runs.parquet").write_text("no table")
+    with pytest.raises(UserError, match="runs.parquet cannot be read as a table"):
+        evidence.study("sweep")
 
 
 def test_what_is_asked_for_is_remembered_whether_it_is_there_or_not():
-    evidence = Evidence(table=pd.DataFrame({"y": [1.0]}), table_is_twin=True, folder="elsewhere").recording()
-    for ask in (lambda: evidence.study("s"), lambda: evidence.measurement("m")):
+    evidence = Evidence(Path("elsewhere"))
+    for ask in (lambda: evidence.study("s"), lambda: evidence.measurement("m"), lambda: evidence.table("s")):
         with pytest.raises(NoData, match="^no data: make elsewhere/"):
             ask()
-    evidence.data()
-    assert evidence.used == {
-        "elsewhere/s/runs.parquet": False,
-        "elsewhere/measure/m.parquet": False,
-        "elsewhere/data": True,
-    }
-    assert all(type(twin) is bool for twin in evidence.used.values())
-    with pytest.raises(NoData, match="^no data: name the whitened table with --data$"):
-        Evidence().data()
-    with pytest.raises(NoData, match=r"^no data: study \? has 0 cells called 'a', not one$"):
-        study("s", run_rows("a")[:0] or pd.DataFrame({"config": [], "study": [], "cell_id": []})).studies["s"].cell("a")
+    assert evidence.used == {"elsewhere/s/runs.parquet": "", "elsewhere/measure/m.parquet": ""}
+    twin = with_table("s", pd.DataFrame({"y": [1.0]}), run_rows("a", data="airfoil_twin")).about("airfoil")
+    twin.table("s")
+    assert twin.used == {"results/s/runs.parquet": "airfoil_twin", "results/data": "airfoil_twin"}
+    assert twin.offline_twin and not twin.about("airfoil").offline_twin
 
 
 def test_the_ledger_is_read_the_same_each_time_and_what_is_wrong_in_it_is_told_in_full(tmp_path):
@@ -386,7 +380,7 @@ def test_the_ledger_is_read_the_same_each_time_and_what_is_wrong_in_it_is_told_i
     told = refused(lambda claim: claim["tests"].insert(0, "none"))
     assert told == f"{first}: tests[0]='none' is not allowed: it must be a mapping"
     told = refused(lambda claim: claim.update(extra=1))
-    assert told.endswith("claims[0].extra is not allowed: the keys are id, source, text, setting, why, tests")
+    assert told.endswith("claims[0].extra is not allowed: the keys are id, source, data, text, setting, why, tests")
     told = refused(lambda claim: claim.update(id="no word"))
     assert told.startswith("c.yaml: claims[0].id='no word' is not allowed")
     told = refused(lambda claim: claim["tests"][0].update(rule={"above": [1, 2]}))

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from conftest import ROOT
 
-from pipeline.claims import curves, measured, runs, sweeps
 from pipeline.claims.__main__ import main
 from pipeline.claims.effect import bootstrapped, geometric_mean, median_of_quartiles, ratio_of_medians
-from pipeline.claims.evidence import Evidence, NoData
+from pipeline.claims.evidence import NoData
+from pipeline.claims.statistics import curves, measured, runs, sweeps
 
-from .synthetic import curve_rows, measurement, run_rows, study
+from .synthetic import curve_rows, measurement, run_rows, study, with_table
 
 
 def noisy(label, lr, values, **columns):
@@ -49,12 +49,12 @@ def test_a_diverged_run_counts_as_infinite():
 
 def test_the_cost_to_a_target_is_that_of_the_first_reading_below_it():
     readings = [{"loss": 0.4}, {"loss": 0.2}, {"loss": 0.3}, {"loss": 0.1}]
-    tables = study("s", run_rows("a"), curve_rows("a", readings)).studies["s"]
-    assert set(curves.costs(tables, "a", "examples", 0.25)) == {1.0}
-    assert set(curves.costs(tables, "a", "examples", 0.05)) == {np.inf}
-    assert set(curves.loss_at(tables, "a", 2.7)) == {0.3}
+    evidence = study("s", run_rows("a"), curve_rows("a", readings))
+    assert set(curves.costs(evidence, "s", "a", "examples", 0.25)) == {1.0}
+    assert set(curves.costs(evidence, "s", "a", "examples", 0.05)) == {np.inf}
+    assert set(curves.loss_at(evidence, "s", "a", 2.7)) == {0.3}
     with pytest.raises(NoData, match="trained for 3 epochs, not 9"):
-        curves.loss_at(tables, "a", 9)
+        curves.loss_at(evidence, "s", "a", 9)
 
 
 def test_the_slope_of_a_noisy_power_law_is_covered():
@@ -119,14 +119,15 @@ def test_what_is_missing_is_named():
     stacked = study("s", run_rows("a", lr=1, seconds_per_epoch=None) + run_rows("b", lr=2))
     with pytest.raises(NoData, match="seconds_per_epoch was not measured"):
         runs.run_ratio(stacked, "s", "a", "b", "seconds_per_epoch")
-    with pytest.raises(NoData, match="--data"):
-        runs.moment_error(Evidence(), 1500)
+    with pytest.raises(NoData, match="study s was not trained on one table"):
+        runs.moment_error(study("s", run_rows("a")), "s", 1500)
 
 
 def test_the_moments_of_the_whitened_table():
     table = pd.DataFrame({"x": [-1.0, 1.0, 3.0], "y": [1.0, -1.0, 0.0]})
-    assert runs.moment_error(Evidence(table=table), 2).value == 0
-    assert runs.moment_error(Evidence(table=table), 3).value == pytest.approx(8 / 3 - 1)
+    evidence = with_table("s", table, run_rows("a"))
+    assert runs.moment_error(evidence, "s", 2).value == 0
+    assert runs.moment_error(evidence, "s", 3).value == pytest.approx(8 / 3 - 1)
 
 
 def test_the_command_writes_verdicts_without_any_table(tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -9,6 +10,7 @@ from conftest import ROOT
 from pipeline.claims.decide import VERDICTS, decide_all
 from pipeline.claims.evidence import Evidence
 from pipeline.claims.ledger import read_ledger
+from pipeline.claims.statistics import BASES
 from pipeline.claims.summary import BEGIN, END, HEADLINES, main, replaced, summary
 from pipeline.figures.picture import picture
 from pipeline.figures.registry import Tables
@@ -20,7 +22,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 @pytest.fixture(scope="module")
 def decided():
     """Every verdict once or more, and numbers of every kind."""
-    claims = decide_all(LEDGER, Evidence())
+    claims = decide_all(LEDGER, Evidence(Path("nowhere")))
     for i, claim in enumerate(claims["claims"]):
         claim["verdict"] = VERDICTS[i % 3]
         claim["tests"] = [test | {"effect": (12.345, "infinite", None)[i % 3]} for test in claim["tests"]]
@@ -34,11 +36,11 @@ def test_the_readmes_block_has_the_ledgers_headlines_and_counts_that_add_up():
         int(number) for number in re.search(r"Of (\d+) claims (\d+) hold, (\d+) do not, and (\d+)", block).groups()
     ]
     assert counts[0] == len(LEDGER.claims) == sum(counts[1:])
-    lines = re.findall(r"^\| (H\d) \| (.*?) \| [✓✗?] (.*?) \| (.*) \|$", block, re.MULTILINE)
+    lines = re.findall(r"^\| (H\d) \| (.*?) \| [✓✗?] (.*?) \| (.*?) \| (.*) \|$", block, re.MULTILINE)
     by_id = {claim.id: claim for claim in LEDGER.claims}
     assert [name for name, *_ in lines] == list(HEADLINES) == [name for name in by_id if name.startswith("H")]
-    for name, text, verdict, numbers in lines:
-        assert text == by_id[name].text and verdict in VERDICTS
+    for name, text, verdict, rests_on, numbers in lines:
+        assert text == by_id[name].text and verdict in VERDICTS and rests_on in BASES
         for i in HEADLINES[name]:
             assert re.search(rf"{re.escape(by_id[name].tests[i].name)}: [\d∞–]", numbers)
 

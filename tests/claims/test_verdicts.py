@@ -2,6 +2,7 @@
 
 import copy
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from conftest import ROOT
@@ -10,7 +11,8 @@ from omegaconf import OmegaConf
 from pipeline.claims.decide import FAILS, HOLDS, OPEN, decide, decide_all, judge
 from pipeline.claims.effect import Effect
 from pipeline.claims.evidence import Evidence
-from pipeline.claims.ledger import STATISTICS, Rule, parse_ledger, read_ledger
+from pipeline.claims.ledger import Rule, parse_ledger, read_ledger
+from pipeline.claims.statistics import BASES, CLOCK, CONSTRUCTION, SEEDS, THEORY, statistics
 from pipeline.lab.errors import UserError
 
 from .sides import SIDES
@@ -23,6 +25,7 @@ TESTS = [
     for claim in LEDGER.claims
     for i, test in enumerate(claim.tests)
 ]
+NOWHERE = Path("nowhere")
 every_test = pytest.mark.parametrize(("claim", "test", "holding", "failing"), TESTS)
 
 
@@ -43,7 +46,7 @@ def test_the_ledger_has_every_claim():
     expected += [f"F{i}" for i in range(1, 8)] + [f"H{i}" for i in range(1, 6)]
     assert [claim.id for claim in LEDGER.claims] == expected
     assert set(LEDGER.sources) == {claim.source for claim in LEDGER.claims}
-    assert set(MAKERS) == set(STATISTICS) == {test.statistic for claim in LEDGER.claims for test in claim.tests}
+    assert set(MAKERS) == set(statistics()) == {test.statistic for claim in LEDGER.claims for test in claim.tests}
 
 
 def test_every_test_has_values_on_both_sides():
@@ -78,9 +81,9 @@ def test_an_edit_of_the_threshold_changes_the_decision(claim, test, holding, fai
 
 @pytest.mark.parametrize("claim", LEDGER.claims, ids=lambda claim: claim.id)
 def test_without_tables_a_claim_is_inconclusive_and_says_what_to_make(claim):
-    decided = decide(claim, Evidence())
+    decided = decide(claim, Evidence(NOWHERE))
     assert decided["verdict"] == OPEN and decided["effect"] is None and decided["n"] == 0
-    assert "no data: " in decided["reason"] and ("make results/" in decided["reason"] or "--data" in decided["reason"])
+    assert "no data: " in decided["reason"] and "make nowhere/" in decided["reason"]
 
 
 def test_one_failed_test_is_enough_and_an_open_one_leaves_it_open():
@@ -126,7 +129,7 @@ def test_the_offline_twin_is_flagged():
 
 
 def test_counts_and_order_without_any_table():
-    decided = decide_all(LEDGER, Evidence())
+    decided = decide_all(LEDGER, Evidence(NOWHERE))
     assert decided["counts"] == {HOLDS: 0, FAILS: 0, OPEN: len(LEDGER.claims)}
     assert [claim["id"] for claim in decided["claims"]] == [claim.id for claim in LEDGER.claims]
 
@@ -172,3 +175,21 @@ def test_mistakes_in_a_test_are_told(changes, words):
     with pytest.raises(UserError) as error:
         parse_ledger(broken(tests=[rule | changes]))
     assert words in str(error.value) and "claim A1" in str(error.value)
+
+
+def test_every_verdict_says_what_it_rests_on_the_least_repeatable_first():
+    claims = {claim["id"]: claim for claim in decide_all(LEDGER, Evidence(NOWHERE))["claims"]}
+    assert {claim["rests_on"] for claim in claims.values()} <= set(BASES)
+    expected = {
+        "A1": CLOCK,
+        "A4": CLOCK,
+        "A5": SEEDS,
+        "A7": CONSTRUCTION,
+        "A15": SEEDS,
+        "A16": CLOCK,
+        "B2": CONSTRUCTION,
+    }
+    expected |= {"A20": CLOCK, "F1": SEEDS, "F7": THEORY, "H1": SEEDS, "H3": CLOCK, "H5": SEEDS}
+    assert {name: claims[name]["rests_on"] for name in expected} == expected
+    assert [test["rests_on"] for test in claims["A1"]["tests"]] == [CONSTRUCTION, CLOCK]
+    assert [test["rests_on"] for test in claims["A20"]["tests"]] == [SEEDS, CLOCK]

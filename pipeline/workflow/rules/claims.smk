@@ -23,4 +23,4 @@ rule claims:
         results=subpath(output[0], parent=True),
     shell:
         "python -m pipeline.claims --out {output:q} --results {params.results:q} --ledger {input.ledger:q}"
-        " --data {input.data:q} > {log:q} 2>&1"
+        " > {log:q} 2>&1"

@@ -1,6 +1,7 @@
-"""Statistics of measurements: pure functions from their tables to an effect."""
+"""Statistics of measurements."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,23 @@ from pipeline.analysis.bootstrap import Array, median_interval
 from pipeline.analysis.lr_scaling import fit_line
 from pipeline.claims.effect import Effect, geometric_mean, median_of_quartiles, quotient
 from pipeline.claims.evidence import Evidence, NoData
+from pipeline.claims.statistics import CLOCK, CONSTRUCTION, SEEDS, THEORY, basis_of, statistic
 
 Value = tuple[float, float, float]
 #: Reciprocal columns: their quartiles are those of the seconds, turned around.
 _RATES = ("gigaflops",)
 
 
+def _basis(arguments: Mapping[str, Any]) -> str:
+    """What a measured number rests on: rows of ``memory`` say by their kind whether they were timed."""
+    if arguments["measurement"] == "noise_scale":
+        return THEORY
+    if arguments["measurement"] == "memory" and arguments["column"] == "value":
+        return CONSTRUCTION if arguments["row"].get("kind") == "arithmetic" else CLOCK
+    return basis_of(arguments)
+
+
+@statistic(_basis)
 def measured_value(evidence: Evidence, measurement: str, row: dict[str, Any], column: str) -> Effect:
     """One number of a measurement, with the interval that stands beside it, or else its quartiles'."""
     line = one_row(evidence.measurement(measurement), measurement, row)
@@ -23,6 +35,7 @@ def measured_value(evidence: Evidence, measurement: str, row: dict[str, Any], co
     return Effect(value, low, high, *_size(line))
 
 
+@statistic(_basis)
 def measured_ratio(
     evidence: Evidence, measurement: str, row: dict[str, Any], over: dict[str, Any], column: str, times: float = 1.0
 ) -> Effect:
@@ -34,6 +47,7 @@ def measured_ratio(
     return quotient((value, low, high), _value(b, column), n, of)
 
 
+@statistic()
 def log_slope(evidence: Evidence, measurement: str, rows: dict[str, Any], x: str, y: str) -> Effect:
     """Slope of log y against log x over some rows; the interval is 1.96 standard errors of the fit."""
     found = _matching(evidence.measurement(measurement), rows)
@@ -47,6 +61,7 @@ def log_slope(evidence: Evidence, measurement: str, rows: dict[str, Any], x: str
     return Effect(slope, slope - error, slope + error, len(found), "batch sizes")
 
 
+@statistic(SEEDS)
 def gain_ratio(evidence: Evidence, rows: dict[str, Any], batch_size: int, over: int) -> Effect:
     """Spread saved by each further example when b is doubled, over what the first doubling named saves."""
     table = _matching(evidence.measurement("gradient_noise"), rows)
@@ -62,6 +77,7 @@ def gain_ratio(evidence: Evidence, rows: dict[str, Any], batch_size: int, over: 
     return quotient(saved(batch_size), saved(over), n, "minibatches")
 
 
+@statistic()
 def epoch_metric_value(
     evidence: Evidence, run: str, column: str, garbage_collection: bool, rounds: bool = False
 ) -> Effect:
@@ -73,6 +89,7 @@ def epoch_metric_value(
     )
 
 
+@statistic()
 def epoch_metric_ratio(
     evidence: Evidence, run: str, over: str, column: str, over_column: str, garbage_collection: bool
 ) -> Effect:
@@ -81,6 +98,7 @@ def epoch_metric_ratio(
     return _mean_ratio(own[column] / other[over_column])
 
 
+@statistic(CLOCK)
 def epoch_metric_rounds(evidence: Evidence, run: str, over: str, collection: bool) -> Effect:
     """Seconds per epoch of a run over those of another, round by round in one process: the median.
 
@@ -95,6 +113,7 @@ def epoch_metric_rounds(evidence: Evidence, run: str, over: str, collection: boo
     return Effect(float(np.median(ratios)), float(low), float(high), len(ratios), "rounds")
 
 
+@statistic(CLOCK)
 def epoch_metric_distortion(evidence: Evidence, run: str, over: str, garbage_collection: bool) -> Effect:
     """Printed over true seconds of one run, over the same of another, process by process: the geometric mean."""
     runs = [_by_repeat(evidence, name, garbage_collection) for name in (run, over)]
@@ -120,6 +139,7 @@ def _mean_ratio(ratios: "pd.Series[float]") -> Effect:
     return geometric_mean(shared, str(ratios.index.name))
 
 
+@statistic(THEORY)
 def critical_over_noise_scale(evidence: Evidence, target: str, run: str) -> Effect:
     """The critical batch size of a target over the noise scale of a run at the same excess loss."""
     table = evidence.measurement("noise_scale")

@@ -8,16 +8,19 @@ from pipeline.analysis.best import best_row
 from pipeline.analysis.bootstrap import Array, bootstrap_medians, seed_draws
 from pipeline.analysis.grid import Grid
 from pipeline.analysis.lr_scaling import LEAST_STEPS, fit_line
+from pipeline.analysis.target import first_hits
 from pipeline.claims.effect import RESAMPLES, Effect, limits
 from pipeline.claims.evidence import Evidence, NoData
+from pipeline.claims.statistics import SEEDS, statistic
 
 
+@statistic(SEEDS)
 def lr_slope(evidence: Evidence, study: str, optimizer: str, least: int = 1, most: int | None = None) -> Effect:
     """Slope of log best learning rate against log batch size, over some batch sizes; seeds resampled.
 
     Batch sizes whose runs take fewer than ten updates are left out, as in :mod:`pipeline.analysis.lr_scaling`.
     """
-    grid = _grid(evidence, study)
+    grid = evidence.sweep(study).grid
     draws = seed_draws(len(grid.seeds), RESAMPLES)
     steps, rates = grid.cells["steps"].to_numpy(dtype=float), grid.cells["lr"].to_numpy(dtype=float)
     sizes, best, resampled = [], [], []
@@ -37,18 +40,20 @@ def lr_slope(evidence: Evidence, study: str, optimizer: str, least: int = 1, mos
     return Effect(float(slope), *limits(np.asarray(slopes)), len(grid.seeds), "seeds")
 
 
+@statistic(SEEDS)
 def tuned_ratio(evidence: Evidence, study: str, optimizer: str, over: str) -> Effect:
     """Lowest median final loss of an optimizer's cells over that of another's; seeds resampled, cells chosen anew."""
-    grid = _grid(evidence, study)
+    grid = evidence.sweep(study).grid
     return _ratio_of_best(grid, _rows(grid, optimizer), _rows(grid, over))
 
 
+@statistic(SEEDS)
 def defaults_ratio(evidence: Evidence, study: str, defaults: dict[str, float], over: str, batch_size: int) -> Effect:
     """Lowest median final loss among optimizers at default rates over that of one optimizer's tuned rate.
 
     The rate of the grid that is nearest to the default, by ratio, stands for it.
     """
-    grid = _grid(evidence, study)
+    grid = evidence.sweep(study).grid
     rates = np.log(grid.cells["lr"].to_numpy(dtype=float))
     chosen = []
     for optimizer, rate in defaults.items():
@@ -60,6 +65,7 @@ def defaults_ratio(evidence: Evidence, study: str, defaults: dict[str, float], o
     return _ratio_of_best(grid, np.array(chosen), _rows(grid, over, batch_size))
 
 
+@statistic(SEEDS)
 def speedup_ratio(evidence: Evidence, study: str, optimizer: str, over: str, small: int, large: int) -> Effect:
     """How many times fewer steps the larger batch size takes to the target, for one optimizer over another.
 
@@ -69,6 +75,7 @@ def speedup_ratio(evidence: Evidence, study: str, optimizer: str, over: str, sma
     return _of_steps(evidence, study, keys, lambda steps: steps[0] / steps[1] / (steps[2] / steps[3]))
 
 
+@statistic(SEEDS)
 def examples_ratio(evidence: Evidence, study: str, optimizer: str, batch_size: int, over: int) -> Effect:
     """Examples to the target at one batch size over those at another: 1 where steps fall in proportion to b.
 
@@ -80,9 +87,7 @@ def examples_ratio(evidence: Evidence, study: str, optimizer: str, batch_size: i
 
 def _of_steps(evidence: Evidence, study: str, keys: list[tuple[str, int]], ratio: Callable[[Array], Array]) -> Effect:
     """A ratio of the median steps to the target of some optimizers and batch sizes; seeds resampled."""
-    from pipeline.analysis.target import first_hits
-
-    sweep = evidence.study(study).sweep
+    sweep = evidence.sweep(study)
     table = sweep.scaling.set_index(["optimizer", "batch_size"])["row"]
     if any(key not in table.index for key in keys):
         optimizers, sizes = (" or ".join(dict.fromkeys(map(str, names))) for names in zip(*keys, strict=True))
@@ -93,10 +98,6 @@ def _of_steps(evidence: Evidence, study: str, keys: list[tuple[str, int]], ratio
     with np.errstate(invalid="ignore", divide="ignore"):
         value, resampled = float(ratio(np.median(rows, axis=1))), ratio(medians)
     return Effect(value, *limits(np.asarray(resampled)), rows.shape[1], "seeds")
-
-
-def _grid(evidence: Evidence, study: str) -> Grid:
-    return evidence.study(study).sweep.grid
 
 
 def _rows(grid: Grid, optimizer: str, batch_size: int | None = None) -> Array:

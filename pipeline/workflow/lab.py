@@ -72,6 +72,7 @@ _STAGE_CODE = {
     ),
     "claims": (
         "claims/*.py",
+        "claims/statistics/*.py",
         "analysis/*.py",
         "lab/formats.py",
         "measure/schemas.py",

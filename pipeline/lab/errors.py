@@ -1,47 +1,52 @@
-"""Mistakes that are told in one sentence, without a traceback."""
+"""User-facing errors, reported without a traceback, and signals that end a command."""
 
 import errno
-import logging
 import os
 import select
 import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
-#: The status of a command that was interrupted: 128 + SIGINT.
-INTERRUPTED = 130
-#: The status of a command whose output nobody reads any more: 128 + SIGPIPE.
+#: The status of a command whose output is no longer read: 128 + SIGPIPE.
 UNREAD = 141
-#: Where every import passes.
-_IMPORTING = "<frozen importlib._bootstrap>"
-#: Seconds until an interrupt that had to wait is tried again.
-_PATIENCE = 0.05
+#: The signals that end a command: Ctrl-C, a polite kill, a terminal that was closed.
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 #: No space, no quota, a file system that is read-only, and no permission.
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 _MEMORY = ("can't allocate memory", "out of memory", "bad_alloc")
 
 
 class UserError(Exception):
-    """A mistake of the user's or of the outside world, told in one sentence, without a traceback; exit status 2."""
+    """A mistake of the user's or a fault of the machine's, reported in one sentence; exit status 2."""
+
+
+class Ended(BaseException):
+    """A signal asked the process to end.
+
+    Not a KeyboardInterrupt, which Lightning turns into status 1.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__(number)
 
 
 @contextmanager
 def exit_on_user_error() -> Iterator[None]:
-    """Tell what is not the program's fault in one sentence on stderr, and end with a status that is not zero.
+    """Report what is not the program's fault in one sentence on stderr, and exit with a status that says so.
 
-    Works as a context and, called, as a decorator of a ``main``. A :class:`UserError`, a disk that cannot be written
-    and memory that does not suffice are ``error: ...`` and status 2; Ctrl-C is ``interrupted: ...`` and status 130,
-    as shells have it. Where the output's reader has had enough, as ``head`` has after ten lines, there is nobody to
-    tell: status 141, as for ``yes | head``. Any other exception passes: it is a mistake of the program's, and its
-    traceback is wanted.
+    Works as a context and as a decorator of a ``main``. A :class:`UserError`, a disk that cannot be written and
+    memory that does not suffice give ``error: ...`` and status 2; SIGINT, SIGTERM and SIGHUP give one sentence and
+    128 plus their number (130, 143, 129), as in a shell; output that nobody reads any more, as before ``| head``,
+    gives status 141 without a word. Any other exception passes with its traceback: it is a mistake of the program's.
 
     Raises
     ------
     SystemExit
-        With status 2, 130 or 141.
+        With status 2, 129, 130, 141 or 143.
 
     Examples
     --------
@@ -50,34 +55,55 @@ def exit_on_user_error() -> Iterator[None]:
     ...     raise UserError("epochs=0 is not allowed: it must be at least 1")
     """
     try:
-        with _late_interrupts(), _while_it_is_read():
+        with _signals_raise(), _unread_output_exits():
             yield
-    except UserError as error:
-        print(f"error: {printable(str(error))}", file=sys.stderr)
-        raise SystemExit(2) from None
-    except KeyboardInterrupt:
-        print("interrupted: nothing half-written is left", file=sys.stderr)
-        raise SystemExit(INTERRUPTED) from None
+    except (Ended, KeyboardInterrupt) as end:
+        number = end.number if isinstance(end, Ended) else signal.SIGINT
+        cause = "interrupted" if number == signal.SIGINT else f"ended by {signal.Signals(number).name}"
+        with suppress(OSError):  # the terminal may be gone
+            print(f"{cause}: nothing half-written is left", file=sys.stderr, flush=True)
+        raise SystemExit(128 + number) from None
     except Exception as error:
-        told = _outside_world(error)
-        if told is None:
+        reason = str(error) if isinstance(error, UserError) else _machine_fault(error)
+        if reason is None:
             raise
-        print(f"error: {printable(told)}", file=sys.stderr)
+        print(f"error: {printable(reason)}", file=sys.stderr)
         raise SystemExit(2) from None
-
-
-def _outside_world(error: Exception) -> str | None:
-    """What is wrong with the machine, where that is what an error says."""
-    if is_memory_short(error):
-        return memory_error(error)
-    if isinstance(error, OSError) and error.errno in _DISK:
-        return f"{error.filename or 'a file'} cannot be written: {error.strerror}"
-    return None
 
 
 @contextmanager
-def _while_it_is_read() -> Iterator[None]:
-    """End when the reader of stdout is gone; Python would complain of it at exit, where no one can catch it."""
+def _signals_raise() -> Iterator[None]:
+    """Raise :class:`Ended` where a signal asks for an end, so that temporary files are removed on the way out.
+
+    A signal that is ignored, as SIGHUP is under ``nohup``, stays ignored. If a library swallows the exception, it is
+    raised again at the end of the block.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers
+        return
+    received: list[int] = []
+
+    def end(number: int, frame: FrameType | None) -> None:
+        """Leave the block."""
+        received.append(number)
+        raise Ended(number)
+
+    before = {number: signal.getsignal(number) or signal.SIG_DFL for number in _ENDING}
+    taken = [number for number in _ENDING if before[number] is not signal.SIG_IGN]
+    for number in taken:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number in taken:
+            signal.signal(number, before[number])
+        if received:
+            raise Ended(received[0]) from None
+
+
+@contextmanager
+def _unread_output_exits() -> Iterator[None]:
+    """Exit if the reader of stdout is gone; Python would complain of it only at exit, where nobody can catch it."""
     try:
         try:
             yield
@@ -96,78 +122,21 @@ def _while_it_is_read() -> Iterator[None]:
 
 
 def _flush() -> None:
-    if sys.stdout is not None:  # as it is where it was closed beforehand
+    if sys.stdout is not None:  # it is None if it was closed beforehand
         sys.stdout.flush()
 
 
-@contextmanager
-def _late_interrupts() -> Iterator[None]:
-    """Let Ctrl-C wait while a module is imported, or text run as code.
-
-    Extension modules that are interrupted while they start print a traceback of their own, and raise an ImportError.
-    After an interrupt inside ``exec`` or ``eval`` of a text, an interpreter started by ``python -m`` ends itself by
-    SIGINT, whatever status it is told to end with. Libraries that log what interrupted them (as SQLAlchemy does while
-    it closes a connection) are not heard from then on, to the end of the process, in which objects of theirs go that
-    were interrupted; and an interrupt that is lost in a ``__del__`` is tried again.
-    Whatever a block that was interrupted ends with, it leaves as a KeyboardInterrupt.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread meets signals
-        return
-
-    pressed = False
-    outside = set(_stack(sys._getframe()))  # what an interrupt leaves alone, and need not wait for
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        """Raise what Ctrl-C is to Python, now or as soon as nothing is in the way."""
-        nonlocal pressed
-        pressed = True
-        if not any(_waits(each) for each in _stack(frame) if each not in outside):
-            logging.disable(logging.CRITICAL)
-            raise KeyboardInterrupt
-        signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
-
-    def unraisable(lost: "sys.UnraisableHookArgs") -> None:
-        """Try an interrupt again that no caller could be told of."""
-        if issubclass(lost.exc_type, KeyboardInterrupt):
-            signal.setitimer(signal.ITIMER_REAL, _PATIENCE)
-        elif not pressed:
-            hook(lost)
-
-    signals = (signal.SIGINT, signal.SIGALRM)
-    before = [signal.signal(number, interrupt) for number in signals]
-    hook, sys.unraisablehook = sys.unraisablehook, unraisable
-    try:
-        yield
-        if pressed:
-            raise KeyboardInterrupt
-    except (Exception, SystemExit):
-        if pressed:  # what a library has made of it
-            raise KeyboardInterrupt from None
-        raise
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
-        sys.unraisablehook = (lambda _: None) if pressed else hook
-        outside.clear()  # frames that hold each other
-
-
-def _waits(frame: FrameType) -> bool:
-    """Tell whether a frame is one that an interrupt must not pass through."""
-    code = frame.f_code
-    return code.co_filename == _IMPORTING or (code.co_filename, code.co_name) == ("<string>", "<module>")
-
-
-def _stack(frame: FrameType | None) -> Iterator[FrameType]:
-    """A frame and those that called it."""
-    while frame is not None:
-        yield frame
-        frame = frame.f_back
+def _machine_fault(error: Exception) -> str | None:
+    """What is wrong with the machine, if that is what an error says."""
+    if is_memory_short(error):
+        return memory_error(error)
+    if isinstance(error, OSError) and error.errno in _DISK:
+        return f"{error.filename or 'a file'} cannot be written: {error.strerror}"
+    return None
 
 
 def is_memory_short(error: BaseException) -> bool:
-    """Tell whether an error says that there is not enough memory.
+    """Whether an error says that there is not enough memory.
 
     numpy and pyarrow raise a MemoryError; torch raises a RuntimeError, of a subclass of its own only on a GPU.
     """
@@ -182,7 +151,7 @@ def memory_error(error: BaseException) -> str:
 
 
 def printable(text: str) -> str:
-    r"""Escape what would break a line, drive a terminal or turn the direction of writing.
+    r"""Escape what would break a line, drive a terminal or reverse the direction of writing.
 
     Examples
     --------

@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.lab.errors import exit_on_user_error
+from pipeline.lab.errors import UserError, exit_on_user_error
 from pipeline.measure import MEASUREMENTS
 
 if TYPE_CHECKING:
@@ -61,6 +61,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--data", type=Path, metavar="FILE.parquet", help="the whitened table")
     parser.add_argument("--rows", type=int, default=1500, help="how many of its first rows are training examples")
     parser.add_argument("--images", type=Path, metavar="DIR", help="the digits as PNG files; written if it is missing")
+    parser.add_argument(
+        "--also",
+        action="append",
+        default=[],
+        type=str.split,
+        metavar="OVERRIDES",
+        help="of step_cost: measure other cells too, as in --also 'model=mlp sampling=with_replacement'",
+    )
     parser.add_argument("--full", action="store_true", help="more configurations, more repeats")
     return parser
 
@@ -86,8 +94,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from pipeline.measure.table import write_measured
 
     entry = MEASUREMENTS[options.name]
+    if options.also and options.name != "step_cost":
+        raise UserError(f"--also is not allowed with {options.name}: only step_cost measures other cells")
     dataset = load_dataset(options.data, options.rows) if options.data is not None and entry.data else None
-    result = measured(options.name, Inputs(dataset, options.images, options.full))
+    folder = options.data.parent if options.data is not None else Inputs.folder
+    result = measured(options.name, Inputs(dataset, options.images, options.full, options.also, folder))
     write_measured(result, options.out)
     print(f"{options.out}: {len(result.table)} rows in {result.facts['seconds']:.1f} s")
 

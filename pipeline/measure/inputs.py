@@ -1,5 +1,6 @@
-"""What the command line hands to a measurement."""
+"""Inputs of a measurement, as given on the command line."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +20,17 @@ class Inputs:
         The folder of images, as :func:`pipeline.parts.data.digits.write_digits` makes it.
     full : bool
         Measure more configurations, more often.
+    also : sequence of sequences of str
+        Of ``step_cost``: other settings to measure, each a list of overrides such as ``model=mlp``.
+    folder : Path
+        Where other data sets lie, or are written.
     """
 
     dataset: Dataset | None = None
     images: Path | None = None
     full: bool = False
+    also: Sequence[Sequence[str]] = ()
+    folder: Path = Path("results/data")
 
     def needed_dataset(self) -> Dataset:
         """The data set.

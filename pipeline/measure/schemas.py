@@ -87,6 +87,9 @@ SCHEMAS = {
     "step_cost": _schema(
         implementation="text",
         optimizer="text",
+        model="text",
+        data="text",
+        sampling="text",
         batch_size="whole",
         part="text",
         us_per_step="real",

@@ -17,14 +17,14 @@ part                      once per      what
 Parts are stamped where they happen, and not in loops of their own: a step that follows Lightning's work finds the
 processor's caches full of that, and takes half as long again as one that follows a step. What comes after the fit is
 ``logging``: the rows of the two tables, written whole, once per run. All are divided by the steps of the run. ``step``
-is the clock's time, data, forward, backward and update: it turns steps into seconds elsewhere.
+is the clock's time, data, forward, backward and update: it turns steps into seconds elsewhere, for cells with the same
+implementation, optimizer, model, data and sampling.
 """
 
 import gc
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -43,6 +43,7 @@ from pipeline.measure.inputs import Inputs
 from pipeline.measure.timing import quartiles
 from pipeline.parts import optimizers
 from pipeline.train.clock import no_garbage_collection, one_thread
+from pipeline.train.data import prepared
 from pipeline.train.fit import fit, quiet_lightning
 from pipeline.train.intervals import Intervals
 from pipeline.train.readings import Trajectories
@@ -123,21 +124,16 @@ class StampedRun(SoloRun):
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A cell to measure, and where its loss is read."""
+    """A cell to measure, its training examples, and where its loss is read."""
 
     cell: Cell
+    dataset: Dataset
     intervals: Intervals
 
     @property
     def steps(self) -> int:
         """Updates of its run."""
         return self.intervals.steps[-1]
-
-    @property
-    def key(self) -> tuple[str, str, int]:
-        """Implementation, optimizer, batch size."""
-        config = self.cell.config
-        return config.implementation, config.optimizer.name, config.batch_size
 
 
 def intervals_of_steps(examples: int, batch_size: int, steps: int, read_every: int = 200) -> Intervals:
@@ -155,8 +151,10 @@ def intervals_of_steps(examples: int, batch_size: int, steps: int, read_every: i
     return intervals
 
 
-def subjects(dataset: Dataset, names: Sequence[str], batch_sizes: Mapping[int, int]) -> list[Subject]:
-    """Every optimizer at every batch size, from scratch and, where torch itself has it, by torch.
+def subjects(
+    dataset: Dataset, names: Sequence[str], batch_sizes: Mapping[int, int], overrides: Sequence[str] = ()
+) -> list[Subject]:
+    """Every optimizer at every batch size, from scratch and, if it is one of torch's own, by torch.
 
     Parameters
     ----------
@@ -166,99 +164,95 @@ def subjects(dataset: Dataset, names: Sequence[str], batch_sizes: Mapping[int, i
         Optimizers.
     batch_sizes : mapping
         Batch size to steps; above the number of examples it is the full batch.
+    overrides : sequence of str
+        Of every cell: another model, say.
     """
     found = []
     for name in names:
-        config = compose_cell([f"optimizer={name}"])
+        config = compose_cell([f"optimizer={name}", *overrides])
         by_torch = str((config.optimizer.torch or {}).get("_target_", "")).startswith("torch.")
         for implementation in ("scratch", "torch") if by_torch else ("scratch",):
             for b, steps in {min(b, len(dataset.X)): steps for b, steps in batch_sizes.items()}.items():
                 cell = Cell(replace(config, implementation=implementation, batch_size=b, lr=LR))
-                found.append(Subject(cell, intervals_of_steps(len(dataset.X), b, steps)))
+                found.append(Subject(cell, dataset, intervals_of_steps(len(dataset.X), b, steps)))
     return found
 
 
-def seconds_of_whole(subject: Subject, dataset: Dataset) -> tuple[float, Trajectories]:
-    """Seconds of a fit, the making of its run included; and its readings."""
+def seconds_of_whole(subject: Subject) -> tuple[float, Trajectories]:
+    """Seconds of a fit, including the making of its run; and its readings."""
     start = time.perf_counter()
-    trained = fit(SoloRun(subject.cell, SEED, dataset), subject.cell.config.trainer, subject.intervals, None)
+    run = SoloRun(subject.cell, SEED, subject.dataset)
+    trained = fit(run, subject.cell.config.trainer, subject.intervals, None)
     return time.perf_counter() - start, trained
 
 
-def seconds_of_parts(subject: Subject, dataset: Dataset) -> dict[str, float]:
+def seconds_of_parts(subject: Subject) -> dict[str, float]:
     """Seconds of each part of such a fit."""
-    run = StampedRun(subject.cell, SEED, dataset)
+    run = StampedRun(subject.cell, SEED, subject.dataset)
     fit(run, subject.cell.config.trainer, subject.intervals, None)
     run.stamp("setup")
     return run.spent
 
 
-def seconds_of_logging(subject: Subject, trained: Trajectories, dataset: Dataset, folder: Path) -> float:
+def seconds_of_logging(subject: Subject, trained: Trajectories, folder: Path) -> float:
     """Seconds of making the tables of a run and writing them."""
     start = time.perf_counter()
-    tables = Tables([subject.cell], {subject.cell.config.data.name: dataset})
+    tables = Tables([subject.cell], {subject.cell.config.data.name: subject.dataset})
     tables.add([subject.cell], [SEED], trained, engine="solo")
     write_table(tables.runs(), RUNS, folder / "runs.parquet")
     write_table(tables.curves(), CURVES, folder / "curves.parquet")
     return time.perf_counter() - start
 
 
-class Costs:
-    """Samples of every part, in seconds of a run.
+def rows_of(subject: Subject, samples: Sequence[Mapping[str, float]]) -> list[dict[str, Any]]:
+    """Summarise the samples of a subject: one row per part.
 
     Parameters
     ----------
-    measured : sequence of Subject
-        What is measured.
+    subject : Subject
+        What was measured.
+    samples : sequence of mapping
+        Part to seconds of a whole run.
+
+    Returns
+    -------
+    list of dict
+        Rows of the table.
     """
-
-    def __init__(self, measured: Sequence[Subject]) -> None:
-        self.subjects = measured
-        self.samples: dict[tuple[tuple[str, str, int], str], list[float]] = {}
-
-    def add(self, subject: Subject, seconds: Mapping[str, float]) -> None:
-        """Keep one sample of some parts."""
-        for part, value in seconds.items():
-            self.samples.setdefault((subject.key, part), []).append(value)
-
-    def table(self) -> pd.DataFrame:
-        """One row for every part of every subject."""
-        return pd.DataFrame([row for subject in self.subjects for row in self._rows(subject)])
-
-    def _rows(self, subject: Subject) -> list[dict[str, Any]]:
-        implementation, optimizer, batch_size = subject.key
-        samples = {part: np.array(self.samples[subject.key, part]) for part in (*PARTS, "whole", "logging")}
-        samples["step"] = np.sum([samples[part] for part in PER_STEP], axis=0)
-        times = {"step": subject.steps, "interval": len(subject.intervals), "run": 1}
-        rows = []
-        for part in (*PARTS, "step", "whole", "logging"):
-            per = "step" if part in (*PER_STEP, "step") else "interval" if part in PER_INTERVAL else "run"
-            low, middle, high = quartiles(1e6 * samples[part])
-            rows.append(
-                {
-                    "implementation": implementation,
-                    "optimizer": optimizer,
-                    "batch_size": batch_size,
-                    "part": part,
-                    "us_per_step": middle / subject.steps,
-                    "us_per_step_q25": low / subject.steps,
-                    "us_per_step_q75": high / subject.steps,
-                    "per": per,
-                    "microseconds": middle / times[per],
-                    "steps": subject.steps,
-                    "repeats": len(samples[part]),
-                }
-            )
-        return rows
+    config = subject.cell.config
+    seconds = pd.DataFrame(samples)
+    seconds["step"] = seconds[list(PER_STEP)].sum(axis=1)
+    times = {"step": subject.steps, "interval": len(subject.intervals), "run": 1}
+    rows = []
+    for part in (*PARTS, "step", "whole", "logging"):
+        per = "step" if part in (*PER_STEP, "step") else "interval" if part in PER_INTERVAL else "run"
+        low, middle, high = quartiles(1e6 * seconds[part])
+        rows.append(
+            {
+                "implementation": config.implementation,
+                "optimizer": config.optimizer.name,
+                "model": config.model.name,
+                "data": subject.dataset.name,
+                "sampling": config.sampling.name,
+                "batch_size": config.batch_size,
+                "part": part,
+                "us_per_step": middle / subject.steps,
+                "us_per_step_q25": low / subject.steps,
+                "us_per_step_q75": high / subject.steps,
+                "per": per,
+                "microseconds": middle / times[per],
+                "steps": subject.steps,
+                "repeats": len(seconds),
+            }
+        )
+    return rows
 
 
-def measure_steps(dataset: Dataset, measured: Sequence[Subject], rounds: int) -> pd.DataFrame:
+def measure_steps(measured: Sequence[Subject], rounds: int) -> pd.DataFrame:
     """Measure the whole and the parts of every subject, in turn.
 
     Parameters
     ----------
-    dataset : Dataset
-        Training examples.
     measured : sequence of Subject
         What is measured.
     rounds : int
@@ -269,39 +263,42 @@ def measure_steps(dataset: Dataset, measured: Sequence[Subject], rounds: int) ->
     DataFrame
         See :data:`pipeline.measure.schemas.SCHEMAS`.
     """
-    costs = Costs(measured)
-    with ExitStack() as stack:
-        for context in (one_thread(), no_garbage_collection(), quiet_lightning()):
-            stack.enter_context(context)
-        folder = Path(stack.enter_context(TemporaryDirectory()))
+    samples: list[list[dict[str, float]]] = [[] for _ in measured]
+    with one_thread(), no_garbage_collection(), quiet_lightning(), TemporaryDirectory() as folder:
         for subject in measured:
-            warm_up(subject.cell, dataset)
-        seconds_of_parts(measured[0], dataset)  # what Lightning does once
+            warm_up(subject.cell, subject.dataset)
+        seconds_of_parts(measured[0])  # what Lightning does once
         for _ in range(rounds):
-            logging: dict[int, float] = {}  # a table's size depends on the batch size alone
-            for subject in measured:
-                whole, trained = seconds_of_whole(subject, dataset)
-                b = subject.cell.config.batch_size
-                if b not in logging:
-                    logging[b] = seconds_of_logging(subject, trained, dataset, folder)
-                parts = seconds_of_parts(subject, dataset)
-                costs.add(subject, {**parts, "whole": whole, "logging": logging[b]})
+            logging: dict[tuple[str, int], float] = {}  # a table's size depends on nothing else
+            for subject, own in zip(measured, samples, strict=True):
+                whole, trained = seconds_of_whole(subject)
+                size = subject.dataset.name, subject.cell.config.batch_size
+                if size not in logging:
+                    logging[size] = seconds_of_logging(subject, trained, Path(folder))
+                own.append({**seconds_of_parts(subject), "whole": whole, "logging": logging[size]})
                 gc.collect()  # Lightning's cycles; what was there before is frozen, so this is quick
-    return costs.table()
+    return pd.DataFrame([row for subject, own in zip(measured, samples, strict=True) for row in rows_of(subject, own)])
 
 
 def measure(inputs: Inputs) -> pd.DataFrame:
-    """Measure every optimizer on the data set.
+    """Measure every optimizer on the data set, and again under each of the other settings that are asked for.
 
     Parameters
     ----------
     inputs : Inputs
-        Needs the data.
+        Needs the data. Each of ``also`` is a list of overrides, such as ``model=mlp``.
 
     Returns
     -------
     DataFrame
         See :data:`pipeline.measure.schemas.SCHEMAS`.
     """
-    dataset = inputs.needed_dataset()
-    return measure_steps(dataset, subjects(dataset, optimizers.names(), STEPS), rounds=9 if inputs.full else 2)
+    given = inputs.needed_dataset()
+    names = optimizers.names()
+    measured = subjects(given, names, STEPS)
+    usual = compose_cell([]).data.name
+    for overrides in inputs.also:
+        data = compose_cell(list(overrides)).data
+        dataset = given if data.name == usual else prepared(data, inputs.folder)
+        measured += subjects(dataset, names, STEPS, overrides)
+    return measure_steps(measured, rounds=9 if inputs.full else 2)

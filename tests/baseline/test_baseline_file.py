@@ -80,12 +80,14 @@ def test_the_losses_of_a_cell_are_its_median_and_range_those_that_diverged_infin
 
 def test_steps_are_compared_where_both_implementations_were_timed():
     row = {"batch_size": 10, "part": "step", "us_per_step_q25": 9.0, "us_per_step_q75": 11.0, "repeats": 400}
+    row |= {"model": "linear", "data": "airfoil", "sampling": "without_replacement"}
     steps = pd.DataFrame(
         [
             row | {"implementation": "scratch", "optimizer": "sgd", "us_per_step": 10.0},
             row | {"implementation": "torch", "optimizer": "sgd", "us_per_step": 20.0},
             row | {"implementation": "torch", "optimizer": "sgd", "us_per_step": 99.0, "part": "whole"},
             row | {"implementation": "scratch", "optimizer": "lion", "us_per_step": 10.0},
+            row | {"implementation": "torch", "optimizer": "sgd", "us_per_step": 99.0, "model": "mlp"},
         ]
     )
     (ratio,) = step_cost_ratios(steps)
@@ -239,6 +241,7 @@ def test_a_number_that_is_not_defined_is_stored_as_nothing():
 def test_the_ratios_of_a_measured_step_are_in_the_baseline(results, tmp_path, capsys):
     row = {"optimizer": "sgd", "batch_size": 10, "part": "step", "us_per_step": 10.0, "per": "step", "steps": 9}
     row |= {"us_per_step_q25": 9.0, "us_per_step_q75": 11.0, "repeats": 4, "microseconds": 10.0}
+    row |= {"model": "linear", "data": "airfoil", "sampling": "without_replacement"}
     table = pd.DataFrame([row | {"implementation": name} for name in ("scratch", "torch")])
     write_measured(Measured("step_cost", table, {"machine": {}}), results / "measure" / "step_cost.parquet")
     main(["store", "--results", str(results), "--baseline", str(tmp_path / "b.json")])

@@ -43,6 +43,25 @@ def test_a_measurement_says_which_machine_and_data_it_speaks_of(twin, tmp_path, 
     assert str(out) in capsys.readouterr().out
 
 
+@pytest.mark.slow
+def test_other_cells_are_measured_by_step_cost_alone(twin, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("pipeline.measure.step_cost.STEPS", {100: 2})
+    monkeypatch.setattr("pipeline.parts.optimizers.names", lambda: ["sgd"])
+    out = tmp_path / "step_cost.parquet"
+    main(
+        ["step_cost", "--data", str(twin), "--out", str(out), "--also", "model=mlp", "--also", "data=digits model=cnn"]
+    )
+    table = read_measured(out).table
+    assert set(zip(table.model, table.data, strict=True)) == {
+        ("linear", "airfoil_twin"),
+        ("mlp", "airfoil_twin"),
+        ("cnn", "digits"),
+    }
+    with pytest.raises(SystemExit):
+        main(["noise_scale", "--data", str(twin), "--out", str(out), "--also", "model=mlp"])
+    assert "--also is not allowed with noise_scale" in capsys.readouterr().err
+
+
 def test_what_is_missing_is_told_in_one_line(tmp_path, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["gradient_noise", "--out", str(tmp_path / "table.parquet")])
@@ -84,6 +103,7 @@ def test_the_index_page_has_every_claim_and_every_measurement():
         assert f"`{name}`" in page
 
 
+@pytest.mark.slow
 def test_the_workflow_knows_the_rules(run):
     listed = run("snakemake", "--list-rules", "--quiet")
     assert listed.returncode == 0, listed.stderr

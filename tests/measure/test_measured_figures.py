@@ -35,7 +35,7 @@ def small_noise_scale(dataset):
 
 
 def small_step_cost(dataset):
-    return step_cost.measure_steps(dataset, step_cost.subjects(dataset, ["sgd"], {100: 4, 1500: 2}), rounds=1)
+    return step_cost.measure_steps(step_cost.subjects(dataset, ["sgd"], {100: 4, 1500: 2}), rounds=1)
 
 
 def small_epoch_metric(dataset):

@@ -4,6 +4,7 @@ from itertools import count
 
 import pytest
 
+from pipeline.measure.schemas import SCHEMAS
 from pipeline.measure.step_cost import (
     PARTS,
     StampedRun,
@@ -56,11 +57,18 @@ def test_torchs_own_optimizers_are_measured_and_no_others(dataset):
 
 def test_every_cell_has_every_part(dataset):
     chosen = subjects(dataset, ["sgd"], {100: 4, 1500: 2})
-    table = measure_steps(dataset, chosen, rounds=1)
-    cells = table.groupby(["implementation", "optimizer", "batch_size"])
-    assert len(cells) == 4
+    chosen += subjects(dataset, ["sgd"], {100: 4}, ["model=mlp", "sampling=with_replacement"])
+    table = measure_steps(chosen, rounds=1)
+    cells = table.groupby(["implementation", "optimizer", "model", "data", "sampling", "batch_size"])
+    assert len(cells) == 6
+    assert list(table.columns) == SCHEMAS["step_cost"].names
+    others = set(zip(table.model, table.data, table.sampling, strict=True))
+    assert others == {
+        ("linear", dataset.name, "without_replacement"),
+        ("mlp", dataset.name, "with_replacement"),
+    }
     assert (cells.part.agg(set) == {*PARTS, "step", "whole", "logging"}).all()
-    wide = table.pivot_table(index=["implementation", "batch_size"], columns="part", values="us_per_step")
+    wide = table.pivot_table(index=["implementation", "model", "batch_size"], columns="part", values="us_per_step")
     own = wide["data"] + wide["forward_backward"] + wide["update"]
     assert wide["step"].to_numpy() == pytest.approx(own.to_numpy())
     assert (table.microseconds > 0).all()
@@ -69,6 +77,6 @@ def test_every_cell_has_every_part(dataset):
 @pytest.mark.slow
 def test_the_parts_add_up_to_the_whole(dataset):
     """Loosely, in the median over the cells: other processes may run beside a test."""
-    table = measure_steps(dataset, subjects(dataset, ["sgd", "adam"], {10: 100, 100: 40}), rounds=5)
+    table = measure_steps(subjects(dataset, ["sgd", "adam"], {10: 100, 100: 40}), rounds=5)
     wide = table.pivot_table(index=["implementation", "optimizer", "batch_size"], columns="part", values="us_per_step")
     assert 0.85 < (wide[list(PARTS)].sum(axis=1) / wide["whole"]).median() < 1.15

@@ -88,7 +88,8 @@ def step_cost_ratios(steps: pd.DataFrame) -> Iterator[Number]:
     ------
     Number
     """
-    whole = steps[steps["part"] == "step"]
+    kind = ["model", "data", "sampling"]
+    whole = steps[(steps["part"] == "step") & (steps[kind] == steps[kind].iloc[0]).all(axis=1)]
     for (optimizer, batch_size), rows in whole.groupby(["optimizer", "batch_size"], sort=False):
         by_name = {str(row["implementation"]): row for row in rows.to_dict("records")}
         if by_name.keys() == {"scratch", "torch"}:

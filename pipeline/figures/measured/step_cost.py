@@ -38,7 +38,9 @@ def caption(measured: Measured) -> str:
 
 
 def _wide(table: pd.DataFrame) -> pd.DataFrame:
-    """One column a part, one row a cell."""
+    """One column per part, one row per cell; of several models, data or samplings the first one."""
+    kind = ["model", "data", "sampling"]
+    table = table[(table[kind] == table[kind].iloc[0]).all(axis=1)]
     return table.pivot_table(
         index=["implementation", "optimizer", "batch_size"], columns="part", values="us_per_step", sort=False
     )

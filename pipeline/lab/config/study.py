@@ -217,7 +217,8 @@ def extension_job_id(number: int, cell: Cell, pack_by: Sequence[str]) -> str:
 
 def _config(values: dict[str, Any], study: str) -> CellConfig:
     """Compose the choice of groups (cached), then set the plain values on it."""
-    composed = {key: value for key, value in values.items() if key not in SCALARS}
+    # The implementation decides which names of an optimizer are allowed.
+    composed = {key: value for key, value in values.items() if key not in SCALARS or key == "implementation"}
     try:
         check_keys(values)
         # Batch size is checked against the data, so the plain values are set at once.

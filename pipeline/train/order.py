@@ -24,10 +24,15 @@ def generator(seed: int, purpose: str) -> torch.Generator:
     torch.Generator
         On the CPU, whatever the training device: a seed means the same everywhere.
     """
-    digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
     made = torch.Generator()
-    made.manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+    made.manual_seed(seed_of(seed, purpose))
     return made
+
+
+def seed_of(seed: int, purpose: str) -> int:
+    """Derive a generator's seed, of 63 bits, from a run's seed and the purpose."""
+    digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
+    return int.from_bytes(digest[:8], "little") >> 1
 
 
 def draw_epoch(examples: int, sampling: str, source: torch.Generator) -> torch.Tensor:

@@ -12,6 +12,7 @@ from benchmarks.solo import EPOCHS, LRS, Row, plain_timing
 from benchmarks.timing import Timing, interleave
 from pipeline.lab.config import Cell, compose_cell
 from pipeline.lab.dataset import Dataset
+from pipeline.train.stack_update import Elementwise
 from pipeline.train.stacked import train_stacked
 
 #: Optimizer and number of runs; ten seeds each.
@@ -26,7 +27,7 @@ def stack_timing(optimizer: str, runs: int, batch_size: int, dataset: Dataset, *
 
     def measure() -> float:
         start = time.perf_counter()
-        seconds = float(train_stacked(cells, range(SEEDS), dataset).seconds[-1])
+        seconds = float(train_stacked(cells, range(SEEDS), dataset, Elementwise).seconds[-1])
         return (time.perf_counter() - start if whole else seconds) / runs / EPOCHS[batch_size]
 
     return measure

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +16,15 @@ from pipeline.lab.config.schema import HYPERPARAMETER_RANGES, OptimizerConfig
 from pipeline.lab.config.target import resolve
 from pipeline.lab.errors import UserError
 from pipeline.parts import optimizers
+from pipeline.train.probe import stack_update
+from pipeline.train.stack_update import Elementwise, RunByRun
 from pipeline.train.update import ScratchUpdate, TorchUpdate
 
 CONF = Path(__file__).parents[1] / "conf" / "optimizer"
 NAMES = optimizers.names()
-ELEMENTWISE = [name for name in NAMES if optimizers.load(name).elementwise]
+#: Rules of whole matrices: a stack has them run by run.
+MATRIX_RULES = ["muon"]
+ELEMENTWISE = [name for name in NAMES if name not in MATRIX_RULES]
 SHAPES = [(3, 1), (1,)]
 
 #: Values to be tried beside those of the YAML, wherever a rule has the hyperparameter.
@@ -49,7 +54,7 @@ def parameters(seed, shapes=SHAPES, runs=None):
     """Random float64 parameters, with a leading run axis where runs are given."""
     source = torch.Generator().manual_seed(seed)
     lead = () if runs is None else (runs,)
-    return [torch.randn(*lead, *shape, dtype=torch.float64, generator=source).requires_grad_() for shape in shapes]
+    return [torch.randn((*lead, *shape), dtype=torch.float64, generator=source).requires_grad_() for shape in shapes]
 
 
 def gradients(seed, steps, params, spread=3.0):
@@ -116,9 +121,10 @@ def test_configuration_composes(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_rule_is_loaded_under_its_name_and_may_be_stacked_unless_it_says_otherwise(name):
-    rule = optimizers.load(name)
-    assert (rule.name, rule.update.__name__, rule.elementwise) == (name, name, True)
+def test_every_rule_is_loaded_under_its_name_and_can_be_stacked(name):
+    assert optimizers.load(name).name == name
+    kind = RunByRun if name in MATRIX_RULES else Elementwise
+    assert stack_update(compose_cell([f"optimizer={name}"])) is kind
 
 
 def test_a_name_that_no_rule_has_is_refused_with_those_that_there_are():
@@ -129,7 +135,7 @@ def test_a_name_that_no_rule_has_is_refused_with_those_that_there_are():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_is_documented(name):
-    update = optimizers.load(name).update
+    update = getattr(import_module(f"pipeline.parts.optimizers.{name}"), name)
     assert ".. math::" in update.__doc__
     assert "References" in update.__doc__
 
@@ -212,10 +218,38 @@ def test_a_diverged_run_leaves_the_others_alone(name, poison):
 def assert_equals_its_counterpart(config, seed, lr):
     needs_counterpart(config)
     steps = gradients(seed, 300, parameters(seed))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.Tensor, "bfloat16", lambda self: self)  # in which torch's Muon would compute
+        assert_equal_walks(config, seed, steps, lr)
+
+
+def assert_equal_walks(config, seed, steps, lr):
     for ours, theirs in zip(
         walk(config, parameters(seed), steps, lr), walk_torch(config, parameters(seed), steps, lr), strict=True
     ):
         torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-12)
+
+
+def test_muon_equals_torchs_on_matrices_and_adamw_on_the_rest():
+    config, shapes = config_of("muon", weight_decay=0.1, rest_lr_ratio=0.3), [(4, 6), (7, 3), (1, 5), (6,), ()]
+    config.torch["rest"]["lr_ratio"] = 0.3
+    steps = gradients(3, 30, parameters(3, shapes), spread=1.0)
+    ours = walk(config, parameters(3, shapes), steps, 0.02)
+    rounded = walk_torch(config, parameters(3, shapes), steps, 0.02)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch.Tensor, "bfloat16", lambda self: self)
+        exact = walk_torch(config, parameters(3, shapes), steps, 0.02)
+    for own, start, *theirs in zip(ours, parameters(3, shapes), exact, rounded, strict=True):
+        torch.testing.assert_close(own, theirs[0], rtol=1e-6, atol=1e-9)
+        assert (own - theirs[1]).norm() < 0.03 * (own - start).norm()  # torch iterates in bfloat16
+
+
+def test_a_step_of_muon_has_singular_values_near_one():
+    w = torch.zeros(5, 9, dtype=torch.float64, requires_grad=True)
+    w.grad = torch.randn(5, 9, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    ScratchUpdate(config_of("muon"), [w])(0.1)
+    values = torch.linalg.svdvals(w.detach()) / 0.1
+    assert 0.65 < values.min() < values.max() < 1.25
 
 
 def needs_counterpart(config):

@@ -13,6 +13,8 @@ from pipeline.lab.config import Cell, compose_cell
 from pipeline.parts import optimizers
 from pipeline.train.cells import train_cells
 from pipeline.train.plan import LEAST_RUNS, STEP_VALUES, can_stack, plan, values_per_run
+from pipeline.train.probe import stack_update
+from pipeline.train.stack_update import Elementwise
 from pipeline.train.stacked import train_stacked
 from pipeline.train.stacked_net import StackedNet
 
@@ -81,6 +83,7 @@ def test_progress_is_told_while_a_stack_trains(dataset):
         cells("sgd", "linear", "constant", "stacked", [0.01], batch_size=500, epochs=2),
         range(2),
         dataset,
+        Elementwise,
         progress=lambda steps, loss: told.append((steps, loss)),
     )
     assert sum(steps for steps, _ in told) >= 6
@@ -93,8 +96,9 @@ def test_progress_is_told_while_a_stack_trains(dataset):
 @pytest.mark.parametrize("optimizer", optimizers.names())
 def test_a_diverging_neighbour_changes_no_other_run_by_one_bit(dataset, optimizer):
     calm = rates(optimizer)[1]
+    update = stack_update(compose_cell([f"optimizer={optimizer}"]))
     quiet, wild = (
-        train_stacked(cells(optimizer, "linear", "constant", "stacked", [calm, other, calm]), range(4), dataset)
+        train_stacked(cells(optimizer, "linear", "constant", "stacked", [calm, other, calm]), range(4), dataset, update)
         for other in (calm, 1e30)
     )
     others = [run for run in range(12) if run % 3 != 1]
@@ -104,8 +108,8 @@ def test_a_diverging_neighbour_changes_no_other_run_by_one_bit(dataset, optimize
 
 def test_a_stack_of_one_is_one_of_a_stack_of_many(dataset):
     chosen = cells("adam", "linear", "constant", "stacked", [0.001, 0.01, 0.1])
-    many = train_stacked(chosen, range(5), dataset)
-    one = train_stacked(chosen[1:2], range(3, 4), dataset)
+    many = train_stacked(chosen, range(5), dataset, Elementwise)
+    one = train_stacked(chosen[1:2], range(3, 4), dataset, Elementwise)
     np.testing.assert_allclose(one.loss[:, 0], many.loss[:, 3 * 3 + 1], rtol=1e-6)
 
 
@@ -177,11 +181,3 @@ def test_what_cannot_be_stacked_is_trained_solo_and_says_so(dataset):
     runs, _ = train_cells([torch_cell], {"airfoil_twin": dataset})
     assert runs.engine.tolist() == ["solo"]
     assert runs.train_seconds.isna().all()  # nobody kept the machine quiet for it
-
-
-def test_a_rule_that_says_it_is_not_elementwise_runs_solo(monkeypatch):
-    from pipeline.parts.optimizers import sgd
-
-    monkeypatch.setattr(sgd, "ELEMENTWISE", False, raising=False)
-    solo, stacks = plan(cells("sgd", "linear", "constant", "stacked", [0.1]))
-    assert (len(solo), stacks) == (1, [])

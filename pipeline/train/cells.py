@@ -13,9 +13,11 @@ from pipeline.lab.errors import UserError
 from pipeline.train import failures as failed
 from pipeline.train.clock import no_garbage_collection, one_thread
 from pipeline.train.fit import quiet_lightning
+from pipeline.train.isolation import isolated
 from pipeline.train.many_devices import train_on_many
 from pipeline.train.placement import placed, reproducible
 from pipeline.train.plan import Stack, plan
+from pipeline.train.probe import check_rule
 from pipeline.train.readings import Progress, Trajectories
 from pipeline.train.rows import Tables
 from pipeline.train.solo import train_solo, warm_up
@@ -59,11 +61,14 @@ def train_cells(
     ------
     UserError
         Before anything is trained: if a cell asks for GPUs that are not there, or a data set is missing or has
-        another number of rows than the configuration says.
+        another number of rows than the configuration says, or an update rule cannot train (see
+        :func:`pipeline.train.probe.check_rule`).
     """
     failures = {} if failures is None else failures
     cells = placed(cells)
     _check_data(cells, datasets)
+    for cell in cells:
+        check_rule(cell.config)
     tables = Tables(cells, datasets)
     alone, stacks = plan(cells)
     solo = [cell for cell in alone if cell.config.trainer.devices == 1]
@@ -119,7 +124,8 @@ def _train_solo(
 ) -> Trajectories | None:
     """Train one run; one that fails is a row with status ``error``, and the others go on."""
     try:
-        return train_solo(cell, seed, datasets[cell.config.data.name], progress)
+        with isolated(seed):
+            return train_solo(cell, seed, datasets[cell.config.data.name], progress)
     except Exception as error:
         failed.record(failures, [cell], error)
         return None
@@ -130,7 +136,9 @@ def _train_stacked(
 ) -> Trajectories | None:
     """Train a stack; if it fails all its runs are rows with status ``error``."""
     try:
-        return train_stacked(stack.cells, stack.seeds, datasets[stack.cells[0].config.data.name], progress)
+        dataset = datasets[stack.cells[0].config.data.name]
+        with isolated(stack.seeds[0]):
+            return train_stacked(stack.cells, stack.seeds, dataset, stack.update, progress)
     except Exception as error:
         failed.record(failures, stack.cells, error)
         return None
@@ -146,6 +154,7 @@ def _warm_up(cells: Sequence[Cell], datasets: Mapping[str, Dataset]) -> None:
         )
     for cell in kinds.values():
         try:
-            warm_up(cell, datasets[cell.config.data.name])
+            with isolated(0):
+                warm_up(cell, datasets[cell.config.data.name])
         except Exception:  # its runs will fail too, and become rows
             logger.debug("the warm-up of %s failed", cell.id)

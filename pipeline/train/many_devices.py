@@ -26,6 +26,7 @@ from pipeline.lab.files import written_whole
 from pipeline.train.clock import no_garbage_collection, one_thread
 from pipeline.train.fit import fit, quiet_lightning
 from pipeline.train.intervals import Intervals, intervals_of
+from pipeline.train.isolation import isolated
 from pipeline.train.order import draw_epoch
 from pipeline.train.placement import reproducible
 from pipeline.train.readings import Progress, Trajectories, read_trajectories, write_trajectories
@@ -196,8 +197,9 @@ def _work(rank: int, port: int, runs: Sequence[Run], datasets: Mapping[str, Data
 
 
 def _fit(cell: Cell, seed: int, dataset: Dataset, intervals: Intervals) -> Trajectories:
-    run = SharedRun(cell, seed, dataset)
-    return replace(fit(run, cell.config.trainer, intervals, None), accuracy=run.test())
+    with isolated(seed):
+        run = SharedRun(cell, seed, dataset)
+        return replace(fit(run, cell.config.trainer, intervals, None), accuracy=run.test())
 
 
 def _a_moment(cell: Cell) -> Intervals:

@@ -6,7 +6,8 @@ from itertools import pairwise
 
 from pipeline.lab.config.cell import Cell, canonical_json
 from pipeline.lab.config.data import as_table
-from pipeline.parts import optimizers
+from pipeline.train.probe import stack_update
+from pipeline.train.stack_update import Elementwise, StackUpdate
 
 #: The numbers that one step of a stack may touch. Measured: at batch size 1500 a stack of 520 runs costs six
 #: times a stack of 130, because it leaves the processor's cache; at batch size 1, a third more.
@@ -17,16 +18,18 @@ LEAST_RUNS = 16
 
 @dataclass(frozen=True)
 class Stack:
-    """Cells alike in everything but ``lr``, and the seeds that each is run with."""
+    """Cells alike in everything but ``lr``, the seeds that each is run with, and how their rule updates a stack."""
 
     cells: tuple[Cell, ...]
     seeds: range
+    update: type[StackUpdate]
 
 
 def can_stack(cell: Cell) -> bool:
     """Whether a cell's runs can be stacked.
 
-    From scratch, by a rule that treats every number alone, for a single output, on one device.
+    From scratch, for a single output, on one device, by a rule whose steps in a stack are those alone; see
+    :func:`pipeline.train.probe.stack_update`.
     """
     config = cell.config
     return (
@@ -34,7 +37,7 @@ def can_stack(cell: Cell) -> bool:
         and config.implementation == "scratch"
         and config.data.task == "regression"
         and config.trainer.devices == 1
-        and _elementwise(config.optimizer.name)
+        and stack_update(config) is not None
     )
 
 
@@ -68,10 +71,11 @@ def _within_memory(cells: Sequence[Cell]) -> list[Stack]:
     """Cut a group into stacks: along the seeds only where one cell's seeds are too many already."""
     config = cells[0].config
     most = max(LEAST_RUNS, STEP_VALUES // values_per_run(cells[0]))
+    update = stack_update(config) or Elementwise
     seeds = min(config.seeds, most)
     width = max(1, most // seeds)
     return [
-        Stack(tuple(cells[i : i + width]), range(first, min(first + seeds, config.seeds)))
+        Stack(tuple(cells[i : i + width]), range(first, min(first + seeds, config.seeds)), update)
         for first in range(0, config.seeds, seeds)
         for i in range(0, len(cells), width)
     ]
@@ -84,7 +88,3 @@ def values_per_run(cell: Cell) -> int:
     widths: list[int] = getattr(config.model, "widths", [])
     parameters = sum((i + 1) * o for i, o in pairwise([inputs, *widths, 1]))
     return config.batch_size * (1 + 2 * sum(widths)) + 8 * parameters
-
-
-def _elementwise(name: str) -> bool:
-    return optimizers.load(name).elementwise

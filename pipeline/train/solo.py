@@ -1,4 +1,4 @@
-"""The solo engine: one run at a time, with an honest clock."""
+"""The solo engine: one run at a time, timed."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -54,13 +54,13 @@ class SoloRun(pl.LightningModule):
         self.register_buffer("y", self.task.targets(dataset.y))
         self.register_buffer("scale", torch.tensor(self.task.scale))
 
-    def configure_optimizers(self) -> torch.optim.Optimizer | None:
-        """Make the update rule. Lightning is told of a torch optimizer, and of nothing from scratch."""
+    def configure_optimizers(self) -> list[torch.optim.Optimizer] | None:
+        """Make the update rule. Lightning is given torch's optimizers, and nothing from scratch."""
         config = self.cell.config
         if config.implementation == "torch":
             update = TorchUpdate(config.optimizer, self.net.parameters(), config.lr)
             self.update: Update = update
-            return update.optimizer
+            return update.optimizers
         self.update = ScratchUpdate(config.optimizer, self.net.parameters())
         return None
 
@@ -105,7 +105,8 @@ class SoloRun(pl.LightningModule):
     @torch.no_grad()
     def read_loss(self) -> torch.Tensor:
         """The loss over all training examples, shape (1,)."""
-        return (self.scale * self.task.criterion(self.net(self.X), self.y)).reshape(1)
+        with self.update.evaluating():
+            return (self.scale * self.task.criterion(self.net(self.X), self.y)).reshape(1)
 
     def test(self) -> float | None:
         """Accuracy on the examples held out; None where there are none, or no classes."""
@@ -113,7 +114,8 @@ class SoloRun(pl.LightningModule):
         if held_out is None or not self.task.classes:
             return None
         X, y = torch.from_numpy(held_out.X), self.task.targets(held_out.y)
-        return accuracy(self.net, X.to(self.device), y.to(self.device))
+        with self.update.evaluating():
+            return accuracy(self.net, X.to(self.device), y.to(self.device))
 
 
 def train_solo(cell: Cell, seed: int, dataset: Dataset, progress: Progress | None = None) -> Trajectories:

@@ -14,13 +14,13 @@ import torch
 from pipeline.lab.config.cell import Cell
 from pipeline.lab.config.target import resolve
 from pipeline.lab.dataset import Dataset
-from pipeline.parts import optimizers
 from pipeline.parts.schedules import learning_rate_factors
 from pipeline.train.clock import Clock
 from pipeline.train.fit import fit
 from pipeline.train.intervals import intervals_of
 from pipeline.train.order import draw_epoch, generator
 from pipeline.train.readings import Progress, Trajectories
+from pipeline.train.stack_update import StackUpdate
 from pipeline.train.stacked_net import StackedNet
 
 #: How many predictions are evaluated at a time: what stays in a processor's cache is three to eight
@@ -39,13 +39,18 @@ class StackedRun(pl.LightningModule):
         Each cell is run with each of them.
     dataset : Dataset
         All training examples.
+    update : type of StackUpdate
+        How the rule is applied to the stack; see :func:`pipeline.train.probe.stack_update`.
     """
 
     X: torch.Tensor
     y: torch.Tensor
 
-    def __init__(self, cells: Sequence[Cell], seeds: Sequence[int], dataset: Dataset) -> None:
+    def __init__(
+        self, cells: Sequence[Cell], seeds: Sequence[int], dataset: Dataset, update: type[StackUpdate]
+    ) -> None:
         super().__init__()
+        self.make_update = update
         self.automatic_optimization = False  # one Lightning batch is many updates
         self.cells = cells
         self.seeds = seeds
@@ -62,13 +67,8 @@ class StackedRun(pl.LightningModule):
         build = resolve("model._target_", config.model._target_)
         models = [build(config.model, self.X.shape[1], generator(seed, "init")) for seed in self.seeds]
         self.net = StackedNet(models, len(self.cells), self.device)
-        rule = optimizers.load(config.optimizer.name)
-        self.rule = rule.update
-        self.params = [self.net.flat]
-        self.states = rule.init_states(self.params)
-        self.hyperparams = dict[str, object](config.optimizer.hyperparams)
         lrs = torch.tensor([cell.config.lr for cell in self.cells], device=self.device).repeat(len(self.seeds))
-        self.lr = lrs[self.net.run_of]
+        self.update = self.make_update(config.optimizer, self.net, lrs)
         self.clock = Clock(self.device)
         self.minibatches = self._minibatches(config.batch_size, config.sampling.name)
         self.factors = self._factors()
@@ -98,7 +98,7 @@ class StackedRun(pl.LightningModule):
             The interval's number.
         """
         predict, grad = self.net.predict, self.net.flat.grad
-        rule, params, states, hyperparams = self.rule, self.params, self.states, self.hyperparams
+        update = self.update
         assert grad is not None
         with self.clock:
             for (X, y), factor in zip(islice(self.minibatches, steps), self.factors):  # noqa: B905 -- endless
@@ -107,8 +107,7 @@ class StackedRun(pl.LightningModule):
                 # Every run's loss is half its mean squared error, and the losses are summed over the runs. The
                 # backward pass starts from the sum's derivative by the predictions: (prediction - y) / b.
                 prediction.backward((prediction.detach() - y).div_(y.shape[1]))
-                hyperparams["lr"] = self.lr if factor == 1.0 else self.lr * factor
-                rule(params, states, hyperparams)
+                update(factor)
 
     @torch.no_grad()
     def read_loss(self) -> torch.Tensor:
@@ -121,7 +120,11 @@ class StackedRun(pl.LightningModule):
 
 
 def train_stacked(
-    cells: Sequence[Cell], seeds: Sequence[int], dataset: Dataset, progress: Progress | None = None
+    cells: Sequence[Cell],
+    seeds: Sequence[int],
+    dataset: Dataset,
+    update: type[StackUpdate],
+    progress: Progress | None = None,
 ) -> Trajectories:
     """Train a stack.
 
@@ -133,13 +136,15 @@ def train_stacked(
         Each cell is run with each of them.
     dataset : Dataset
         All training examples.
+    update : type of StackUpdate
+        How the rule is applied to the stack; see :func:`pipeline.train.probe.stack_update`.
     progress : callable, optional
-        Told of every reading.
+        Called at every reading.
 
     Returns
     -------
     Trajectories
         Of ``len(seeds) * len(cells)`` runs, seed by seed; the seconds are those of the whole stack.
     """
-    run = StackedRun(cells, seeds, dataset)
+    run = StackedRun(cells, seeds, dataset, update)
     return fit(run, cells[0].config.trainer, intervals_of(cells[0]), progress)

@@ -55,6 +55,8 @@ class StackedNet:
         operation each. A backward pass adds to its ``grad``.
     run_of : Tensor of shape (R * P,), int64
         The run that each element of ``flat`` belongs to.
+    blocks : list of Block
+        The same memory, parameter by parameter.
     """
 
     def __init__(self, models: Sequence[nn.Module], cells: int, device: torch.device) -> None:
@@ -67,7 +69,7 @@ class StackedNet:
         runs = torch.arange(self.runs)
         self.run_of = torch.cat([runs.repeat_interleave(start[0].numel()) for start in starts]).to(device)
         sizes = [start.numel() for start in starts]
-        self._blocks = [
+        self.blocks = [
             Block(data.view(start.shape), grad.view(start.shape))
             for start, data, grad in zip(starts, self.flat.split(sizes), self.flat.grad.split(sizes), strict=True)
         ]
@@ -76,9 +78,9 @@ class StackedNet:
         self._evaluate = self._compile(template, groups=1)
 
     def _compile(self, template: nn.Module, groups: int) -> Layer:
-        layers = _stacked_layers(template, self._blocks, groups, self.runs // groups)
+        layers = _stacked_layers(template, self.blocks, groups, self.runs // groups)
         if layers is None:
-            return _vectorised(template, self._blocks, groups, self.runs // groups)
+            return _vectorised(template, self.blocks, groups, self.runs // groups)
         return _Chain(layers)
 
     def predict(self, X: torch.Tensor) -> torch.Tensor:

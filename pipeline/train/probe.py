@@ -1,0 +1,282 @@
+"""Try an update rule on a small problem before it first trains: a few steps, alone and in a stack.
+
+A rule that raises, changes nothing or does not repeat itself is refused in one sentence. A stack is used only where
+its runs take the same steps as alone. The problem is a perceptron with two matrices, a bias and a single number on
+generated data, trained by the engines themselves; trying a rule of the lab's takes some milliseconds.
+"""
+
+import inspect
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from pipeline.lab.config.cell import Cell, canonical_json
+from pipeline.lab.config.data import DataConfig
+from pipeline.lab.config.schedules import ScheduleConfig
+from pipeline.lab.config.schema import CellConfig, MLPConfig, SamplingConfig, TrainerConfig
+from pipeline.lab.dataset import Dataset
+from pipeline.lab.errors import UserError
+from pipeline.parts import optimizers
+from pipeline.train.failures import reason
+from pipeline.train.isolation import isolated
+from pipeline.train.solo import SoloRun
+from pipeline.train.stack_update import Elementwise, RunByRun, StackUpdate
+from pipeline.train.stacked import StackedRun
+
+logger = logging.getLogger(__name__)
+
+#: Steps that are compared, and steps after which a rule that has changed nothing is refused: some rules only move
+#: every few steps.
+STEPS, PATIENCE = 5, 100
+#: How far runs of a stack may be from the same runs alone, relative to their largest parameter.
+TOLERANCE = 1e-5
+#: Operations that are not elementwise by torch's tags, and treat every number alone all the same.
+_NEUTRAL = (
+    *("alias", "copy_", "detach", "fill_", "lift_fresh", "scalar_tensor", "_to_copy", "zero_"),
+    *("empty_like", "full_like", "ones_like", "zeros_like", "new_empty", "new_full", "new_zeros"),
+)
+#: What vmap says of a rule that it cannot compute for many runs at once, in other words.
+_NO_VMAP = {
+    "data-dependent control flow": "the rule branches on a number of the run, as `if norm > 1` does",
+    ".item()": "the rule makes a Python number of one of the run's, as float() and .item() do",
+    "random operation": "the rule draws random numbers",
+}
+_EXAMPLES, _FEATURES, _HIDDEN = 20, 3, 4
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What came of a rule's steps alone: its parameters after each step, by learning rate, and what it computed."""
+
+    cells: list[Cell]
+    steps: list[list[torch.Tensor]]
+    elementwise: bool
+
+
+def check_rule(config: CellConfig) -> None:
+    """Refuse an update rule, or an optimizer of torch's, that cannot train.
+
+    Parameters
+    ----------
+    config : CellConfig
+        Names the rule, its hyperparameters and the implementation; the rest does not matter.
+
+    Raises
+    ------
+    UserError
+        If the rule cannot be loaded or made, raises, needs a closure, changes no parameter, changes a parameter's
+        shape or dtype, or takes other steps when it is started again.
+    """
+    _remembered(_tried_alone, config)
+
+
+def stack_update(config: CellConfig) -> type[StackUpdate] | None:
+    """Choose how a rule from scratch updates a stack.
+
+    Where its runs take other steps than alone whatever is tried, that is logged, once.
+
+    Returns
+    -------
+    type of StackUpdate or None
+        None where runs have to be trained alone.
+
+    Raises
+    ------
+    UserError
+        See :func:`check_rule`.
+    """
+    found: type[StackUpdate] | None = _remembered(_tried_stacked, config)
+    return found
+
+
+_memory: dict[tuple[Any, ...], Any] = {}
+
+
+def _remembered(look: Callable[[CellConfig], Any], config: CellConfig) -> Any:
+    """What was found of a rule with these hyperparameters, in this process; mistakes are remembered too."""
+    optimizer = config.optimizer
+    if config.implementation == "torch":
+        code, own = None, optimizer.torch
+    else:
+        with isolated(0):  # a file may set what all share when it is imported
+            code, own = optimizers.load(optimizer.name), optimizer.hyperparams
+    key = (look, code, optimizer.name, config.implementation, canonical_json([own, optimizer.lr_range]))
+    if key not in _memory:
+        try:
+            _memory[key] = look(config)
+        except UserError as error:
+            _memory[key] = error
+    if isinstance(_memory[key], UserError):
+        raise _memory[key]
+    return _memory[key]
+
+
+def _tried_alone(config: CellConfig) -> _Trial:
+    lowest, highest = config.optimizer.lr_range
+    # From the lower half of the range, where nothing diverges.
+    cells = [_cell(config, lowest ** (1 - part) * highest**part) for part in (0.25, 0.5)]
+    record = _Operations()
+    try:
+        steps = [_walk_alone(cells[0], record), _walk_alone(cells[1], nullcontext())]
+        again = _walk_alone(cells[-1], nullcontext())
+        _check_changes(config, cells[-1], steps[-1])
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"{_named(config)} is not allowed: {_why(config, error)}") from None
+    if not all(torch.equal(one, other) for one, other in zip(again, steps[-1], strict=True)):
+        raise UserError(
+            f"{_named(config)} is not allowed: started again it takes other steps; what it remembers belongs in "
+            "init_states, not in the module"
+        )
+    return _Trial(cells, steps, record.elementwise)
+
+
+@isolated(0)
+def _check_changes(config: CellConfig, cell: Cell, steps: Sequence[torch.Tensor]) -> None:
+    """Refuse a rule that changes nothing, and mention the parameters that it leaves alone."""
+    moved = steps[-1] != steps[0]
+    if not moved.any():
+        steps = _walk_alone(cell, nullcontext(), PATIENCE)
+        moved = steps[-1] != steps[0]
+    if not moved.any():
+        raise UserError(
+            f"{_named(config)} is not allowed: {PATIENCE} steps of it change no parameter; a rule has to change "
+            "p.data of each of its params, in place, and what it returns is ignored"
+        )
+    shapes = [p.shape for p in SoloRun(cell, 0, _data()).net.parameters()]
+    parts = moved.split([shape.numel() for shape in shapes])
+    still = [str(tuple(shape)) for shape, part in zip(shapes, parts, strict=True) if not part.any()]
+    if still:
+        logger.warning("%s leaves parameters of these shapes as they were: %s", _named(config), ", ".join(still))
+
+
+@isolated(0)
+def _walk_alone(cell: Cell, watching: AbstractContextManager[Any], steps: int = STEPS) -> list[torch.Tensor]:
+    """Train one run; its parameters at the start and after each step, as one vector each."""
+    run = SoloRun(cell, 0, _data())
+    run.configure_optimizers()
+    run.on_fit_start()
+    rule = getattr(run.update, "rule", None)
+    if rule is not None:
+
+        def watched(*arguments: Any) -> None:
+            """The rule, watched."""
+            with watching:
+                rule(*arguments)
+
+        run.update.rule = watched  # type: ignore[attr-defined]
+    kinds = [(p.shape, p.dtype) for p in run.net.parameters()]
+    walked = [_vector(run)]
+    for _ in range(steps):
+        run.training_step(1, 0)
+        found = [(p.shape, p.dtype) for p in run.net.parameters()]
+        if found != kinds:
+            was, now = next((a, b) for a, b in zip(kinds, found, strict=True) if a != b)
+            raise TypeError(f"it makes a parameter {now[1]} of shape {tuple(now[0])} of {was[1]} of {tuple(was[0])}")
+        walked.append(_vector(run))
+    run.read_loss()
+    return walked
+
+
+def _vector(run: SoloRun) -> torch.Tensor:
+    return torch.cat([p.detach().reshape(-1) for p in run.net.parameters()])
+
+
+def _tried_stacked(config: CellConfig) -> type[StackUpdate] | None:
+    trial: _Trial = _remembered(_tried_alone, config)
+    why = ""
+    for kind in (Elementwise, RunByRun) if trial.elementwise else (RunByRun,):
+        try:
+            difference = _difference(trial, kind)
+        except Exception as error:
+            why = next((words for part, words in _NO_VMAP.items() if part in str(error)), reason(error))
+        else:
+            if difference <= TOLERANCE:
+                return kind
+            why = f"within {STEPS} steps it is {difference:.1g} (relative) away from the same runs alone"
+    logger.warning("%s is trained solo, one run after the other, because a stack cannot: %s", _named(config), why)
+    return None
+
+
+@isolated(0)
+def _difference(trial: _Trial, kind: type[StackUpdate]) -> float:
+    """The largest relative difference between a stack's parameters and those of its runs alone, at any step."""
+    run = StackedRun(trial.cells, [0], _data(), kind)
+    run.on_fit_start()
+    largest = 0.0
+    for step in range(1, STEPS + 1):
+        run.training_step(1, 0)
+        for number, walked in enumerate(trial.steps):
+            alone, stacked = walked[step], run.net.flat[run.net.run_of == number]
+            if not torch.equal(alone.isfinite(), stacked.isfinite()):
+                return float("inf")
+            apart = (alone - stacked).nan_to_num(0.0, 0.0, 0.0).abs().max()
+            largest = max(largest, float(apart / alone.nan_to_num(0.0, 0.0, 0.0).abs().max().clamp(min=1e-30)))
+    return largest
+
+
+class _Operations(TorchDispatchMode):
+    """Watches which operations a rule computes with."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.elementwise = True
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Note whether the operation treats every number alone."""
+        if torch.Tag.pointwise not in func.tags and func.overloadpacket.__name__ not in _NEUTRAL:
+            self.elementwise = False
+        return func(*args, **(kwargs or {}))
+
+
+def _cell(config: CellConfig, lr: float) -> Cell:
+    """The small problem, with a cell's optimizer."""
+    return Cell(
+        replace(
+            config,
+            data=DataConfig("probe", "", "", "", rows_total=_EXAMPLES, rows=_EXAMPLES),
+            model=MLPConfig("mlp", "pipeline.parts.models.mlp.mlp", widths=[_HIDDEN], activation="tanh"),
+            schedule=ScheduleConfig("constant", "pipeline.parts.schedules.constant.constant"),
+            sampling=SamplingConfig("without_replacement"),
+            trainer=TrainerConfig(),
+            batch_size=4,
+            lr=lr,
+            epochs=PATIENCE,
+        )
+    )
+
+
+def _data() -> Dataset:
+    source = np.random.default_rng(0)
+    X = source.standard_normal((_EXAMPLES, _FEATURES)).astype(np.float32)
+    y = (X @ source.standard_normal(_FEATURES) + source.standard_normal(_EXAMPLES)).astype(np.float32)
+    return Dataset("probe", X, y, (), {}, offline_twin=False)
+
+
+def _named(config: CellConfig) -> str:
+    """How a configuration names the rule."""
+    if config.implementation == "torch":
+        return f"optimizer.torch._target_={(config.optimizer.torch or {}).get('_target_')}"
+    return f"optimizer={config.optimizer.name}"
+
+
+def _why(config: CellConfig, error: Exception) -> str:
+    """Why a rule that raised cannot be used."""
+    if config.implementation == "torch":
+        if isinstance(error, TypeError) and "closure" in str(error):
+            return "its step() needs a closure, which computes the loss again, and training calls step() without one"
+        return reason(error)
+    rule = optimizers.load(config.optimizer.name).update
+    try:
+        inspect.signature(rule).bind([], None, {})
+    except TypeError:
+        name = config.optimizer.name
+        return f"its function is {name}{inspect.signature(rule)} and must be {name}(params, states, hyperparams)"
+    return f"its first steps fail: {reason(error)}"

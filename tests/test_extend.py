@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 
 from pipeline.analysis.extend import extensions, main
-from pipeline.lab.config import load_study
-from pipeline.lab.config.extension import read_rounds
+from pipeline.lab.config import Cell, compose_cell, load_study
+from pipeline.lab.config.extension import read_rounds, widened
 from pipeline.lab.errors import UserError
+from pipeline.lab.results import StudyResults
 from pipeline.lab.tables import RUNS, read_table
 
 STUDY = """\
@@ -23,8 +24,8 @@ grid: {optimizer: [sgd, adam], batch_size: [10, 100]}
 
 
 def runs_of(**lines):
-    """Runs of one optimizer and batch size each; ``name={lr: loss}``, None for a rate that diverged."""
-    return pd.DataFrame(
+    """A study of one optimizer and batch size each; ``name={lr: loss}``, None for a rate that diverged."""
+    runs = pd.DataFrame(
         [
             {
                 "cell_id": f"{name}-{lr}",
@@ -35,12 +36,14 @@ def runs_of(**lines):
                 "status": "diverged" if loss is None else "ok",
                 "final_loss": float("nan") if loss is None else loss,
                 "steps": 300,
+                "config": json.dumps({"optimizer": {"name": name}, "lr": lr, "batch_size": 10}),
             }
             for name, losses in lines.items()
             for lr, loss in losses.items()
             for seed in (0, 1)
         ]
     )
+    return StudyResults(runs, pd.DataFrame())
 
 
 def test_a_range_grows_by_a_decade_with_its_own_spacing():
@@ -59,13 +62,14 @@ def test_a_range_grows_by_a_decade_with_its_own_spacing():
         ("wide", "low", [1e-6]),
         ("hot", "low", [0.1]),
     ]
+    assert points[0]["like"] == "low-0.01"
     assert points[0]["best_lr"] == 0.01 and points[-1]["best_lr"] is None
 
 
 def write_round(folder, number, *points):
     folder.mkdir(parents=True, exist_ok=True)
-    names = ("optimizer", "batch_size", "lrs")
-    text = json.dumps({"points": [dict(zip(names, point, strict=True)) for point in points]})
+    names = ("optimizer", "batch_size", "lrs", "like")
+    text = json.dumps({"points": [dict(zip(names, point, strict=False)) for point in points]})
     (folder / f"round{number}.json").write_text(text)
 
 
@@ -81,6 +85,26 @@ def test_a_round_is_a_job_of_its_own(tmp_path):
     assert last.config.seeds == plain.cells[0].config.seeds
     assert len(extended.cells) == len(plain.cells) + 3
     assert list(load_study("sweep", ["lr=0.1"], tmp_path).jobs) == ["all"]
+
+
+def test_models_are_widened_apart(tmp_path):
+    """The border is that of one model's rates: the other's range stays."""
+    cells = [
+        Cell(compose_cell([f"model={model}", f"lr={lr}"]), "mine")
+        for model in ("linear", "mlp")
+        for lr in (0.1, 0.2, 0.4)
+    ]
+    losses = dict(zip([cell.id for cell in cells], (0.3, 0.2, 0.3, 0.3, 0.2, 0.1), strict=True))
+    rows = [
+        {"cell_id": cell.id, "optimizer": "sgd", "batch_size": 10, "lr": cell.config.lr, "seed": 0, "status": "ok"}
+        | {"final_loss": losses[cell.id], "steps": 300, "config": cell.config_json}
+        for cell in cells
+    ]
+    (point,) = extensions(StudyResults(pd.DataFrame(rows), pd.DataFrame()))
+    assert (point["optimizer"], point["side"], point["best_lr"], point["like"]) == ("sgd", "high", 0.4, cells[3].id)
+    write_round(tmp_path, 1, ("sgd", 10, point["lrs"], point["like"]))
+    ((added,),) = read_rounds(tmp_path)
+    assert {cell.config.model.name for cell in widened(cells, [added])} == {"mlp"}
 
 
 def test_rounds_end_at_the_first_empty_one(tmp_path):
@@ -116,7 +140,7 @@ def test_the_workflow_trains_only_the_new_cells(lab_copy, run):
     first = results / "jobs" / "all" / "runs.parquet"
     before, trained = first.read_bytes(), first.stat().st_mtime_ns
     runs = read_table(results / "runs.parquet", RUNS)
-    flagged = extensions(runs)
+    flagged = extensions(StudyResults.read(results))
     assert flagged, "the ranges are chosen so that some best rate is on the border"
 
     said = lab(lab_copy, run, "extend")

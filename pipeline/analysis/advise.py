@@ -1,28 +1,140 @@
 """``python -m pipeline.analysis.advise OPTIMIZER``: which batch size and learning rate, on each of the four clocks."""
 
 import argparse
-import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from pipeline.lab.errors import exit_on_user_error
+import numpy as np
 
-if TYPE_CHECKING:
-    from pipeline.analysis.advice import Advice, Choice
-    from pipeline.analysis.sweep import Sweep
+from pipeline.analysis.bootstrap import bootstrap_medians, median_interval, percentile_interval, seed_draws
+from pipeline.analysis.compare import Comparison, probability_better
+from pipeline.analysis.seconds import StepCosts, read_step_costs, step_costs_of_runs
+from pipeline.analysis.sweep import Sweep
+from pipeline.analysis.target import first_hits
+from pipeline.lab import formats
+from pipeline.lab.command import command_of
+from pipeline.lab.config import checks
+from pipeline.lab.errors import UserError, exit_on_user_error
+from pipeline.lab.results import CellResults, StudyResults
 
+#: The four clocks, in the order in which they are shown.
+CLOCKS = ("epochs", "steps", "examples", "seconds")
 _HEADINGS = ("fewest", "batch size", "lr", "median [95 % interval]", "runner-up", "ranked?")
 
 
-def table_of(advice: "Sequence[Advice]") -> list[tuple[str, ...]]:
+@dataclass(frozen=True)
+class Choice:
+    """A cell and what it costs, or its final loss.
+
+    Parameters
+    ----------
+    cell : CellResults
+        The cell.
+    value, low, high : float
+        The median over seeds, infinite where half of them or more never arrive, and its 95 % interval.
+    at_edge : bool
+        Whether this is the lowest or highest learning rate tried at that batch size: the best may lie beyond.
+    """
+
+    cell: CellResults
+    value: float
+    low: float
+    high: float
+    at_edge: bool
+
+
+@dataclass(frozen=True)
+class Advice:
+    """The best cell by one measure.
+
+    Parameters
+    ----------
+    measure : str
+        One of :data:`CLOCKS` (the cost of reaching the target), or ``loss`` (the final one).
+    best : Choice
+        The cell with the lowest median.
+    runner_up : Choice or None
+        The second; None where there is one cell alone.
+    comparison : Comparison or None
+        The best held against the runner-up, seed by seed; None where neither gets to the target.
+    """
+
+    measure: str
+    best: Choice
+    runner_up: Choice | None
+    comparison: Comparison | None
+
+    @property
+    def known(self) -> bool:
+        """Whether half of the seeds or more of the best cell get to the target."""
+        return math.isfinite(self.best.value)
+
+
+def advise(sweep: Sweep, optimizer: str, target: float | None = None) -> list[Advice]:
+    """Find the best cell of an optimizer on every clock, and by its final loss.
+
+    Parameters
+    ----------
+    sweep : Sweep
+        The study.
+    optimizer : str
+        One of ``sweep.grid.optimizers``.
+    target : float, optional
+        The loss to reach; the study's own by default.
+
+    Returns
+    -------
+    list of Advice
+        By clock, then by loss. Seconds are steps times the measured time of a step, and left out where that is not
+        known for every batch size.
+
+    Notes
+    -----
+    Cells are ordered by the median over seeds of the cost of the first reading at or below the target; equal medians
+    by the share of seeds that arrive, then by the median final loss, as in :func:`pipeline.analysis.scaling.scaling`.
+    """
+    grid, own = sweep.grid, sweep.grid.rows(optimizer)
+    cells = [sweep.study.cells[str(cell_id)] for cell_id in grid.cells["cell_id"].iloc[own]]
+    hits = first_hits(grid, sweep.study.curves, sweep.target.loss if target is None else target)
+    steps, examples, losses = hits.steps[own], hits.examples[own], grid.losses[own]
+    epoch = np.array([[cell.examples or np.nan] for cell in cells])
+    costs = {"epochs": examples / epoch, "steps": steps, "examples": examples}
+    costs["seconds"] = steps * sweep.step_seconds(own)[:, None]
+    measures = {clock: (cost, median_interval(cost)) for clock, cost in costs.items() if not np.isnan(cost).any()}
+    measures["loss"] = losses, percentile_interval(bootstrap_medians(losses, seed_draws(len(grid.seeds))))
+    arrived = np.isfinite(steps).mean(axis=1)
+    rates: dict[int, list[float]] = {}
+    for cell in cells:
+        rates.setdefault(cell.batch_size, []).append(cell.lr)
+    found = []
+    for measure, (values, (low, high)) in measures.items():
+        medians = np.median(values, axis=1)
+        order = np.lexsort((grid.medians[own], -arrived, medians))[:2]
+        choices = [
+            Choice(
+                cell=cells[i],
+                value=float(medians[i]),
+                low=float(low[i]),
+                high=float(high[i]),
+                at_edge=len(tried := rates[cells[i].batch_size]) > 1 and cells[i].lr in (min(tried), max(tried)),
+            )
+            for i in order
+        ]
+        compared = len(order) == 2 and np.isfinite(medians[order[0]])
+        comparison = probability_better(*values[order]) if compared else None
+        found.append(Advice(measure, choices[0], choices[1] if len(choices) > 1 else None, comparison))
+    return found
+
+
+def table_of(advice: Sequence[Advice]) -> list[tuple[str, ...]]:
     """Write advice as the rows of a table, the headings first.
 
     Parameters
     ----------
     advice : sequence of Advice
-        As of :func:`pipeline.analysis.advice.advise`.
+        As of :func:`advise`.
 
     Returns
     -------
@@ -38,88 +150,114 @@ def table_of(advice: "Sequence[Advice]") -> list[tuple[str, ...]]:
             continue
         best, other = one.best, one.runner_up
         interval = f"{_cost(best.value, one)} [{_cost(best.low, one)}, {_cost(best.high, one)}]"
-        words = "–" if other is None else f"b {other.batch_size}, lr {other.lr:g}: {_cost(other.value, one)}"
-        rows.append((name, str(best.batch_size), _rate(best), interval, words, _ranked(one)))
+        words = "–" if other is None else f"b {other.cell.batch_size}, lr {other.cell.lr:g}: {_cost(other.value, one)}"
+        rate = f"{best.cell.lr:g}{' (border of its range)' if best.at_edge else ''}"
+        rows.append((name, str(best.cell.batch_size), rate, interval, words, _ranked(one.comparison)))
     return rows
 
 
-def _cost(value: float, one: "Advice") -> str:
-    from pipeline.lab import formats
-
+def _cost(value: float, one: Advice) -> str:
     if one.measure == "loss":
         return formats.loss(value)
     seconds = one.measure == "seconds" and math.isfinite(value)
     return formats.seconds(value) if seconds else formats.number(round(value, 4))
 
 
-def _rate(choice: "Choice") -> str:
-    return f"{choice.lr:g}{' (border of its range)' if choice.at_edge else ''}"
-
-
-def _ranked(one: "Advice") -> str:
-    from pipeline.lab import formats
-
-    if one.comparison is None:
+def _ranked(comparison: Comparison | None) -> str:
+    if comparison is None:
         return "–"
-    share = f"better in {one.comparison.probability:.0%} of {formats.count(one.comparison.seeds, 'seed')}"
-    return f"yes, {share}" if one.ranked else f"no, too few seeds to rank: {share}"
+    share = f"better in {comparison.probability:.0%} of {formats.count(comparison.seeds, 'seed')}"
+    return f"yes, {share}" if comparison.low > 0.5 else f"no, too few seeds to rank: {share}"
 
 
-def report(sweep: "Sweep", optimizer: str, target: float | None = None) -> str:
+def report(study: StudyResults, optimizer: str, target: float | None = None, costs: StepCosts | None = None) -> str:
     """Answer the question in words: what was tried, the table, where the clocks differ, and what to run.
 
     Parameters
     ----------
-    sweep : Sweep
-        The study.
+    study : StudyResults
+        The study. Cells that differ in more than batch size and learning rate are not merged: each combination of
+        model, data, schedule and so on that it holds has a table of its own.
     optimizer : str
-        One of its optimizers.
+        Name of one of its update rules.
     target : float, optional
-        The loss to reach; the study's own by default.
+        The loss to reach; by default that of each part of the study.
+    costs : StepCosts, optional
+        What a step costs; by default what the study's own runs say.
 
     Returns
     -------
     str
-    """
-    from pipeline.analysis.advice import advise
-    from pipeline.lab import formats
 
-    config = json.loads(sweep.runs["config"].iloc[0])
-    advice = advise(sweep, optimizer, int(config["data"]["rows"]), target)
-    grid = sweep.grid
-    cells = formats.count(len(grid.rows(optimizer)), "cell")
-    seeds = formats.count(len(grid.seeds), "seed")
-    epochs = formats.count(int(sweep.runs["epochs"].max()), "epoch")
+    Raises
+    ------
+    UserError
+        If the study has no such optimizer.
+    """
+    checks.one_of("optimizer", optimizer, list(dict.fromkeys(study.runs["optimizer"])))
+    costs = step_costs_of_runs([study]) if costs is None else costs
+    sections = []
+    for words, part in study.split().items():
+        sweep = Sweep(part, costs)
+        own = sweep.grid.cells.loc[sweep.grid.cells["rule"] == optimizer, "optimizer"]
+        for series in dict.fromkeys(own):
+            sections.append("\n".join(_section(sweep, str(series), words, target)))
+    return "\n\n".join(sections)
+
+
+def _section(sweep: Sweep, series: str, words: str, target: float | None) -> list[str]:
+    advice, grid = advise(sweep, series, target), sweep.grid
+    cells, seeds = formats.count(len(grid.rows(series)), "cell"), formats.count(len(grid.seeds), "seed")
+    epochs = formats.count(int(sweep.study.runs["epochs"].max()), "epoch")
     aim = "the given one" if target is not None else f"{sweep.target.reference}'s best median final loss plus 1 %"
     loss = sweep.target.loss if target is None else target
-    twin = " (offline twin: generated data)" if sweep.runs["data"].str.endswith("_twin").any() else ""
+    names = formats.listed(list(dict.fromkeys(facts.name for facts in sweep.study.data)))
+    twin = " (offline twin: generated data)" if sweep.study.offline_twin else ""
     lines = [
-        f"{optimizer} on {config['data']['name']}{twin}: {cells}, {seeds}, {epochs}.",
+        f"{series} on {names}{twin}{f' ({words})' if words else ''}: {cells}, {seeds}, {epochs}.",
         f"The target is a loss of {formats.loss(loss)}, {aim}. Ties go to the cell that more seeds bring there.",
         "",
         *_aligned(table_of(advice)),
         "",
     ]
-    if "seconds" not in {one.measure for one in advice}:
-        lines.append("Seconds are not known: measure the time of a step with snakemake measure.")
-    else:
+    if "seconds" in {one.measure for one in advice}:
         lines.append(f"Seconds are steps times {sweep.costs.source}.")
-    known = [one for one in advice if one.known and one.measure != "loss"]
-    chosen: dict[tuple[int, float], list[str]] = {}
-    for one in known:
-        chosen.setdefault((one.best.batch_size, one.best.lr), []).append(one.measure)
+    else:
+        lines.append("Seconds are not measured: there is no time of a step of this optimizer, model and data.")
+    chosen: dict[str, tuple[CellResults, list[str]]] = {}
+    for one in advice:
+        if one.known and one.measure != "loss":
+            chosen.setdefault(one.best.cell.id, (one.best.cell, []))[1].append(one.measure)
     if len(chosen) > 1:
         lines.append("The clocks differ: what is best depends on what is scarce.")
-    for (b, lr), clocks in chosen.items():
-        lines.append(
-            f"For {formats.listed(clocks)}: python -m pipeline.train optimizer={optimizer} batch_size={b} lr={lr:g}"
-        )
-    return "\n".join(lines)
+    return lines + [f"For {formats.listed(clocks)}: {_command(cell)}" for cell, clocks in chosen.values()]
+
+
+def _command(cell: CellResults) -> str:
+    seeds, engine = int(cell.runs["seed"].max()) + 1, str(cell.runs["engine"].iloc[0])
+    return command_of(cell.config, cell.id, seeds, engine) or f"cell {cell.id}, which no command makes any more"
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+def read_named(study: str, results: Path) -> StudyResults:
+    """Read a study by its name or its folder.
+
+    Raises
+    ------
+    UserError
+        If its tables are missing, with the command that makes them, or cannot be read.
+    """
+    folder = Path(study) if (Path(study) / "runs.parquet").is_file() else results / study
+    if not (folder / "runs.parquet").is_file():
+        raise UserError(
+            f"{folder / 'runs.parquet'} does not exist: make it with snakemake --cores 2 {folder.name}, or name "
+            "another study with --study, or another folder of results with --results"
+        )
+    return StudyResults.read(folder)
 
 
 @exit_on_user_error()
@@ -138,34 +276,27 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.analysis.advise",
-        description="Say which batch size and learning rate to use for an optimizer, from a sweep's tables.",
+        description="Say which batch size and learning rate to use for an optimizer, from a study's tables.",
     )
     parser.add_argument("optimizer", help="one of the study's")
     parser.add_argument("--target", type=float, metavar="LOSS", help="the loss to reach, instead of the study's own")
-    parser.add_argument("--study", type=Path, default=Path("results/sweep"), metavar="DIR", help="a study's folder")
+    parser.add_argument("--study", default="sweep", metavar="NAME", help="a study's name or folder (sweep)")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="the folder of the results (results)"
+    )
     parser.add_argument(
         "--step-cost",
         type=Path,
-        default=Path("results/measure/step_cost.parquet"),
         metavar="FILE.parquet",
-        help="the measured time of a step; without it there are no seconds",
+        help="the measured time of a step (measure/step_cost.parquet in the folder of the results)",
     )
     options = parser.parse_args(arguments)
-    # Here, so that --help answers at once.
-    from pipeline.analysis.seconds import StepCosts, read_step_costs
-    from pipeline.analysis.sweep import Sweep
-    from pipeline.lab.config import checks
-    from pipeline.lab.tables import CURVES, RUNS, read_table
-
     if options.target is not None:
         checks.number("--target", options.target, above=0)
-    costs = read_step_costs(options.step_cost) if options.step_cost.exists() else StepCosts()
-    runs, curves = (
-        read_table(options.study / f"{name}.parquet", schema) for name, schema in (("runs", RUNS), ("curves", CURVES))
-    )
-    sweep = Sweep(runs, curves, costs)
-    checks.one_of("optimizer", options.optimizer, sweep.grid.optimizers)
-    print(report(sweep, options.optimizer, options.target))
+    study = read_named(options.study, options.results)
+    table = options.step_cost or options.results / "measure" / "step_cost.parquet"
+    costs = read_step_costs(table) if options.step_cost or table.exists() else None
+    print(report(study, options.optimizer, options.target, costs))
 
 
 if __name__ == "__main__":

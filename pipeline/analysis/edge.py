@@ -4,33 +4,27 @@ import numpy as np
 import pandas as pd
 
 from pipeline.analysis.best import PER_BATCH_SIZE, best_row, groups
-from pipeline.analysis.grid import Grid, grid_of
+from pipeline.analysis.grid import Grid
 
 COLUMNS = ("optimizer", "batch_size", "side", "best_lr")
 
 
-def edges(runs: pd.DataFrame) -> pd.DataFrame:
+def edges(grid: Grid) -> pd.DataFrame:
     """Find the optimizers and batch sizes whose best learning rate is the lowest or highest one tried.
-
-    Parameters
-    ----------
-    runs : DataFrame
-        A study's runs.
-
-    Returns
-    -------
-    DataFrame
-        ``optimizer``, ``batch_size``, ``side`` (``low`` or ``high``), ``best_lr``; see :func:`edges_of`.
-    """
-    return edges_of(grid_of(runs))
-
-
-def edges_of(grid: Grid) -> pd.DataFrame:
-    """As :func:`edges`, from the grid.
 
     The best rate is that of the lowest median final loss. Where every rate diverged for half of the
     seeds or more, the whole range is too high: the side is ``low`` and ``best_lr`` is NaN. A range of a
     single rate has no border.
+
+    Parameters
+    ----------
+    grid : Grid
+        The study.
+
+    Returns
+    -------
+    DataFrame
+        ``optimizer``, ``batch_size``, ``side`` (``low`` or ``high``), ``best_lr``.
     """
     medians, lrs = grid.medians, grid.cells["lr"].to_numpy(dtype=float)
     found = []

@@ -4,16 +4,15 @@ All are of minibatches drawn anew at every step, for which theory is exact. A sw
 whose noise is lower: the best rates are then a little higher, and the steps a little fewer.
 """
 
-import json
 import math
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.analysis.agreement import initial_of, not_predicted
 from pipeline.analysis.grid import Grid
+from pipeline.lab.results import StudyResults
 from pipeline.lab.theory import Problem, best_lr, max_stable_lr, scaling_curve
 
 Array = NDArray[np.float64]
@@ -51,7 +50,7 @@ class Expected:
     target_lr: Array
 
 
-def expected_of_sweep(problem: Problem, grid: Grid, runs: pd.DataFrame, target: float) -> Expected | None:
+def expected_of_sweep(problem: Problem, grid: Grid, study: StudyResults, target: float) -> Expected | None:
     """Ask theory what the plain SGD cells of a sweep should show.
 
     Parameters
@@ -59,9 +58,9 @@ def expected_of_sweep(problem: Problem, grid: Grid, runs: pd.DataFrame, target: 
     problem : Problem
         The least squares problem behind the study.
     grid : Grid
-        The study.
-    runs : DataFrame
-        Its runs, for their configuration.
+        The study as a grid.
+    study : StudyResults
+        The study, for the configuration of its cells.
     target : float
         The loss to reach; NaN for none.
 
@@ -74,8 +73,7 @@ def expected_of_sweep(problem: Problem, grid: Grid, runs: pd.DataFrame, target: 
     own = own[own["batch_size"] <= problem.n]
     if own.empty:
         return None
-    first = runs.loc[runs["cell_id"] == own["cell_id"].iloc[0], "config"].iloc[0]
-    config = json.loads(str(first))
+    config = study.cells[str(own["cell_id"].iloc[0])].config
     if not_predicted(config) is not None:
         return None
     start = initial_of(config, problem.d)

@@ -10,44 +10,47 @@ from typing import TYPE_CHECKING, Any
 from pipeline.lab.errors import exit_on_user_error
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from pipeline.lab.results import StudyResults
 
 #: How far a range is widened: one decade.
 FACTOR = 10.0
 
 
-def extensions(runs: "pd.DataFrame", factor: float = FACTOR) -> list[dict[str, Any]]:
+def extensions(study: "StudyResults", factor: float = FACTOR) -> list[dict[str, Any]]:
     """Find the learning rates to add.
 
     Parameters
     ----------
-    runs : DataFrame
-        A study's runs, those of earlier extensions among them.
+    study : StudyResults
+        The study, with the runs of earlier extensions.
     factor : float
         How far a range is widened on the flagged side.
 
     Returns
     -------
     list of dict
-        ``optimizer``, ``batch_size``, ``side``, ``best_lr`` (None where every rate diverged) and ``lrs``: as many
-        rates as fill the decade with the spacing that the range has, at least one, to four significant digits.
+        ``optimizer``, ``batch_size``, ``side``, ``best_lr`` (None where every rate diverged), ``lrs``: as many
+        rates as fill the decade with the spacing that the range has, at least one, to four significant digits; and
+        ``like``, the id of a cell that is alike in everything but the rate.
     """
     from pipeline.analysis.edge import edges
+    from pipeline.analysis.grid import grid_of
 
-    points = []
-    for optimizer, batch_size, side, best in edges(runs).to_numpy():
-        own = (runs["optimizer"] == optimizer) & (runs["batch_size"] == batch_size)
-        lrs = sorted({float(lr) for lr in runs.loc[own, "lr"]})
+    grid, points = grid_of(study), []
+    for series, batch_size, side, best in edges(grid).to_numpy():
+        own = grid.cells.iloc[grid.rows(series, batch_size)]
+        lrs = sorted(map(float, own["lr"]))
         ratio = (lrs[-1] / lrs[0]) ** (1 / (len(lrs) - 1))
         start, step = (lrs[0], 1 / ratio) if side == "low" else (lrs[-1], ratio)
         count = max(round(math.log(factor) / math.log(ratio)), 1)
         points.append(
             {
-                "optimizer": optimizer,
+                "optimizer": str(own["rule"].iloc[0]),
                 "batch_size": batch_size,
                 "side": side,
                 "best_lr": None if math.isnan(best) else best,
                 "lrs": sorted(float(f"{start * step**i:.4g}") for i in range(1, count + 1)),
+                "like": str(own["cell_id"].iloc[0]),
             }
         )
     return points
@@ -78,9 +81,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     import pandas as pd
 
     from pipeline.lab.files import written_whole
-    from pipeline.lab.tables import RUNS, read_table
+    from pipeline.lab.results import StudyResults
+    from pipeline.lab.tables import CURVES, RUNS, read_table
 
-    points = extensions(pd.concat([read_table(path, RUNS) for path in options.runs], ignore_index=True))
+    runs = pd.concat([read_table(path, RUNS) for path in options.runs], ignore_index=True)
+    points = extensions(StudyResults(runs, pd.DataFrame(columns=CURVES.names)))
     with written_whole(options.out) as temporary:
         temporary.write_text(json.dumps({"points": points}, indent=2) + "\n", encoding="utf-8")
     if not points:

@@ -6,9 +6,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.lab.results import StudyResults
+
 Array = NDArray[np.float64]
 
-#: Every status that a run can have, in the order in which they are told.
+#: Every status that a run can have, in the order in which they are shown.
 STATUSES = ("ok", "diverged", "error")
 
 
@@ -19,8 +21,10 @@ class Grid:
     Parameters
     ----------
     cells : DataFrame, n rows
-        ``cell_id``, ``optimizer``, ``batch_size``, ``lr``, ``steps`` (of a run that is not cut short),
-        and how many runs ended ``ok``, ``diverged``, ``error``. In the order of the table.
+        ``cell_id``, ``optimizer``, ``rule``, ``batch_size``, ``lr``, ``steps`` (of a run that is not cut short), and
+        how many runs ended ``ok``, ``diverged``, ``error``. In the order of the table. ``rule`` is the name of the
+        update rule; ``optimizer`` is the same, with what tells cells apart beside batch size and rate where the study
+        varies more than these: ``sgd, mlp``.
     seeds : ndarray of int, shape (s,)
         The seeds that every cell was run with.
     losses : ndarray, shape (n, s)
@@ -54,13 +58,13 @@ class Grid:
         return np.flatnonzero(chosen)
 
 
-def grid_of(runs: pd.DataFrame) -> Grid:
-    """Arrange a table of runs.
+def grid_of(study: StudyResults) -> Grid:
+    """Arrange a study's runs.
 
     Parameters
     ----------
-    runs : DataFrame
-        As of :data:`pipeline.lab.tables.RUNS`, with at least one row.
+    study : StudyResults
+        With at least one run.
 
     Returns
     -------
@@ -68,6 +72,7 @@ def grid_of(runs: pd.DataFrame) -> Grid:
         Where cells were run with different seeds, with those that all of them have; the counts of
         statuses are of all runs.
     """
+    runs = study.runs
     codes, ids = pd.factorize(runs["cell_id"])
     seed_codes, seeds = pd.factorize(runs["seed"], sort=True)
     status = runs["status"].to_numpy(dtype=object)
@@ -77,8 +82,9 @@ def grid_of(runs: pd.DataFrame) -> Grid:
     common = ~np.isnan(losses).any(axis=0)
     firsts = runs.drop_duplicates("cell_id")
     cells = firsts[["cell_id", "optimizer", "batch_size", "lr"]].reset_index(drop=True)
-    steps = runs["steps"].to_numpy(dtype=float)
-    cells["steps"] = [float(steps[codes == i].max()) for i in range(len(ids))]
+    cells["rule"] = cells["optimizer"]
+    cells["optimizer"] = cells["cell_id"].map(study.series)
+    cells["steps"] = runs.groupby("cell_id", sort=False)["steps"].max().to_numpy(dtype=float)
     for name in STATUSES:
         cells[name] = np.bincount(codes, weights=status == name, minlength=len(ids)).astype(int)
     return Grid(cells, np.asarray(seeds)[common].astype(np.int64), losses[:, common])

@@ -1,39 +1,87 @@
 """Seconds for runs that have no clock: steps times the measured time of a step."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from pipeline.lab.config.cell import canonical_json
+from pipeline.lab.config.compose import compose_cell
+from pipeline.lab.config.data import TWIN_NAME
 from pipeline.lab.errors import UserError
+from pipeline.lab.results import StudyResults
 
 COLUMNS = ("implementation", "optimizer", "batch_size", "us_per_step")
+#: What was measured where a table of step costs names no model and no data.
+MEASURED = {"model": "linear", "data": "airfoil", "sampling": "without_replacement"}
+#: Keys of a model that decide where it starts, and not what a step costs.
+_START = ("weight_std", "bias", "_target_")
+#: Keys of a data set that decide how a minibatch is made.
+_LOADING = ("loading", "workers", "prefetch", "persistent")
+
+
+class StepKind(NamedTuple):
+    """What decides the cost of a step, the batch size apart: two cells that differ in it share no measured time."""
+
+    implementation: str
+    optimizer: str
+    model: str
+    data: str
+    sampling: str
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> "StepKind":
+        """The kind of step of a cell's effective configuration."""
+        model, data = config.get("model", {}), config.get("data", {})
+        name = str(data.get("name", ""))
+        return cls(
+            implementation=str(config.get("implementation", "")),
+            optimizer=str(config.get("optimizer", {}).get("name", "")),
+            model=canonical_json({key: value for key, value in model.items() if key not in _START}),
+            data=canonical_json(
+                {"name": MEASURED["data"] if name == TWIN_NAME else name}
+                | {key: data[key] for key in _LOADING if key in data}
+            ),
+            sampling=str(config.get("sampling", {}).get("name", "")),
+        )
 
 
 @dataclass(frozen=True)
 class StepCosts:
-    """What one update costs.
+    """Measured times of a step.
 
     Parameters
     ----------
     seconds : mapping
-        (implementation, optimizer, batch size) to seconds.
+        Kind of step to batch size to seconds.
     source : str
         Where they come from, as the end of a sentence.
     """
 
-    seconds: Mapping[tuple[str, str, int], float] = field(default_factory=dict)
+    seconds: Mapping[StepKind, Mapping[int, float]] = field(default_factory=dict)
     source: str = "not measured"
 
-    def of(self, optimizer: str, batch_size: int, implementation: str = "scratch") -> float:
-        """Seconds of one step.
+    def of(self, config: Mapping[str, Any], batch_size: int) -> float:
+        """Seconds of one step of a cell.
 
-        Between two measured batch sizes it is interpolated linearly: a step costs something once, and
-        something for each example. NaN outside of them, and where nothing was measured.
+        Parameters
+        ----------
+        config : mapping
+            The cell's effective configuration.
+        batch_size : int
+            Its batch size.
+
+        Returns
+        -------
+        float
+            Between two measured batch sizes it is interpolated linearly: a step costs something once, and something
+            for each example. NaN outside of them, and where this kind of step was not measured.
         """
-        measured = sorted((b, s) for (i, o, b), s in self.seconds.items() if (i, o) == (implementation, optimizer))
+        measured = sorted(self.seconds.get(StepKind.of(config), {}).items())
         if not measured:
             return float("nan")
         sizes, seconds = zip(*measured, strict=True)
@@ -41,13 +89,14 @@ class StepCosts:
 
 
 def read_step_costs(path: Path) -> StepCosts:
-    """Read a measurement: one row an implementation, optimizer and batch size, or several of which the median counts.
+    """Read the measurement of step costs; several rows of one kind count by their median.
 
     Parameters
     ----------
     path : Path
         A ``.parquet`` file with at least the columns ``implementation``, ``optimizer``, ``batch_size`` and
-        ``us_per_step`` (microseconds). Where it splits a step, rows count whose ``part`` is ``step``.
+        ``us_per_step`` (microseconds). ``model``, ``data`` and ``sampling`` name what was measured, at the values of
+        their files in ``conf/``; without them it is :data:`MEASURED`. Rows count whose ``part``, if any, is ``step``.
 
     Raises
     ------
@@ -63,44 +112,55 @@ def read_step_costs(path: Path) -> StepCosts:
         raise UserError(f"{path} has no column {missing[0]}: it must have {', '.join(COLUMNS)}")
     if "part" in table.columns:
         table = table[table["part"] == "step"]
-    return StepCosts(_medians(table, table["us_per_step"].astype(float) * 1e-6), "the measured time of a step")
+    table = table.assign(**{name: value for name, value in MEASURED.items() if name not in table.columns})
+    steps = []
+    for *named, batch_size, microseconds in table[[*StepKind._fields, "batch_size", "us_per_step"]].to_numpy():
+        kind = _measured_kind(*map(str, named))
+        if kind is not None:
+            steps.append((kind, int(batch_size), 1e-6 * float(microseconds)))
+    return StepCosts(_medians(steps), "the measured time of a step")
 
 
-def step_costs_of_runs(runs: pd.DataFrame) -> StepCosts:
-    """Derive the time of a step from runs that have a clock: seconds over steps, the median over runs."""
-    timed = runs[runs["train_seconds"].notna() & (runs["status"] == "ok") & (runs["steps"] > 0)]
-    if timed.empty:
-        return StepCosts()
-    seconds = timed["train_seconds"].astype(float) / timed["steps"]
-    names = ", ".join(sorted({str(name) for name in timed["study"].unique()}))
-    return StepCosts(_medians(timed, seconds), f"the time of a step in the timed runs of study {names}")
-
-
-def _medians(table: pd.DataFrame, seconds: pd.Series) -> dict[tuple[str, str, int], float]:
-    kinds = zip(table["implementation"], table["optimizer"], table["batch_size"], strict=True)
-    pooled: dict[tuple[str, str, int], list[float]] = {}
-    for (implementation, optimizer, batch_size), value in zip(kinds, seconds, strict=True):
-        pooled.setdefault((str(implementation), str(optimizer), int(batch_size)), []).append(float(value))
-    return {kind: float(np.median(values)) for kind, values in pooled.items()}
-
-
-def add_seconds(table: pd.DataFrame, costs: StepCosts) -> pd.DataFrame:
-    """Add ``seconds``, ``seconds_low`` and ``seconds_high`` to a table of steps to the target.
+def step_costs_of_runs(studies: Iterable[StudyResults]) -> StepCosts:
+    """Derive the time of a step from runs that have a clock: seconds over steps, the median over runs.
 
     Parameters
     ----------
-    table : DataFrame
-        As of :func:`pipeline.analysis.scaling.scaling`.
-    costs : StepCosts
-        What a step costs.
+    studies : iterable of StudyResults
+        Those without a clock add nothing.
 
     Returns
     -------
-    DataFrame
-        NaN where the cost of a step is not known; infinite where it is, and the target is missed.
+    StepCosts
     """
-    each = np.array(
-        [costs.of(str(o), int(b)) for o, b in zip(table["optimizer"], table["batch_size"], strict=True)], dtype=float
-    )
-    suffixes = ("", "_low", "_high")
-    return table.assign(**{f"seconds{suffix}": table[f"steps{suffix}"].to_numpy() * each for suffix in suffixes})
+    steps: list[tuple[StepKind, int, float]] = []
+    names: set[str] = set()
+    for study in studies:
+        timed = study.runs["train_seconds"].notna() & (study.runs["status"] == "ok") & (study.runs["steps"] > 0)
+        for cell in study.select(study.runs.loc[timed, "cell_id"]).cells.values():
+            own = cell.runs[timed.loc[cell.runs.index]]
+            each = own["train_seconds"].astype(float) / own["steps"]
+            steps += [(StepKind.of(cell.config), cell.batch_size, float(seconds)) for seconds in each]
+            names.add(study.name)
+    if not steps:
+        return StepCosts()
+    return StepCosts(_medians(steps), f"the time of a step in the timed runs of study {', '.join(sorted(names))}")
+
+
+@lru_cache(maxsize=256)
+def _measured_kind(implementation: str, optimizer: str, model: str, data: str, sampling: str) -> StepKind | None:
+    """The kind of step that a row of the measurement names; None where ``conf/`` no longer has its model or data."""
+    default = MEASURED["data"] if data == TWIN_NAME else data
+    try:
+        composed = compose_cell([f"data={default}", f"model={model}"])
+    except UserError:
+        return None
+    config = {"model": vars(composed.model), "data": vars(composed.data), "sampling": {"name": sampling}}
+    return StepKind.of({**config, "implementation": implementation, "optimizer": {"name": optimizer}})
+
+
+def _medians(steps: Iterable[tuple[StepKind, int, float]]) -> dict[StepKind, dict[int, float]]:
+    pooled: dict[StepKind, dict[int, list[float]]] = {}
+    for kind, batch_size, seconds in steps:
+        pooled.setdefault(kind, {}).setdefault(batch_size, []).append(seconds)
+    return {kind: {b: float(np.median(s)) for b, s in sizes.items()} for kind, sizes in pooled.items()}

@@ -1,20 +1,23 @@
-"""Everything that figures and report say about a sweep, computed once."""
+"""A study read as a sweep: what figures, report and advice say of it, computed once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from pipeline.analysis.best import PER_BATCH_SIZE, PER_OPTIMIZER, best_cells
 from pipeline.analysis.compare import Comparison, probability_better
-from pipeline.analysis.edge import edges_of
-from pipeline.analysis.grid import Grid, grid_of
+from pipeline.analysis.edge import edges
+from pipeline.analysis.grid import Array, Grid, grid_of
 from pipeline.analysis.lr_scaling import LrScaling, lr_scaling
 from pipeline.analysis.profile import Profile, profiles
 from pipeline.analysis.scaling import scaling
-from pipeline.analysis.seconds import StepCosts, add_seconds
+from pipeline.analysis.seconds import StepCosts
 from pipeline.analysis.target import Target, first_hits, target_loss
 from pipeline.analysis.tuning import TuningCurve, tuning_curves
+from pipeline.lab.results import StudyResults
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,20 +26,24 @@ class Sweep:
 
     Parameters
     ----------
-    runs, curves : DataFrame
-        Its tables.
+    study : StudyResults
+        Its results.
     costs : StepCosts
         What a step costs, as far as it was measured.
     """
 
-    runs: pd.DataFrame
-    curves: pd.DataFrame
-    costs: StepCosts
+    study: StudyResults
+    costs: StepCosts = field(default_factory=StepCosts)
 
     @cached_property
     def grid(self) -> Grid:
         """Final losses, cells by seeds."""
-        return grid_of(self.runs)
+        return grid_of(self.study)
+
+    def step_seconds(self, rows: NDArray[np.intp]) -> Array:
+        """Seconds of a step of some cells of the grid, by position; NaN where it was not measured."""
+        cells = [self.study.cells[str(cell_id)] for cell_id in self.grid.cells["cell_id"].iloc[rows]]
+        return np.array([self.costs.of(cell.config, cell.batch_size) for cell in cells], dtype=float)
 
     @cached_property
     def best(self) -> pd.DataFrame:
@@ -60,7 +67,7 @@ class Sweep:
     @cached_property
     def edges(self) -> pd.DataFrame:
         """Best learning rates on the border of their range."""
-        return edges_of(self.grid)
+        return edges(self.grid)
 
     @cached_property
     def target(self) -> Target:
@@ -69,9 +76,12 @@ class Sweep:
 
     @cached_property
     def scaling(self) -> pd.DataFrame:
-        """Steps, examples and seconds to the target by optimizer and batch size."""
-        table = scaling(self.grid, first_hits(self.grid, self.curves, self.target.loss))
-        return add_seconds(table, self.costs)
+        """Steps, examples and seconds to the target by optimizer and batch size; NaN seconds where not measured."""
+        table = scaling(self.grid, first_hits(self.grid, self.study.curves, self.target.loss))
+        each = self.step_seconds(table["row"].to_numpy(dtype=np.intp))
+        return table.assign(
+            **{f"seconds{end}": table[f"steps{end}"].to_numpy() * each for end in ("", "_low", "_high")}
+        )
 
     @cached_property
     def lr_scaling(self) -> list[LrScaling]:
@@ -86,4 +96,4 @@ class Sweep:
     @cached_property
     def tuning(self) -> list[TuningCurve]:
         """Tuning-cost curves."""
-        return tuning_curves(self.grid, self.runs)
+        return tuning_curves(self.grid, self.study.runs)

@@ -4,17 +4,16 @@ Each answer is a deviation in standard errors and a pass or fail, like that of :
 cells are chosen by theory alone (the grid's rate nearest to the expected one), never by how well they did.
 """
 
-import json
 import math
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from pipeline.analysis.agreement import APPROXIMATION, LIMIT, agreement
 from pipeline.analysis.best import best_row
 from pipeline.analysis.expected import OPTIMIZER, Expected
 from pipeline.analysis.grid import Array, Grid
+from pipeline.lab.results import StudyResults
 from pipeline.lab.theory import Problem
 
 
@@ -130,9 +129,7 @@ def crossing(steps: Array, losses: Array, target: float, minimum: float) -> tupl
     return float(steps[last - 1] + math.log(before / (target - minimum)) / rate), (target - minimum) * rate
 
 
-def steps_held(
-    problem: Problem, grid: Grid, runs: pd.DataFrame, curves: pd.DataFrame, expected: Expected, target: float
-) -> list[Held]:
+def steps_held(problem: Problem, grid: Grid, study: StudyResults, expected: Expected, target: float) -> list[Held]:
     """Hold the steps that the mean loss takes to the target against those of the expected loss.
 
     Parameters
@@ -140,9 +137,9 @@ def steps_held(
     problem : Problem
         The least squares problem behind the study.
     grid : Grid
+        The study as a grid.
+    study : StudyResults
         The study.
-    runs, curves : DataFrame
-        Its tables.
     expected : Expected
         What theory says of it.
     target : float
@@ -160,8 +157,8 @@ def steps_held(
         if not np.isfinite(lr):
             continue
         cell = grid.cells.iloc[nearest_row(grid, b, float(lr))]
-        config = json.loads(str(runs.loc[runs["cell_id"] == cell["cell_id"], "config"].iloc[0]))
-        found = agreement(problem, config, curves[curves["cell_id"] == cell["cell_id"]])
+        own = study.curves[study.curves["cell_id"] == cell["cell_id"]]
+        found = agreement(problem, study.cells[str(cell["cell_id"])].config, own)
         steps = found.steps.astype(np.float64)
         at, slope = crossing(steps, found.expected, target, problem.minimum)
         measured, _ = crossing(steps, found.measured, target, problem.minimum)

@@ -61,7 +61,7 @@ def target_loss(grid: Grid, reference: str = REFERENCE, slack: float = SLACK) ->
     grid : Grid
         The study.
     reference : str
-        Whose cells set the target. Where the study does not have it, its first optimizer.
+        The update rule whose first series sets the target; the study's first series where it lacks the rule.
     slack : float
         How far above, relative.
 
@@ -69,7 +69,8 @@ def target_loss(grid: Grid, reference: str = REFERENCE, slack: float = SLACK) ->
     -------
     Target
     """
-    reference = reference if reference in grid.optimizers else grid.optimizers[0]
+    own = grid.cells.loc[grid.cells["rule"] == reference, "optimizer"]
+    reference = str(own.iloc[0]) if len(own) else grid.optimizers[0]
     row = best_row(grid.medians, grid.rows(reference))
     if row is None:
         return Target(float("nan"), reference, -1, float("inf"))

@@ -6,7 +6,6 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from pipeline.analysis.seconds import StepCosts
 from pipeline.analysis.sweep import Sweep
 from pipeline.lab.config.data import TWIN_NAME
 from pipeline.lab.dataset import load_dataset
@@ -85,7 +84,7 @@ class Evidence:
         """A study read as a grid; see :meth:`study`."""
         found = self.study(name)
         if name not in self.sweeps:
-            self.sweeps[name] = Sweep(found.runs, found.curves, StepCosts())
+            self.sweeps[name] = Sweep(found)
         return self.sweeps[name]
 
     def cell(self, study: str, label: str) -> CellResults:

@@ -12,6 +12,7 @@ from pipeline.analysis.seconds import StepCosts
 from pipeline.analysis.sweep import Sweep
 from pipeline.figures.cells import CellSummary, cells_of
 from pipeline.figures.entry import FigureEntry, honest, import_all, styled
+from pipeline.lab.results import StudyResults
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -49,14 +50,14 @@ class Tables:
     @functools.cached_property
     def sweep(self) -> Sweep:
         """The study read as a grid of optimizers, batch sizes and learning rates."""
-        return Sweep(self.runs, self.curves, self.costs)
+        return Sweep(StudyResults(self.runs, self.curves), self.costs)
 
     @functools.cached_property
     def expected(self) -> Expected | None:
         """What theory expects of the sweep's plain SGD; None where it has nothing to say."""
         if self.problem is None:
             return None
-        return expected_of_sweep(self.problem, self.sweep.grid, self.runs, self.sweep.target.loss)
+        return expected_of_sweep(self.problem, self.sweep.grid, self.sweep.study, self.sweep.target.loss)
 
     @property
     def offline_twin(self) -> bool:

@@ -86,7 +86,7 @@ def _agreement_words(tables: Tables, expected: Expected) -> str:
     """The same steps of the mean loss, like against like, in standard errors, and whether that passes."""
     assert tables.problem is not None
     sweep = tables.sweep
-    held = steps_held(tables.problem, sweep.grid, tables.runs, tables.curves, expected, sweep.target.loss)
+    held = steps_held(tables.problem, sweep.grid, sweep.study, expected, sweep.target.loss)
     if not held:
         return ""
     found = [

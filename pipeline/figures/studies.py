@@ -4,12 +4,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-
 from pipeline.analysis.seconds import read_step_costs, step_costs_of_runs
 from pipeline.figures.minimum import least_squares_problem
 from pipeline.figures.registry import Tables
 from pipeline.lab.errors import UserError
+from pipeline.lab.results import StudyResults
 from pipeline.lab.tables import CURVES, RUNS, read_table
 
 
@@ -42,7 +41,7 @@ def read_studies(folders: Sequence[Path], data: Path | None = None, step_cost: P
         if runs.empty:
             raise UserError(f"{folder / 'runs.parquet'} has no runs: train the study first")
         tables[folder] = runs, read_table(folder / "curves.parquet", CURVES)
-    everything = pd.concat([runs for runs, _ in tables.values()])
+    everything = [StudyResults(*pair) for pair in tables.values()]
     costs = step_costs_of_runs(everything) if step_cost is None else read_step_costs(step_cost)
     studies = {}
     for folder, (runs, curves) in tables.items():

@@ -18,7 +18,13 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.lab.config.cell import canonical_json, examples_in
+from pipeline.lab.config.cell import (
+    NOT_IDENTITY,
+    NOT_IDENTITY_OF_DATA,
+    NOT_IDENTITY_OF_OPTIMIZER,
+    canonical_json,
+    examples_in,
+)
 from pipeline.lab.config.data import TWIN_NAME
 from pipeline.lab.dataset import load_dataset
 from pipeline.lab.errors import UserError
@@ -269,6 +275,36 @@ class StudyResults:
         found = dict.fromkeys(map(self.data_of, self.cells.values()))
         return list(found)
 
+    @cached_property
+    def series(self) -> dict[str, str]:
+        """Cell id to its series: cells that differ in nothing but batch size and learning rate.
+
+        A series has the name of its optimizer, and behind it what tells it from the optimizer's other series:
+        ``sgd``, or ``sgd, mlp`` and ``sgd, linear`` where the study varies the model.
+        """
+        found = {}
+        for optimizer in dict.fromkeys(cell.optimizer for cell in self.cells.values()):
+            own = [cell for cell in self.cells.values() if cell.optimizer == optimizer]
+            for cell, words in zip(own, told_apart([cell.config for cell in own]), strict=True):
+                found[cell.id] = ", ".join(filter(None, (optimizer, words)))
+        return found
+
+    def split(self) -> dict[str, "StudyResults"]:
+        """Take apart what cannot be compared: cells that differ in more than optimizer, batch size and learning rate.
+
+        Returns
+        -------
+        dict
+            What is special about each part, such as ``mlp, epochs 4`` (empty where there is one part alone), to its
+            cells.
+        """
+        parts: dict[str, list[str]] = {}
+        for cell_id, words in zip(
+            self.cells, told_apart([cell.config for cell in self.cells.values()], ("optimizer",)), strict=True
+        ):
+            parts.setdefault(words, []).append(cell_id)
+        return {words: self.select(ids) if len(parts) > 1 else self for words, ids in parts.items()}
+
     @property
     def offline_twin(self) -> bool:
         """Whether any run was trained on the generated stand-in."""
@@ -339,6 +375,66 @@ class StudyResults:
             return {}
         paths = {path.stem: path for path in sorted(self.data_dir.glob("*.json"))}
         return {name: _json_object(path, "fetch the data again") for name, path in paths.items()}
+
+
+def told_apart(configs: Sequence[Mapping[str, Any]], free: Sequence[str] = ()) -> list[str]:
+    """Say what tells configurations apart, batch size and learning rate left aside.
+
+    Parameters
+    ----------
+    configs : sequence of mapping
+        Effective configurations.
+    free : sequence of str
+        Other keys to leave aside.
+
+    Returns
+    -------
+    list of str
+        For each configuration the values that others do not share, such as ``mlp, epochs 4``; equal texts for equal
+        configurations, and empty ones where all are equal.
+    """
+    left_aside = {*NOT_IDENTITY, "label", "batch_size", "lr", *free}
+    leaves = [
+        {key: value for key, value in _leaves(config) if key.split(".")[0] not in left_aside} for config in configs
+    ]
+    keys = dict.fromkeys(key for own in leaves for key in own)
+    varied = [key for key in keys if len({repr(own.get(key)) for own in leaves}) > 1]
+    names = {key.split(".")[0] for key in varied if key.endswith(".name")}
+    texts: dict[tuple[str, ...], str] = {}
+    for own in leaves:
+        values = tuple(repr(own.get(key)) for key in varied)
+        if values not in texts:
+            # What goes with a name needs no word of its own, unless configurations of that name differ in it.
+            needed = [key for key in varied if _needed(key, own, leaves, names)]
+            texts[values] = ", ".join(_word(key, own[key]) for key in needed if key in own)
+    return [texts[tuple(repr(own.get(key)) for key in varied)] for own in leaves]
+
+
+def _leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The dotted keys of a configuration that change a number."""
+    unread = "torch" if config.get("implementation") == "scratch" else "hyperparams"
+    skipped = {"data.": NOT_IDENTITY_OF_DATA, "optimizer.": NOT_IDENTITY_OF_OPTIMIZER}.get(prefix, frozenset())
+    for key, value in config.items():
+        if isinstance(value, Mapping) and prefix + key != "optimizer":
+            yield from _leaves(value, f"{prefix}{key}.")
+        elif isinstance(value, Mapping):
+            yield from _leaves({name: item for name, item in value.items() if name != unread}, "optimizer.")
+        elif key not in skipped and key != "_target_":
+            yield prefix + key, value
+
+
+def _needed(key: str, own: Mapping[str, Any], leaves: Sequence[Mapping[str, Any]], names: set[str]) -> bool:
+    """Whether a key tells a configuration from those whose names in the same group are the same."""
+    group = key.split(".")[0]
+    if key.endswith(".name") or (group not in names and group != "optimizer"):
+        return True
+    decisive = [f"{group}.name", *(["implementation"] if group == "optimizer" else [])]
+    alike = [other for other in leaves if all(other.get(name) == own.get(name) for name in decisive)]
+    return len({repr(other.get(key)) for other in alike}) > 1
+
+
+def _word(key: str, value: Any) -> str:
+    return str(value) if isinstance(value, str) else f"{key.rsplit('.', 1)[-1]} {value}"
 
 
 def _names(labels: Mapping[str, str], groups: Mapping[str, pd.DataFrame]) -> dict[str, str]:

@@ -106,7 +106,7 @@ def with_seconds(cells: Sequence[CellSummary], curves: pd.DataFrame, costs: Step
         own = found.get(cell.cell_id, curves.iloc[:0])
         seconds = own["seconds"].astype(float)
         if len(own) and seconds.isna().all():
-            seconds = own["step"] * costs.of(cell.optimizer, cell.batch_size, cell.implementation)
+            seconds = own["step"] * costs.of(cell.config, cell.batch_size)
         tables[cell.cell_id] = own.assign(seconds=seconds)
     return tables
 

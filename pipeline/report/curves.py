@@ -10,8 +10,8 @@ import pandas as pd
 
 from pipeline.figures.cells import TARGET, CellSummary, quantiles
 from pipeline.figures.registry import Tables
+from pipeline.lab.command import command_of
 from pipeline.report.clocks import with_seconds
-from pipeline.report.command import command_of
 from pipeline.report.sweep_section import is_sweep
 
 #: Most cells of a study that are drawn, and most readings of one. Beyond, an even choice of them.
@@ -134,7 +134,7 @@ def _record(cell: CellSummary, curves: pd.DataFrame) -> dict[str, Any]:
         "batch_size": cell.batch_size,
         "lr": float(first["lr"]),
         "seeds": f"0–{seeds[-1]}" if from_zero and len(seeds) > 1 else ", ".join(map(str, seeds)),
-        "command": command_of(str(first["config"]), cell.cell_id, seeds[-1] + 1, str(first["engine"])),
+        "command": command_of(cell.config, cell.cell_id, seeds[-1] + 1, str(first["engine"])),
         "mlflow": f'tags.cell_id = "{cell.cell_id}"',
         "trouble": cell.trouble,
         **_readings(curves),

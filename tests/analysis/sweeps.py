@@ -5,11 +5,27 @@ import json
 import numpy as np
 import pandas as pd
 
-from pipeline.analysis.seconds import StepCosts
+from pipeline.analysis.seconds import StepCosts, StepKind
 from pipeline.figures.registry import Tables
 from pipeline.lab.tables import CURVES, RUNS
 
 ROWS = 1500
+
+
+def config_of(optimizer, batch_size, lr, data="airfoil"):
+    """The effective configuration of a cell of a sweep."""
+    config = {"label": "", "data": {"name": data, "rows": ROWS}, "optimizer": {"name": optimizer}}
+    config |= {"model": {"name": "linear", "weight_std": 0.01, "bias": "zeros"}, "schedule": {"name": "constant"}}
+    config |= {"batch_size": batch_size, "lr": lr, "implementation": "scratch"}
+    return config | {"sampling": {"name": "without_replacement"}}
+
+
+def costs_of(seconds):
+    """Costs of a step from (optimizer, batch size) to seconds."""
+    kinds = {}
+    for (optimizer, b), each in seconds.items():
+        kinds.setdefault(StepKind.of(config_of(optimizer, b, 1.0)), {})[b] = each
+    return StepCosts(kinds, "the measured time of a step")
 
 
 def sweep_tables(
@@ -24,8 +40,7 @@ def sweep_tables(
     runs, curves = [], []
     for optimizer, b, lr in losses.grid:
         cell_id = f"{optimizer}-b{b}-lr{lr:g}"
-        config = {"label": "", "data": {"name": data, "rows": ROWS}, "optimizer": {"name": optimizer}}
-        config |= {"model": {"name": "linear", "weight_std": 0.01, "bias": "zeros"}, "schedule": {"name": "constant"}}
+        config = config_of(optimizer, b, lr, data)
         for seed in range(seeds):
             ended = status(optimizer, b, lr, seed) if status else "ok"
             final = losses(optimizer, b, lr, seed)

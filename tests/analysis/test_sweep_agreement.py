@@ -29,7 +29,7 @@ def tables(dataset):
 
 def held_steps(tables, **changes):
     sweep, expected = tables.sweep, dataclasses.replace(tables.expected, **changes)
-    return steps_held(tables.problem, sweep.grid, tables.runs, tables.curves, expected, sweep.target.loss)
+    return steps_held(tables.problem, sweep.grid, sweep.study, expected, sweep.target.loss)
 
 
 def test_the_steps_of_the_mean_loss_are_the_expected_ones(tables):
@@ -43,7 +43,8 @@ def test_the_steps_of_the_mean_loss_are_the_expected_ones(tables):
 def test_steps_of_another_loss_do_not_agree(tables):
     high = tables.curves.assign(loss=tables.curves["loss"] + 0.002)
     sweep = tables.sweep
-    held = steps_held(tables.problem, sweep.grid, tables.runs, high, tables.expected, sweep.target.loss)
+    study = dataclasses.replace(sweep.study, curves=high)
+    held = steps_held(tables.problem, sweep.grid, study, tables.expected, sweep.target.loss)
     assert not all(one.agrees for one in held)
 
 

@@ -4,9 +4,8 @@ import warnings
 
 import numpy as np
 import pytest
-from sweeps import bowl, sweep_tables
+from sweeps import bowl, costs_of, sweep_tables
 
-from pipeline.analysis.seconds import StepCosts
 from pipeline.figures.registry import registered
 from pipeline.figures.style import save
 from pipeline.lab.theory import Problem
@@ -16,7 +15,7 @@ from pipeline.report.sweep_section import is_sweep, sweep_section, sweep_summary
 ENTRIES = [entry for entry in registered() if entry.study == "sweep"]
 generator = np.random.default_rng(0)
 PROBLEM = Problem.from_data(generator.normal(size=(1500, 3)), generator.normal(size=1500))
-COSTS = StepCosts({("scratch", "sgd", 1): 1e-4, ("scratch", "sgd", 100): 2e-4}, "the measured time of a step")
+COSTS = costs_of({("sgd", 1): 1e-4, ("sgd", 100): 2e-4})
 
 
 def mixed(o, b, lr, seed):

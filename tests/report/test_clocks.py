@@ -1,11 +1,12 @@
 """The same cells in another order on another clock: only what the seeds can tell apart counts."""
 
+import json
 import math
 
 import pytest
 from tables_for_tests import cell, study
 
-from pipeline.analysis.seconds import StepCosts
+from pipeline.analysis.seconds import StepCosts, StepKind
 from pipeline.report.answer import answer
 from pipeline.report.clocks import CLOCKS, flips, ranked, standings, with_seconds
 from pipeline.report.curves import MAX_CELLS, MAX_LINES, MAX_READINGS, drawn, records, views
@@ -54,7 +55,7 @@ def test_stacked_runs_get_seconds_from_the_cost_of_a_step_or_none_at_all():
     stacked = cell("stacked", engine="stacked", final=0.24)
     (unknown,) = found(stacked)
     assert not unknown.costs["seconds"].known and unknown.costs["steps"].known
-    (derived,) = found(stacked, costs=StepCosts({("scratch", "sgd", 10): 2.0}))
+    (derived,) = found(stacked, costs=StepCosts({StepKind.of(json.loads(stacked[0][0]["config"])): {10: 2.0}}))
     assert derived.costs["seconds"].median == pytest.approx(2 * derived.costs["steps"].median)
 
 

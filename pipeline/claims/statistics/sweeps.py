@@ -92,7 +92,7 @@ def _of_steps(evidence: Evidence, study: str, keys: list[tuple[str, int]], ratio
     if any(key not in table.index for key in keys):
         optimizers, sizes = (" or ".join(dict.fromkeys(map(str, names))) for names in zip(*keys, strict=True))
         raise NoData(f"no data: study {study} lacks {optimizers} at batch size {sizes}")
-    hits = first_hits(sweep.grid, sweep.curves, sweep.target.loss).steps
+    hits = first_hits(sweep.grid, sweep.study.curves, sweep.target.loss).steps
     rows = hits[[int(table[key]) for key in keys]]
     medians = bootstrap_medians(rows, seed_draws(rows.shape[1], RESAMPLES))
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -27,11 +27,14 @@ class Widening:
         The batch size.
     lrs : tuple of float
         The rates.
+    like : str
+        Id of a cell of theirs: only cells that differ from it in nothing but the rate get these. Empty: all do.
     """
 
     optimizer: str
     batch_size: int
     lrs: tuple[float, ...]
+    like: str = ""
 
 
 def round_file(folder: Path, number: int) -> Path:
@@ -62,7 +65,12 @@ def read_rounds(folder: Path) -> tuple[tuple[Widening, ...], ...]:
         try:
             points = json.loads(path.read_text(encoding="utf-8"))["points"]
             added = tuple(
-                Widening(str(point["optimizer"]), int(point["batch_size"]), tuple(map(float, point["lrs"])))
+                Widening(
+                    optimizer=str(point["optimizer"]),
+                    batch_size=int(point["batch_size"]),
+                    lrs=tuple(map(float, point["lrs"])),
+                    like=str(point.get("like", "")),
+                )
                 for point in points
             )
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -91,11 +99,13 @@ def widened(cells: Sequence[Cell], added: Sequence[Widening]) -> list[Cell]:
     """
     new: dict[str, Cell] = {}
     for point in added:
-        templates: dict[str, Cell] = {}
+        series: dict[str, list[Cell]] = {}
         for cell in cells:
             if (cell.config.optimizer.name, cell.config.batch_size) == (point.optimizer, point.batch_size):
-                templates.setdefault(canonical_json(cell.identity | {"lr": None}), cell)
-        for template in templates.values():
+                series.setdefault(canonical_json(cell.identity | {"lr": None}), []).append(cell)
+        for template, *others in series.values():
+            if point.like and point.like not in {cell.id for cell in (template, *others)}:
+                continue
             for lr in point.lrs:
                 cell = dataclasses.replace(template, config=dataclasses.replace(template.config, lr=lr))
                 new.setdefault(cell.id, cell)

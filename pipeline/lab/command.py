@@ -1,7 +1,6 @@
 """The command that trains a cell again: ``python -m pipeline.train`` with what differs from ``conf/config.yaml``."""
 
 import dataclasses
-import json
 import shlex
 from collections.abc import Mapping
 from typing import Any
@@ -52,13 +51,13 @@ def overrides_of(config: Mapping[str, Any]) -> list[str]:
     return chosen + as_overrides(changed)
 
 
-def command_of(config_json: str, cell_id: str, seeds: int, engine: str = "solo") -> str | None:
+def command_of(config: Mapping[str, Any], cell_id: str, seeds: int, engine: str = "solo") -> str | None:
     """Write the command that trains a cell again.
 
     Parameters
     ----------
-    config_json : str
-        The effective configuration, as JSON.
+    config : mapping
+        The effective configuration.
     cell_id : str
         Its id, which the command must compose to.
     seeds : int
@@ -72,7 +71,7 @@ def command_of(config_json: str, cell_id: str, seeds: int, engine: str = "solo")
         None where no command composes to this very cell: a table of another version of the lab, say.
     """
     try:
-        overrides = overrides_of(json.loads(config_json))
+        overrides = overrides_of(config)
         if Cell(compose_cell(overrides)).id != cell_id:
             return None
     except (UserError, ValueError, AttributeError, TypeError):

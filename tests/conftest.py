@@ -35,7 +35,7 @@ def real_dataset(tmp_path_factory):
     return prepared(compose_data([f"data.sources=['{REAL_FILE}']"]), tmp_path_factory.mktemp("real"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def run():
     """Run a command and capture what it says; ``python`` and ``snakemake`` are those that run the tests."""
 

@@ -17,7 +17,7 @@ from pipeline.lab.config.compose import CELL_FIELDS, as_overrides, parse_overrid
 from pipeline.lab.config.study import study_names
 from pipeline.lab.errors import UserError
 from pipeline.lab.paths import CONF
-from pipeline.workflow.lab import Lab
+from pipeline.workflow.settings import read_settings
 
 GROUPS = ("data", "model", "optimizer", "schedule", "sampling", "trainer")
 
@@ -134,7 +134,7 @@ def test_an_implementation_that_torch_does_not_have_is_refused():
 )
 def test_what_snakemake_is_given_is_checked(config, told):
     with pytest.raises(UserError, match=told):
-        Lab(config)
+        read_settings(config)
 
 
 # -- mistakes in a study's file

@@ -17,7 +17,8 @@ from pipeline.lab.errors import UserError
 from pipeline.lab.tables import CURVES, RUNS, read_table
 from pipeline.train.cells import train_cells
 from pipeline.train.plan import can_stack
-from pipeline.workflow.lab import Lab
+from pipeline.workflow.jobs import Jobs
+from pipeline.workflow.settings import read_settings
 
 
 def cell(*overrides, devices=1, **values):
@@ -87,10 +88,11 @@ def test_a_job_takes_a_core_for_each_process(study, threads):
         job = "all"
 
     Wildcards.study = study
-    lab = Lab({"overrides": ["trainer=ddp"]})
-    assert lab.job_threads(Wildcards, 8) == threads
-    assert lab.job_gpus(Wildcards) == 0
-    assert Lab({"overrides": ["trainer=ddp", "trainer.accelerator=gpu"]}).job_gpus(Wildcards) == 2
+    jobs = Jobs(read_settings({"overrides": ["trainer=ddp"]}))
+    assert jobs.threads(Wildcards, 8) == threads
+    assert jobs.gpus(Wildcards) == 0
+    on_gpus = read_settings({"overrides": ["trainer=ddp", "trainer.accelerator=gpu"]})
+    assert Jobs(on_gpus).gpus(Wildcards) == 2
 
 
 def workers(process):

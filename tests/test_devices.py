@@ -16,7 +16,8 @@ from pipeline.lab.devices import gpu_count, gpus_wanted, reserved
 from pipeline.lab.errors import UserError
 from pipeline.train.cells import train_cells
 from pipeline.train.placement import backend, placed, reproducible
-from pipeline.workflow.lab import Lab
+from pipeline.workflow.jobs import Jobs
+from pipeline.workflow.settings import read_settings
 
 needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here: see test_gpu.py")
 
@@ -175,9 +176,13 @@ class Wildcards:
     study, job = "textbook", "all"
 
 
+def jobs_with(*overrides):
+    return Jobs(read_settings({"overrides": list(overrides)}))
+
+
 def test_a_job_demands_a_token_a_device_and_auto_does_so_where_there_are_gpus(machine):
     def demand(*overrides):
-        return Lab({"overrides": list(overrides)}).job_gpus(Wildcards)
+        return jobs_with(*overrides).gpus(Wildcards)
 
     machine()
     assert [demand(), demand("trainer=auto"), demand("trainer=gpu")] == [0, 0, 1]
@@ -189,21 +194,21 @@ def test_a_job_demands_a_token_a_device_and_auto_does_so_where_there_are_gpus(ma
 
 def test_a_timed_job_holds_the_machine_or_its_gpus_share_of_the_cores(machine):
     machine("GPU-a", "GPU-b", "GPU-c", "GPU-d")
-    gpu, cpu = Lab({"overrides": ["trainer=gpu"]}), Lab({})
-    assert cpu.job_threads(Wildcards, 16, 4) == 16
-    assert gpu.job_threads(Wildcards, 16, 4) == 4
-    assert gpu.job_threads(Wildcards, 2, 4) == 1
-    assert gpu.job_threads(Wildcards, 16, 1) == 16
-    assert gpu.job_threads(Wildcards, 16, None) == 16  # on a cluster
-    two = Lab({"overrides": ["trainer=ddp", "trainer.accelerator=gpu"]})
-    assert two.job_threads(Wildcards, 16, 4) == 8
+    gpu, cpu = jobs_with("trainer=gpu"), jobs_with()
+    assert cpu.threads(Wildcards, 16, 4) == 16
+    assert gpu.threads(Wildcards, 16, 4) == 4
+    assert gpu.threads(Wildcards, 2, 4) == 1
+    assert gpu.threads(Wildcards, 16, 1) == 16
+    assert gpu.threads(Wildcards, 16, None) == 16  # on a cluster
+    two = jobs_with("trainer=ddp", "trainer.accelerator=gpu")
+    assert two.threads(Wildcards, 16, 4) == 8
 
 
 def test_counting_gpus_imports_no_torch():
     code = (
-        "import sys; from pipeline.workflow.lab import Lab\n"
+        "import sys; from pipeline.workflow.jobs import Jobs; from pipeline.workflow.settings import read_settings\n"
         "class W: study, job = 'textbook', 'all'\n"
-        "Lab({'overrides': ['trainer=auto']}).job_gpus(W); print('torch' in sys.modules)"
+        "Jobs(read_settings({'overrides': ['trainer=auto']})).gpus(W); print('torch' in sys.modules)"
     )
     assert subprocess.check_output([sys.executable, "-c", code], cwd=ROOT, text=True).strip() == "False"
 

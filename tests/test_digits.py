@@ -19,7 +19,8 @@ from pipeline.train.cells import train_cells
 from pipeline.train.data import prepared
 from pipeline.train.order import generator
 from pipeline.train.plan import can_stack
-from pipeline.workflow.lab import Lab
+from pipeline.workflow.jobs import Jobs, part_files
+from pipeline.workflow.settings import read_settings
 
 DIGITS = ["data=digits", "model=cnn", "optimizer=adam", "batch_size=32", "lr=0.002", "read_every=1437"]
 
@@ -120,11 +121,11 @@ def test_the_study_reads_its_folder_and_watches_its_code():
     class Wildcards:
         study, job = "digits", "all"
 
-    lab = Lab({})
-    assert lab.job_data(Wildcards) == ["results/data/digits"]
-    assert "pipeline/parts/data/digits.py" in lab.job_code(Wildcards)
-    assert "pipeline/parts/models/cnn.py" in lab.job_code(Wildcards)
-    assert "digits" not in lab.default_studies
+    jobs = Jobs(read_settings({}))
+    assert jobs.data(Wildcards) == ["results/data/digits"]
+    files = {path.name for cell in jobs.cells(Wildcards) for path in part_files(cell)}
+    assert {"digits.py", "cnn.py"} <= files
+    assert "digits" not in jobs.default_studies
     assert all(one.steps == 450 for one in load_study("digits").cells)
 
 

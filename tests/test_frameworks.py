@@ -23,7 +23,8 @@ from pipeline.lab.errors import UserError
 from pipeline.lab.tables import read_table, write_table
 from pipeline.measure.table import Measured, read_measured, write_measured
 from pipeline.train.cells import train_cells
-from pipeline.workflow.lab import Lab
+from pipeline.workflow.inputs import Inputs
+from pipeline.workflow.settings import read_settings
 
 
 @pytest.fixture(scope="module")
@@ -236,14 +237,14 @@ def test_an_environment_is_made_once(tmp_path, monkeypatch):
 
 
 def test_the_default_figures_take_the_table_where_it_is(tmp_path):
-    lab = Lab({"results": str(tmp_path)})
-    assert lab.opted_in == []
-    before = lab.opted_in_digest
-    table = Path(lab.measured("frameworks"))
+    inputs = Inputs(read_settings({"results": str(tmp_path)}))
+    assert inputs.opted_in == []
+    before = inputs.opted_in_digest
+    table = Path(inputs.measured("frameworks"))
     table.parent.mkdir()
     table.write_bytes(b"anything")
-    assert lab.opted_in == [table.as_posix()]
-    assert lab.opted_in_digest != before
+    assert inputs.opted_in == [table.as_posix()]
+    assert inputs.opted_in_digest != before
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """Snakemake runs what is needed, and nothing else; every test works in a copy of the repository."""
 
+import json
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from repository import copy_repository
 
 from pipeline.lab.tables import CURVES, RUNS, read_table
 
@@ -20,38 +22,25 @@ SMALL = "overrides=[data=airfoil_twin,epochs=1,seeds=2]"
 DUO = """
 defaults: [base_study, _self_]
 name: duo
+title: Two optimizers
 engine: stacked
-pack_by: [optimizer]
-common: {data: airfoil_twin, batch_size: 100, epochs: 1}
-grid: {optimizer: [sgd, half], lr: [0.1, 0.2]}
+pack_by: [optimizer, schedule]
+common: {data: airfoil_twin, batch_size: 100, epochs: 1, lr: 0.1}
+cells:
+  plain: {optimizer: sgd}
+  averaged: {optimizer: adam}
+  falling: {optimizer: sgd, schedule: cosine}
 """
-
-RULE = '''"""A rule that the test made."""
-
-
-def NAME(params, states, hyperparams):
-    """Take a fraction of a step."""
-    for p in params:
-        p.data.sub_(hyperparams["fraction"] * hyperparams["lr"] * p.grad)
-'''
-
-RULE_CONF = """
-defaults: [base_optimizer, _self_]
-name: NAME
-hyperparams: {fraction: 0.5}
-lr_range: [1.0e-4, 1.0]
-"""
+#: Everything that is made of the study, and one measurement.
+EVERYTHING = ("--config", "studies=[duo]", "measurements=[gradient_noise]")
+SHOWN = {"collect", "figures", "claims", "report", "log_runs", "log_figures"}
 
 
-def add_optimizer(lab, name):
-    """What a user does to add an optimizer: two files."""
-    (lab / "pipeline" / "optimizers" / f"{name}.py").write_text(RULE.replace("NAME", name))
-    (lab / "conf" / "optimizer" / f"{name}.yaml").write_text(RULE_CONF.replace("NAME", name))
-
-
-def touch(path):
-    """Edit a file without changing what it does."""
-    path.write_text(path.read_text() + "\n# edited\n")
+def edit(path, old, new):
+    """Replace a text that is there; an empty one is the end of the file."""
+    text = path.read_text()
+    assert old in text, (path, old)
+    path.write_text(text.replace(old, new, 1) if old else text + new)
 
 
 class Lab:
@@ -70,12 +59,12 @@ class Lab:
         return done.stdout + done.stderr
 
     def would_run(self, *arguments):
-        """(rule, job or None) of everything that a run would do now, without the targets."""
+        """Rules, and jobs of ``train``, that a run would do now, without the targets."""
         said = self.makes("--dry-run", *arguments)
         blocks = re.findall(r"^(?:local)?rule (\w+):\n((?: +.*\n)+)", said, re.MULTILINE)
         assert blocks or "Nothing to be done" in said
-        jobs = {(rule, *re.findall(r"wildcards: .*\bjob=([\w-]+)", text)) for rule, text in blocks}
-        return jobs - {("duo",), ("textbook",)}
+        jobs = {" ".join([rule, *re.findall(r"wildcards: .*\bjob=([\w-]+)", text)]) for rule, text in blocks}
+        return jobs - {"all", "duo", "textbook"}
 
     def losses(self, study):
         curves = read_table(self.folder / "results" / study / "curves.parquet", CURVES)
@@ -87,13 +76,63 @@ def lab(lab_copy, run):
     return Lab(lab_copy, run)
 
 
-@pytest.fixture
-def duo(lab):
-    """A study of two optimizers, a job each, that has been run."""
-    add_optimizer(lab.folder, "half")
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, run):
+    """A lab in which everything was made."""
+    lab = Lab(copy_repository(tmp_path_factory.mktemp("finished") / "lab"), run)
     (lab.folder / "conf" / "study" / "duo.yaml").write_text(DUO)
-    lab.makes("duo")
+    lab.makes(*EVERYTHING)
+    assert lab.would_run(*EVERYTHING) == set()
     return lab
+
+
+CODE, COMMENT = ("", "\nEDITED = True\n"), ("", "\n# A comment.\n")
+TRAINED = {"train adam-constant", "train sgd-constant", "train sgd-cosine"}
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "planned"),
+    [
+        ("pipeline/parts/schedules/_warm_up.py", CODE, TRAINED | SHOWN),
+        ("pipeline/parts/schedules/cosine.py", CODE, {"train sgd-cosine"} | SHOWN),
+        ("pipeline/parts/optimizers/adam.py", CODE, {"train adam-constant"} | SHOWN),
+        ("pipeline/parts/optimizers/lion.py", CODE, set()),
+        ("pipeline/train/order.py", CODE, TRAINED | SHOWN),
+        ("pipeline/whiten/whiten.py", CODE, {"whiten", "measure_gradient_noise"} | TRAINED | SHOWN),
+        ("pipeline/whiten/whiten.py", COMMENT, set()),
+        ("conf/study/duo.yaml", ("Two optimizers", "Two rules"), SHOWN),
+        ("conf/study/duo.yaml", ("averaged:", "with averages:"), SHOWN),
+        ("conf/study/duo.yaml", ("{optimizer: adam}", "{optimizer: adam, lr: 0.2}"), {"train adam-constant"} | SHOWN),
+        ("conf/data/airfoil.yaml", ("title: ", "title: The "), SHOWN),
+        ("conf/optimizer/adam.yaml", COMMENT, set()),
+        ("conf/claims.yaml", ("above: 1}", "above: 1.1}"), {"claims", "report"}),
+        ("conf/claims.yaml", COMMENT, set()),
+        ("pipeline/figures/style.py", COMMENT, set()),
+        ("pipeline/figures/style.py", CODE, {"figures", "log_figures", "report"}),
+        ("pipeline/report/templates/report.html.j2", ("<body", "<body "), {"report"}),
+    ],
+)
+def test_an_edit_plans_what_depends_on_it_and_nothing_else(finished, file, change, planned):
+    path = finished.folder / file
+    before = path.read_text()
+    edit(path, *change)
+    try:
+        assert finished.would_run(*EVERYTHING) == planned
+    finally:
+        path.write_text(before)
+
+
+def test_an_edited_title_is_shown_and_retrains_nothing(finished):
+    lab = finished.folder
+    table = lab / "results" / "duo" / "jobs" / "sgd-cosine" / "runs.parquet"
+    trained = table.stat().st_mtime_ns
+    edit(lab / "conf" / "study" / "duo.yaml", "Two optimizers", "A pair of rules")
+    edit(lab / "conf" / "study" / "duo.yaml", "falling:", "ever slower:")
+    finished.makes(*EVERYTHING)
+    words = json.loads((lab / "results" / "duo" / "study.json").read_text())
+    assert words["title"] == "A pair of rules"
+    assert sorted(words["labels"].values()) == ["averaged", "ever slower", "plain"]
+    assert table.stat().st_mtime_ns == trained
 
 
 def test_a_study_runs_end_to_end_and_a_second_run_has_nothing_to_do(lab):
@@ -105,53 +144,8 @@ def test_a_study_runs_end_to_end_and_a_second_run_has_nothing_to_do(lab):
     assert (runs.groupby("cell_id").seed.nunique() == 2).all()
     assert runs.train_seconds.notna().all()
     assert "Nothing to be done" in lab.makes("textbook", "--config", SMALL)
-
-    touch(lab.folder / "pipeline" / "optimizers" / "sgd.py")
-    assert lab.would_run("textbook", "--config", SMALL) == {("train", "all"), ("collect",)}
     more_seeds = SMALL.replace("seeds=2", "seeds=3")
-    assert lab.would_run("textbook", "--config", more_seeds) == {("train", "all"), ("collect",)}
-
-
-def test_an_edit_reruns_what_depends_on_it_and_nothing_else(duo):
-    lab = duo.folder
-    assert "Nothing to be done" in duo.makes("duo")
-    for harmless in ("pipeline/parts/optimizers/adam.py", "conf/optimizer/adam.yaml", "conf/study/duo.yaml", "LICENSE"):
-        touch(lab / harmless)
-    (lab / "pipeline" / "figures").mkdir(exist_ok=True)
-    (lab / "pipeline" / "figures" / "one_more.py").write_text('"""A figure."""\n')
-    (lab / "pipeline" / "report").mkdir(exist_ok=True)
-    (lab / "pipeline" / "report" / "one_more.py").write_text('"""A section."""\n')
-    assert duo.would_run("duo") == set()
-
-    # another optimizer: its own cells only
-    add_optimizer(lab, "third")
-    study = lab / "conf" / "study" / "duo.yaml"
-    study.write_text(study.read_text().replace("[sgd, half]", "[sgd, half, third]"))
-    assert duo.would_run("duo") == {("train", "third"), ("collect",)}
-    before = {job: (lab / f"results/duo/jobs/{job}/runs.parquet").stat().st_mtime_ns for job in ("sgd", "half")}
-    duo.makes("duo")
-    runs = read_table(lab / "results" / "duo" / "runs.parquet", RUNS)
-    assert runs.groupby("optimizer").size().to_dict() == {"half": 2, "sgd": 2, "third": 2}
-    assert before == {job: (lab / f"results/duo/jobs/{job}/runs.parquet").stat().st_mtime_ns for job in before}
-
-    # the file, then the configuration, of one optimizer: its job only
-    touch(lab / "pipeline" / "optimizers" / "half.py")
-    assert duo.would_run("duo") == {("train", "half"), ("collect",)}
-    conf = lab / "conf" / "optimizer" / "third.yaml"
-    conf.write_text(conf.read_text().replace("0.5", "0.25"))
-    assert duo.would_run("duo") == {("train", "half"), ("train", "third"), ("collect",)}
-    old = set(runs[runs.optimizer == "third"].cell_id)
-    duo.makes("duo")
-    runs = read_table(lab / "results" / "duo" / "runs.parquet", RUNS)
-    assert set(runs[runs.optimizer == "third"].cell_id).isdisjoint(old)
-    assert "Nothing to be done" in duo.makes("duo")
-
-    # what every job uses
-    touch(lab / "pipeline" / "train" / "order.py")
-    everything = {("train", "sgd"), ("train", "half"), ("train", "third"), ("collect",)}
-    assert duo.would_run("duo") == everything
-    touch(lab / "pipeline" / "whiten" / "whiten.py")
-    assert duo.would_run("duo") == everything | {("whiten",)}
+    assert lab.would_run("textbook", "--config", more_seeds) == {"train all", "collect"}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline.lab.errors import exit_on_user_error
+from pipeline.lab.paths import CONF
 
 
 @exit_on_user_error()
@@ -25,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m pipeline.claims", description="Give every claim its verdict.")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="where the verdicts go")
     parser.add_argument("--results", type=Path, required=True, metavar="DIR", help="the folder of the tables")
-    parser.add_argument("--ledger", type=Path, default=Path("conf/claims.yaml"), metavar="FILE.yaml", help="the claims")
+    parser.add_argument("--ledger", type=Path, default=CONF / "claims.yaml", metavar="FILE.yaml", help="the claims")
     options = parser.parse_args(arguments)
     # Here, so that --help answers at once.
     from pipeline.claims.decide import decide_all

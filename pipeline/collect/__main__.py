@@ -1,9 +1,10 @@
-"""``python -m pipeline.collect``: many jobs' tables in, one study's tables out."""
+"""``python -m pipeline.collect``: join the tables of a study's jobs, and write down the study's title and labels."""
 
 import argparse
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.lab.errors import UserError, exit_on_user_error
 
@@ -39,8 +40,39 @@ def collect(jobs: Sequence[Path], out: Path) -> None:
         join_tables([job / name for job in jobs], schema, out / name)
 
 
+def collect_study(name: str, out: Path, overrides: Sequence[str] = ()) -> None:
+    """Join the tables of all jobs of a study, and write its words to ``study.json``.
+
+    Parameters
+    ----------
+    name : str
+        The study.
+    out : Path
+        Its folder: the jobs' tables are in ``jobs`` there.
+    overrides : sequence of str
+        Hydra overrides that reach every cell.
+
+    Raises
+    ------
+    UserError
+        As :func:`collect`, or if the study cannot be read.
+    """
+    from pipeline.lab.config import load_study
+
+    study = load_study(name, overrides, out / "extension")
+    collect([out / "jobs" / job for job in study.jobs], out)
+    _write_words(study.words, out / "study.json")
+
+
+def _write_words(words: dict[str, Any], path: Path) -> None:
+    from pipeline.lab.files import written_whole
+
+    with written_whole(path) as temporary:
+        temporary.write_text(json.dumps(words, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
 def _refuse_repeats(jobs: Sequence[Path], study: str) -> None:
-    """Of each run only a hash of what tells it apart is kept, eight bytes."""
+    """Keep only a hash of each run's key, eight bytes."""
     import numpy as np
     import pandas as pd
 
@@ -70,11 +102,17 @@ def _hashes(keys: "pd.DataFrame") -> "NDArray[np.uint64]":
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m pipeline.collect", description=__doc__)
-    parser.add_argument("jobs", nargs="+", type=Path, metavar="JOB", help="a job's folder")
-    parser.add_argument("--out", required=True, type=Path, help="the study's folder")
+    parser.add_argument("jobs", nargs="*", metavar="JOB", help="a job's folder; with --study, an override such as lr=1")
+    parser.add_argument("--study", metavar="NAME", help="collect all jobs of this study, from DIR/jobs")
+    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the study's folder")
     arguments = parser.parse_args()
+    if not arguments.study and not arguments.jobs:
+        parser.error("give one JOB or more, or --study")
     with exit_on_user_error():
-        collect(arguments.jobs, arguments.out)
+        if arguments.study:
+            collect_study(arguments.study, arguments.out, arguments.jobs)
+        else:
+            collect([Path(job) for job in arguments.jobs], arguments.out)
 
 
 if __name__ == "__main__":

@@ -6,5 +6,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1]
 #: The folder that holds the package.
 ROOT = PACKAGE.parent
-#: The folder of the configuration files.
-CONF = ROOT / "conf"
+#: The folder of the configuration files: in an installed package it lies inside the package.
+CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else ROOT / "conf"
+#: The workflow.
+SNAKEFILE = PACKAGE / "workflow" / "rules" / "Snakefile"

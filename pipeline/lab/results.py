@@ -22,6 +22,7 @@ from pipeline.lab.config.cell import (
     NOT_IDENTITY,
     NOT_IDENTITY_OF_DATA,
     NOT_IDENTITY_OF_OPTIMIZER,
+    WORDS_VERSION,
     canonical_json,
     examples_in,
 )
@@ -32,8 +33,6 @@ from pipeline.lab.published import published_for
 from pipeline.lab.tables import CURVES, RUNS, read_batches, read_table, to_frame
 from pipeline.lab.theory.problem import Problem
 
-#: Version of ``study.json``.
-VERSION = 1
 #: Learning rates of one configuration that make a study a sweep.
 SWEEP_RATES = 3
 #: Share of the cells that have published values, from which on a study is an exercise.
@@ -264,8 +263,11 @@ class StudyResults:
         """The cells by id, in the order of the table of runs."""
         groups = {str(cell_id): rows for cell_id, rows in self.runs.groupby("cell_id", sort=False)}
         configs = {cell_id: json.loads(str(rows["config"].iloc[0])) for cell_id, rows in groups.items()}
-        given = self.words.get("labels", {})
-        labels = {cell_id: str(given.get(cell_id, config.get("label")) or "") for cell_id, config in configs.items()}
+        given = self.words.get("labels")
+        labels = {
+            cell_id: str((config.get("label") if given is None else given.get(cell_id)) or "")
+            for cell_id, config in configs.items()
+        }
         names = _names(labels, groups)
         return {i: CellResults(i, labels[i], names[i], configs[i], groups[i]) for i in groups}
 
@@ -454,8 +456,8 @@ def _words(path: Path) -> dict[str, Any]:
     if not path.exists():
         return {}
     words = _json_object(path, "delete it and run snakemake again")
-    if words.get("version") != VERSION:
-        raise UserError(f"{path} has version {words.get('version')}, and this is version {VERSION}: make it again")
+    if words.get("version") != WORDS_VERSION:
+        raise UserError(f"{path} has version {words.get('version')}, not {WORDS_VERSION}: make it again")
     return words
 
 

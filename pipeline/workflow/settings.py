@@ -1,6 +1,8 @@
-"""What Snakemake's ``--config`` asks for, checked before anything runs; imports no torch."""
+"""The settings of Snakemake's ``--config``, checked before anything runs; imports no torch."""
 
+import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +24,7 @@ _LOCALE = PACKAGE / "report" / "locale"
 
 
 @dataclass(frozen=True)
-class Request:
+class Settings:
     """The workflow's settings.
 
     Attributes
@@ -47,7 +49,7 @@ class Request:
     report_lang: str
 
 
-def read_request(config: Mapping[str, Any]) -> Request:
+def read_settings(config: Mapping[str, Any]) -> Settings:
     """Read Snakemake's ``config``.
 
     Parameters
@@ -57,7 +59,7 @@ def read_request(config: Mapping[str, Any]) -> Request:
 
     Returns
     -------
-    Request
+    Settings
 
     Raises
     ------
@@ -75,7 +77,7 @@ def read_request(config: Mapping[str, Any]) -> Request:
     overrides = _overrides(config.get("overrides"))
     parse_overrides(overrides)
     _check_studies(study_names())
-    return Request(
+    return Settings(
         overrides=overrides,
         cell_overrides=split_limits(overrides)[0],
         results=_results(config.get("results", "results")),
@@ -83,6 +85,14 @@ def read_request(config: Mapping[str, Any]) -> Request:
         measurements=_names("measurements", config.get("measurements"), sorted(MEASUREMENTS)),
         report_lang=_language(config.get("report_lang", "en")),
     )
+
+
+def prepare_environment() -> None:
+    """Let jobs run with this interpreter, and find this package from any working folder."""
+    for name, folder in (("PATH", Path(sys.executable).parent), ("PYTHONPATH", ROOT)):
+        rest = [each for each in os.environ.get(name, "").split(os.pathsep) if each and each != str(folder)]
+        os.environ[name] = os.pathsep.join([str(folder), *rest])
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 
 def report_languages() -> list[str]:
@@ -150,7 +160,6 @@ def _check_studies(names: Sequence[str]) -> None:
 
 def _rules() -> set[str]:
     """The names of the workflow's rules, and of its measurements'."""
-    texts = [path.read_text(encoding="utf-8") for path in (PACKAGE / "workflow" / "rules").glob("*.smk")]
-    texts.append((ROOT / "Snakefile").read_text(encoding="utf-8"))
+    texts = [path.read_text(encoding="utf-8") for path in (PACKAGE / "workflow" / "rules").iterdir()]
     written = {name for text in texts for name in re.findall(r"^(?:rule|checkpoint) (\w+):", text, re.MULTILINE)}
     return written | {f"measure_{name}" for name in MEASUREMENTS}

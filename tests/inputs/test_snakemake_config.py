@@ -8,7 +8,9 @@ from hypothesis import strategies as st
 from snakemake.cli import parse_config
 
 from pipeline.lab.errors import exit_on_user_error
-from pipeline.workflow.lab import Lab
+from pipeline.workflow.inputs import Inputs
+from pipeline.workflow.jobs import Jobs
+from pipeline.workflow.settings import read_settings
 from tests.conftest import ROOT
 from tests.inputs import nasty
 from tests.inputs.door import cases
@@ -22,14 +24,15 @@ def snakefile(door, monkeypatch):
 
     def command(config):
         with exit_on_user_error():
-            lab = Lab(config)
-        studies = lab.default_studies if config.get("studies") else ["textbook"]
-        assert lab.default_data and lab.default_measurements is not None
+            settings = read_settings(config)
+        jobs, inputs = Jobs(settings), Inputs(settings)
+        studies = jobs.default_studies if config.get("studies") else ["textbook"]
+        assert inputs.default_data and inputs.measurements is not None
         for study in studies[:1]:
-            for job in list(lab.jobs(study))[:1]:
+            for job in list(jobs.of(study))[:1]:
                 asked = SimpleNamespace(study=study, job=job)
-                assert lab.job_data(asked) and lab.job_files(asked) and lab.job_gpus(asked) >= 0
-                lab.job_places(asked, SimpleNamespace(runs=f"{lab.results}/{study}/jobs/{job}/runs.parquet"))
+                assert jobs.data(asked) and jobs.code(asked) and jobs.gpus(asked) >= 0
+                jobs.places(asked, SimpleNamespace(runs=f"{settings.results}/{study}/jobs/{job}/runs.parquet"))
 
     def check(*entries):
         return door.run_or_refuse(lambda: command(parse_config(entries)))
@@ -111,4 +114,4 @@ def test_what_is_wrong_is_named(snakefile, entry, told):
 )
 def test_an_override_may_be_quoted_or_alone(snakefile, entry):
     assert snakefile(entry) is None
-    assert Lab(parse_config([entry])).jobs("textbook")["all"][0].config.lr == 0.05
+    assert Jobs(read_settings(parse_config([entry]))).of("textbook")["all"][0].config.lr == 0.05

@@ -12,7 +12,7 @@ from pipeline.lab.config import compose, load_study
 from pipeline.lab.errors import exit_on_user_error
 from pipeline.lab.paths import CONF
 from pipeline.train.command_line import check_command_line
-from pipeline.workflow.settings import read_request
+from pipeline.workflow.settings import read_settings
 from tests.inputs import nasty
 from tests.inputs.door import cases
 
@@ -144,5 +144,5 @@ def test_a_limit_can_be_raised_where_it_is_meant(study):
 )
 def test_a_study_that_cannot_be_a_rule_and_a_folder_is_refused(study, door, name):
     (study.folder / f"{name}.yaml").write_text("defaults: [base_study, _self_]\nname: mine\n")
-    command = exit_on_user_error()(lambda: read_request({}))
+    command = exit_on_user_error()(lambda: read_settings({}))
     assert json.dumps(name, ensure_ascii=False)[1:-1] in door.run_or_refuse(command)

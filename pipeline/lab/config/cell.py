@@ -20,6 +20,8 @@ NOT_IDENTITY_OF_DATA = frozenset(
     {"title", "credit", "licence", "sources", "columns", "on_unreachable", "timeout", "retries", "max_bytes"}
 )
 NOT_IDENTITY_OF_OPTIMIZER = frozenset({"lr_range"})
+#: Version of ``study.json``.
+WORDS_VERSION = 1
 
 
 @dataclass(frozen=True)

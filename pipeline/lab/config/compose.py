@@ -129,7 +129,7 @@ def check_keys(values: Mapping[str, Any]) -> None:
                 f"{key}={value} is not allowed: a cell has no such key, only {', '.join(CELL_FIELDS)}{hint}"
             )
         if key in _GROUPS:
-            checks.one_of(key, value, _choices(key))
+            checks.one_of(key, value, choices(key))
 
 
 def compose_cell(overrides: Sequence[str] = ()) -> CellConfig:
@@ -233,7 +233,7 @@ def _choice(group: str, name: str) -> DictConfig:
     if not below:
         raise UserError(f"{group}/{name}.yaml: its defaults must begin with one of {', '.join(sorted(known))}")
     for entry in below:
-        checks.one_of(f"{group}/{name}.yaml: defaults", entry, [*known, *(set(_choices(group)) - {name})])
+        checks.one_of(f"{group}/{name}.yaml: defaults", entry, [*known, *(set(choices(group)) - {name})])
     parts = [schemas[f"{entry}.yaml"].node if entry in known else _choice(group, entry) for entry in below]
     try:
         return cast(DictConfig, OmegaConf.merge(*parts, config))
@@ -258,7 +258,8 @@ def own_defaults(config: DictConfig, where: str) -> list[str]:
 
 
 @cache
-def _choices(group: str) -> list[str]:
+def choices(group: str) -> list[str]:
+    """The files of a group, such as ``optimizer``."""
     return [path.stem for path in (CONF / group).glob("*.yaml")]
 
 

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline.lab.config import checks
-from pipeline.lab.config.cell import Cell, slug
+from pipeline.lab.config.cell import WORDS_VERSION, Cell, slug
 from pipeline.lab.config.compose import (
     SCALARS,
     as_overrides,
@@ -53,6 +53,21 @@ class Study:
     def name(self) -> str:
         """The study's name, which is its folder below ``results``."""
         return self.config.name
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """Content of ``study.json``: what people read about the study, apart from its numbers."""
+        data = {cell.config.data.name: cell.config.data for cell in self.cells}
+        facts = {name: {key: getattr(one, key) for key in ("title", "credit", "licence")} for name, one in data.items()}
+        labels = {cell.id: cell.label for cell in self.cells if cell.label}
+        return {
+            "version": WORDS_VERSION,
+            "name": self.name,
+            "title": self.config.title,
+            "order": self.config.order,
+            "labels": labels,
+            "data": facts,
+        }
 
     @cached_property
     def cells(self) -> list[Cell]:

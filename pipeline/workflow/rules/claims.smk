@@ -2,11 +2,9 @@
 # table is not there is inconclusive, and says so.
 rule claims:
     input:
-        tables=expand(rules.collect.output, study=lab.default_studies),
+        tables=expand(rules.collect.output, study=studies),
         measurements=rules.measure.input,
-        data=lab.default_data,
-        ledger="conf/claims.yaml",
-        code=lab.code("claims"),
+        data=inputs.default_data,
     output:
         report(
             f"{results}/claims.json",
@@ -20,7 +18,8 @@ rule claims:
     conda:
         "../../../environment.yml"
     params:
+        ledger=inputs.ledger,
+        code=needs("pipeline.claims"),
         results=subpath(output[0], parent=True),
     shell:
-        "python -m pipeline.claims --out {output:q} --results {params.results:q} --ledger {input.ledger:q}"
-        " > {log:q} 2>&1"
+        "python -m pipeline.claims --out {output:q} --results {params.results:q} > {log:q} 2>&1"

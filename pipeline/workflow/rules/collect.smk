@@ -1,7 +1,6 @@
 rule collect:
     input:
-        tables=lab.job_tables,
-        code=lab.code("collect"),
+        tables=jobs.tables,
     output:
         runs=report(
             f"{results}/{{study}}/runs.parquet",
@@ -10,6 +9,7 @@ rule collect:
             labels={"table": "runs of study {study}"},
         ),
         curves=f"{results}/{{study}}/curves.parquet",
+        words=f"{results}/{{study}}/study.json",
     log:
         f"{results}/logs/collect/{{study}}.log",
     priority: 2
@@ -17,14 +17,16 @@ rule collect:
     conda:
         "../../../environment.yml"
     params:
-        jobs=lab.job_folders,
         out=subpath(output.runs, parent=True),
+        overrides=settings.overrides,
+        words=jobs.words,
+        code=needs("pipeline.collect", apart=("pipeline.lab.config",)),
     shell:
-        "python -m pipeline.collect {params.jobs:q} --out {params.out:q} > {log:q} 2>&1"
+        "python -m pipeline.collect --study {wildcards.study:q} --out {params.out:q} {params.overrides:q} > {log:q} 2>&1"
 
 
 # A study's name is a target: its tables.
-for name in lab.studies:
+for name in jobs.studies:
 
     rule:
         name:

@@ -1,8 +1,6 @@
 # In place of fetch and whiten: the images come with scikit-learn, and need no whitening.
 # (A study's name is a target, and there is a study `digits`; so the rule is not called that.)
 rule write_digits:
-    input:
-        code=lab.code("digits"),
     output:
         directory(f"{results}/data/digits"),
     log:
@@ -11,5 +9,7 @@ rule write_digits:
     localrule: True
     conda:
         "../../../environment.yml"
+    params:
+        code=needs("pipeline.parts.data.digits"),
     shell:
         "python -m pipeline.parts.data.digits --out {output:q} > {log:q} 2>&1"

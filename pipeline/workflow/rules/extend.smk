@@ -2,8 +2,7 @@
 # known only once the others are trained: hence the checkpoint.
 checkpoint widen:
     input:
-        tables=lab.job_tables,
-        code=lab.code("extend"),
+        tables=jobs.tables,
     output:
         f"{results}/{{study}}/extension/round{{round}}.json",
     log:
@@ -12,6 +11,7 @@ checkpoint widen:
     conda:
         "../../../environment.yml"
     params:
+        code=needs("pipeline.analysis.extend"),
         runs=lambda wildcards, input: [
             path for path in input.tables if path.endswith("runs.parquet")
         ],
@@ -22,5 +22,5 @@ checkpoint widen:
 # Trains the new cells and nothing else; the next plain `snakemake` has them in tables, figures and report.
 rule extend:
     input:
-        lab.widened_tables(checkpoints),
+        jobs.widened_tables(checkpoints),
     localrule: True

@@ -1,7 +1,4 @@
 rule fetch:
-    input:
-        code=lab.code("fetch"),
-        conf=lab.data_conf,
     output:
         table=f"{results}/data/{{data}}.dat",
         provenance=f"{results}/data/{{data}}.json",
@@ -13,7 +10,9 @@ rule fetch:
         "../../../environment.yml"
     params:
         folder=subpath(output.table, parent=True),
-        overrides=lab.data_overrides,
+        overrides=inputs.data_overrides,
+        rows=inputs.data_rows,
+        code=needs("pipeline.fetch", apart=("pipeline.lab.config",)),
     shell:
         # tee: when the offline twin stands in, the warning has to be seen
         "python -m pipeline.fetch --out {params.folder:q} {params.overrides:q} 2>&1 | tee {log:q}"

@@ -1,10 +1,9 @@
 rule figures:
     input:
-        tables=expand(rules.collect.output, study=lab.default_studies),
+        tables=expand(rules.collect.output, study=studies),
         measured=rules.measure.input,
-        data=lab.default_data,
-        step_cost=lab.step_cost,
-        code=lab.code("figures"),
+        data=inputs.default_data,
+        step_cost=inputs.step_cost,
     output:
         captions=f"{results}/figures/captions.json",
         pictures=[
@@ -15,7 +14,7 @@ rule figures:
                 subcategory=origin,
                 labels={"figure": title},
             )
-            for path, title, origin in lab.pictures
+            for path, title, origin in inputs.pictures(studies)
         ],
     log:
         f"{results}/logs/figures.log",
@@ -24,14 +23,15 @@ rule figures:
         "../../../environment.yml"
     params:
         out=subpath(output.captions, parent=True),
-        studies=lab.folders(lab.default_studies),
+        studies=jobs.folders(studies),
         step_cost=lambda wildcards, input: [
             f"--step-cost={table}" for table in input.step_cost
         ],
         measured=lambda wildcards, input: [
-            f"--measured={table}" for table in [*input.measured, *lab.opted_in]
+            f"--measured={table}" for table in [*input.measured, *inputs.opted_in]
         ],
-        opted_in=lab.opted_in_digest,
+        opted_in=inputs.opted_in_digest,
+        code=needs("pipeline.figures"),
     shell:
         "python -m pipeline.figures --out {params.out:q} --data {input.data:q} {params.step_cost:q}"
         " {params.measured:q}"

@@ -1,16 +1,17 @@
 # Opt-in: `snakemake frameworks`. The chapter's runs in four frameworks, each in an environment of its own.
 # Nothing here fails: what cannot be installed or ends in an error is a row of the table.
+from pipeline.contrib.frameworks import FRAMEWORKS
+from pipeline.lab.paths import PACKAGE
+from pipeline.workflow.code import digest, digest_of
 
 
 wildcard_constraints:
-    framework="|".join(lab.frameworks),
+    framework="|".join(FRAMEWORKS),
 
 
 rule framework_problem:
     input:
-        data=lab.default_data,
-        code=lab.code("framework_problem"),
-        conf="conf/study/textbook.yaml",
+        data=inputs.default_data,
     output:
         f"{results}/frameworks/problem.npz",
     log:
@@ -19,7 +20,9 @@ rule framework_problem:
     conda:
         "../../../environment.yml"
     params:
-        overrides=lab.cell_overrides,
+        overrides=settings.cell_overrides,
+        study=lambda wildcards: jobs.cells_digest("textbook"),
+        code=needs("pipeline.contrib.frameworks.prepare"),
     shell:
         "python -m pipeline.contrib.frameworks prepare --data {input.data:q} --out {output:q} {params.overrides:q}"
         " > {log:q} 2>&1"
@@ -27,9 +30,6 @@ rule framework_problem:
 
 # The environments outlive the results: they lie in .frameworks, and are made again when the pins change.
 rule framework_environment:
-    input:
-        pins="pipeline/contrib/frameworks/envs/{framework}.txt",
-        code=lab.code("framework_environment"),
     output:
         f"{results}/frameworks/{{framework}}/environment.json",
     log:
@@ -40,6 +40,12 @@ rule framework_environment:
         "../../../environment.yml"
     params:
         folder=".frameworks/{framework}",
+        code=needs("pipeline.contrib.frameworks.environment"),
+        pins=lambda wildcards: digest_of(
+            (
+                PACKAGE / f"contrib/frameworks/envs/{wildcards.framework}.txt"
+            ).read_text()
+        ),
     shell:
         "python -m pipeline.contrib.frameworks environment {wildcards.framework:q} --folder {params.folder:q}"
         " --out {output:q} > {log:q} 2>&1"
@@ -50,8 +56,6 @@ rule framework_run:
     input:
         problem=rules.framework_problem.output,
         environment=rules.framework_environment.output,
-        script="pipeline/contrib/frameworks/run_{framework}.py",
-        code=lab.code("framework_run"),
     output:
         f"{results}/frameworks/{{framework}}/measured.json",
     log:
@@ -59,7 +63,12 @@ rule framework_run:
     retries: 0
     conda:
         "../../../environment.yml"
-    threads: workflow.cores
+    threads: cores
+    params:
+        code=lambda wildcards: digest(
+            "pipeline.contrib.frameworks.launch",
+            f"pipeline.contrib.frameworks.run_{wildcards.framework}",
+        ),
     shell:
         "python -m pipeline.contrib.frameworks run {wildcards.framework:q} --environment {input.environment:q}"
         " --problem {input.problem:q} --out {output:q} > {log:q} 2>&1"
@@ -68,16 +77,20 @@ rule framework_run:
 rule collect_frameworks:
     input:
         problem=rules.framework_problem.output,
-        measured=expand(rules.framework_run.output, framework=lab.frameworks),
-        code=lab.code("collect_frameworks"),
+        measured=expand(rules.framework_run.output, framework=FRAMEWORKS),
     output:
-        table=lab.measured("frameworks"),
+        table=inputs.measured("frameworks"),
         curves=f"{results}/measure/frameworks_curves.parquet",
     log:
         f"{results}/logs/frameworks/collect.log",
     localrule: True
     conda:
         "../../../environment.yml"
+    params:
+        code=needs(
+            "pipeline.contrib.frameworks.table",
+            "pipeline.contrib.frameworks.reference",
+        ),
     shell:
         "python -m pipeline.contrib.frameworks collect {input.measured:q} --problem {input.problem:q}"
         " --out {output.table:q} --curves {output.curves:q} > {log:q} 2>&1"
@@ -86,7 +99,6 @@ rule collect_frameworks:
 rule draw_frameworks:
     input:
         table=rules.collect_frameworks.output.table,
-        code=lab.code("draw_frameworks"),
     output:
         multiext(f"{results}/figures/measure_frameworks", ".svg", ".png", ".txt"),
     log:
@@ -96,6 +108,7 @@ rule draw_frameworks:
         "../../../environment.yml"
     params:
         out=subpath(output[0], parent=True),
+        code=needs("pipeline.figures.measured.frameworks"),
     shell:
         "python -m pipeline.contrib.frameworks draw {input.table:q} --out {params.out:q} > {log:q} 2>&1"
 

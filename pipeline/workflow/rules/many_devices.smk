@@ -1,13 +1,13 @@
 # Not part of a plain `snakemake`: starting processes takes most of its minute. Ask for it by name.
 rule measure_many_devices:
-    input:
-        code=lab.code("many_devices"),
     output:
         f"{results}/measure/many_devices.parquet",
     log:
         f"{results}/logs/measure/many_devices.log",
     conda:
         "../../../environment.yml"
-    threads: workflow.cores
+    threads: cores
+    params:
+        code=needs("pipeline.measure.many_devices"),
     shell:
         "python -m pipeline.measure.many_devices --out {output:q} > {log:q} 2>&1"

@@ -1,30 +1,36 @@
+from pipeline.measure import MEASUREMENTS
+
 # One rule a measurement: measure_vectorisation, measure_memory, ... What is timed holds the whole
 # machine, so that nothing runs beside it. By priority it comes after what it could otherwise meet half-way, because
 # a core would be idle meanwhile, and before logging, drawing and reporting, which fill both cores at the end.
-for name, measurement in lab.measurements.items():
+for name, measurement in MEASUREMENTS.items():
 
     rule:
         name:
             f"measure_{name}"
         input:
-            **lab.measure_inputs(name),
-            code=lab.measure_code(name),
+            **inputs.measure(name),
         output:
-            lab.measured(name),
+            inputs.measured(name),
         log:
             f"{results}/logs/measure/{name}.log",
         priority: 1 if measurement.timed else 2
         conda:
             "../../../environment.yml"
-        threads: workflow.cores if measurement.timed else 1
+        threads: cores if measurement.timed else 1
         params:
             name=name,
-            options=lab.measure_options,
+            options=inputs.measure_options,
+            code=needs(
+                "pipeline.measure.__main__",
+                f"pipeline.measure.{name}",
+                apart=("pipeline.fetch", "pipeline.whiten"),
+            ),
         shell:
             "python -m pipeline.measure {params.name:q} {params.options:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule measure:
     input:
-        [lab.measured(name) for name in lab.default_measurements],
+        [inputs.measured(name) for name in inputs.measurements],
     localrule: True

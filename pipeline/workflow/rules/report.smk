@@ -4,8 +4,7 @@ rule report:
         claims=rules.claims.output[0],
         tables=rules.figures.input.tables,
         data=rules.figures.input.data,
-        step_cost=lab.step_cost,
-        code=lab.code("report"),
+        step_cost=inputs.step_cost,
     output:
         report(
             f"{results}/report.html",
@@ -19,9 +18,10 @@ rule report:
     conda:
         "../../../environment.yml"
     params:
+        code=needs("pipeline.report"),
         figures=subpath(input.figures, parent=True),
-        lang=lab.report_lang,
-        studies=lab.folders(lab.default_studies),
+        lang=settings.report_lang,
+        studies=jobs.folders(studies),
         step_cost=lambda wildcards, input: [
             f"--step-cost={table}" for table in input.step_cost
         ],

@@ -4,8 +4,7 @@
 # waits for it, so that a store that is down costs the workflow nothing but this one job.
 rule log_runs:
     input:
-        tables=expand(rules.collect.output, study=lab.default_studies),
-        code=lab.code("track"),
+        tables=expand(rules.collect.output, study=studies),
     output:
         f"{results}/track/runs.json",
     log:
@@ -14,8 +13,9 @@ rule log_runs:
     conda:
         "../../../environment.yml"
     params:
-        store=lab.tracking_store,
-        studies=lab.folders(lab.default_studies),
+        store=inputs.tracking_store,
+        code=needs("pipeline.track"),
+        studies=jobs.folders(studies),
         data=f"{results}/data",
     shell:
         "python -m pipeline.track {params.studies:q} --data {params.data:q} --done {output:q} > {log:q} 2>&1"
@@ -26,9 +26,8 @@ rule log_runs:
 rule log_figures:
     input:
         runs=rules.log_runs.output,
-        tables=expand(rules.collect.output, study=lab.default_studies),
+        tables=expand(rules.collect.output, study=studies),
         figures=rules.figures.output[0],
-        code=lab.code("track"),
     output:
         f"{results}/track/figures.json",
     log:
@@ -37,8 +36,9 @@ rule log_figures:
     conda:
         "../../../environment.yml"
     params:
-        store=lab.tracking_store,
-        studies=lab.folders(lab.default_studies),
+        store=inputs.tracking_store,
+        code=needs("pipeline.track"),
+        studies=jobs.folders(studies),
     shell:
         "python -m pipeline.track {params.studies:q} --only-summaries --figures {input.figures:q} --done {output:q}"
         " > {log:q} 2>&1"
@@ -48,16 +48,16 @@ rule log_figures:
 # mlflow.db from the tables after that was deleted.
 rule track:
     input:
-        tables=expand(rules.collect.output, study=lab.default_studies),
+        tables=expand(rules.collect.output, study=studies),
     log:
         f"{results}/logs/track/track.log",
     localrule: True
     conda:
         "../../../environment.yml"
     params:
-        studies=lab.folders(lab.default_studies),
+        studies=jobs.folders(studies),
         data=f"{results}/data",
-        figures=lambda wildcards: lab.drawn,
+        figures=lambda wildcards: inputs.drawn,
         done=f"{results}/track/track.json",
     shell:
         "python -m pipeline.track {params.studies:q} --data {params.data:q} {params.figures:q}"

@@ -4,7 +4,7 @@ gpu_tokens = workflow.global_resources.get("gpu").value
 
 rule train:
     input:
-        data=lab.job_data,
+        data=jobs.data,
     output:
         runs=f"{results}/{{study}}/jobs/{{job}}/runs.parquet",
         curves=f"{results}/{{study}}/jobs/{{job}}/curves.parquet",
@@ -13,15 +13,15 @@ rule train:
     priority: 2
     conda:
         "../../../environment.yml"
-    threads: lambda wildcards: lab.job_threads(wildcards, workflow.cores, gpu_tokens)
+    threads: lambda wildcards: jobs.threads(wildcards, cores, gpu_tokens)
     resources:
-        gpu=lab.job_gpus,
+        gpu=jobs.gpus,
     params:
-        places=lab.job_places,
-        overrides=lab.overrides,
-        extension=lab.job_extension,
-        cells=lab.job_cells,
-        files=lab.job_files,
+        places=jobs.places,
+        overrides=settings.overrides,
+        extension=jobs.extension,
+        configuration=jobs.configuration,
+        code=jobs.code,
     shell:
         "python -m pipeline.train study={wildcards.study:q} job={wildcards.job:q} {params.extension:q}"
         " {params.overrides:q} {params.places:q} track=false > {log:q} 2>&1"

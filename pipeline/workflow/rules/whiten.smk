@@ -2,8 +2,6 @@ rule whiten:
     input:
         raw=rules.fetch.output.table,
         provenance=rules.fetch.output.provenance,
-        code=lab.code("whiten"),
-        conf=lab.data_conf,
     output:
         f"{results}/data/{{data}}-{{whiten}}.parquet",
     log:
@@ -13,7 +11,9 @@ rule whiten:
     conda:
         "../../../environment.yml"
     params:
-        overrides=lab.data_overrides,
+        overrides=inputs.data_overrides,
+        rows=inputs.data_rows,
+        code=needs("pipeline.whiten", apart=("pipeline.lab.config",)),
     shell:
         "python -m pipeline.whiten --raw {input.raw:q} --out {output:q}"
         " {params.overrides:q} data.whiten={wildcards.whiten:q} > {log:q} 2>&1"

@@ -1,0 +1,158 @@
+"""Inputs and parameters of the rules that are not about one study: data, measurements, figures, MLflow."""
+
+import hashlib
+import json
+import os
+import sys
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from pipeline.figures.names import figure_names
+from pipeline.lab.config import Cell, compose_cell, compose_data
+from pipeline.lab.config.data import DigitsConfig
+from pipeline.lab.config.yaml_file import read_config
+from pipeline.lab.errors import exit_on_user_error
+from pipeline.lab.paths import CONF
+from pipeline.lab.urls import masked
+from pipeline.measure import MEASUREMENTS
+from pipeline.track.uri import DEFAULT_URI
+from pipeline.workflow.code import digest_of
+from pipeline.workflow.settings import Settings
+
+#: Keys of a data set that do not change its rows: words, and how the file is fetched.
+_NOT_ROWS = {"title", "credit", "licence", "sources", "on_unreachable", "timeout", "retries"}
+
+
+class Inputs:
+    """Files that rules read, and digests of settings that make them run again.
+
+    Methods that take ``wildcards`` are input functions and parameters of rules.
+
+    Parameters
+    ----------
+    settings : Settings
+        From Snakemake's ``--config``.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._results = settings.results
+
+    # -- data
+
+    def whitened(self, cell: Cell) -> str:
+        """The whitened table, or the folder of images, that a cell trains on."""
+        return f"{self._results}/data/{cell.config.data.file}"
+
+    @cached_property
+    @exit_on_user_error()
+    def default_data(self) -> str:
+        """The whitened table of the configuration's own data set: its minimum stands in the figures."""
+        return self.whitened(Cell(compose_cell(self._settings.cell_overrides)))
+
+    def data_overrides(self, wildcards: Any) -> list[str]:
+        """The overrides that concern a data set."""
+        own = [text for text in self._settings.overrides if text.lstrip("+").startswith("data.")]
+        return [f"data={wildcards.data}", *own]
+
+    @exit_on_user_error()
+    def data_rows(self, wildcards: Any) -> str:
+        """A digest of what a data set's file says of its rows."""
+        config = asdict(compose_data(self.data_overrides(wildcards)))
+        return digest_of({key: value for key, value in config.items() if key not in _NOT_ROWS})
+
+    def warn_of_twin(self) -> None:
+        """Say so where a real copy of the data was named and the offline twin is still in its place.
+
+        The source is no parameter of the rule: the data's hash is fixed, so that a copy named in one
+        shell and not in the next must not fetch, and train, everything again.
+        """
+        if not os.environ.get("AIRFOIL_DATA"):
+            return
+        for path in Path(self._results, "data").glob("*.json"):
+            provenance = json.loads(path.read_text())
+            if provenance.get("offline_twin") and provenance.get("name") != path.stem:
+                print(
+                    f"{path.with_suffix('.dat')} is the offline twin, made when no source answered; "
+                    "run snakemake --forcerun fetch once to take the copy that AIRFOIL_DATA names",
+                    file=sys.stderr,
+                )
+
+    # -- measurements
+
+    @property
+    def measurements(self) -> list[str]:
+        """The measurements that a plain ``snakemake`` makes, or those that ``--config measurements=[...]`` names."""
+        chosen = self._settings.measurements
+        return list(MEASUREMENTS) if chosen is None else chosen
+
+    def measured(self, name: str) -> str:
+        """The table of a measurement."""
+        return f"{self._results}/measure/{name}.parquet"
+
+    def step_cost(self, wildcards: Any) -> list[str]:
+        """The measured time of a step, where it is made: it turns the steps of stacked runs into seconds."""
+        return [self.measured("step_cost")] if "step_cost" in self.measurements else []
+
+    @cached_property
+    @exit_on_user_error()
+    def _measured_cell(self) -> Cell:
+        """The configuration's own cell; measurements read a table, so it is the default's where that has images."""
+        config = compose_cell(self._settings.cell_overrides)
+        return Cell(compose_cell() if isinstance(config.data, DigitsConfig) else config)
+
+    def measure(self, name: str) -> dict[str, str]:
+        """What a measurement reads."""
+        entry = MEASUREMENTS[name]
+        data = {"data": self.whitened(self._measured_cell)} if entry.data else {}
+        return data | ({"images": f"{self._results}/data/digits"} if entry.images else {})
+
+    def measure_options(self, wildcards: Any, input: Any) -> list[str]:
+        """The command line of a measurement that says what it reads."""
+        given = dict(input.items())
+        rows = str(self._measured_cell.config.data.rows)
+        data = ["--data", given["data"], "--rows", rows] if "data" in given else []
+        return [*data, *(["--images", given["images"]] if "images" in given else [])]
+
+    # -- figures, claims, MLflow
+
+    def pictures(self, studies: list[str]) -> list[tuple[str, str, str]]:
+        """The figures that a plain ``snakemake`` draws: path, title, and the study or "Measurements"."""
+        drawn = []
+        for figure in figure_names():
+            if figure.study in studies or figure.measurement in self.measurements:
+                origin = f"Study {figure.study}" if figure.study else "Measurements"
+                drawn.append((f"{self._results}/figures/{figure.name}.svg", figure.title, origin))
+        return drawn
+
+    @property
+    def opted_in(self) -> list[str]:
+        """Tables of opt-in measurements that somebody made: they are drawn too, and nothing waits for them."""
+        return [table for table in (self.measured("frameworks"),) if Path(table).exists()]
+
+    @property
+    def opted_in_digest(self) -> str:
+        """Changes when one of those tables does."""
+        return digest_of([hashlib.sha256(Path(table).read_bytes()).hexdigest() for table in self.opted_in])
+
+    @exit_on_user_error()
+    def ledger(self, wildcards: Any) -> str:
+        """A digest of the claims and their thresholds."""
+        return digest_of(OmegaConf.to_container(read_config(CONF / "claims.yaml")))
+
+    @property
+    def tracking_store(self) -> str:
+        """A digest of where MLflow keeps its runs: with another store, everything is logged again."""
+        # Without the password: Snakemake writes its parameters down, and a new password is not a new store.
+        uri = masked(os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI)
+        return digest_of(uri)
+
+    @property
+    def drawn(self) -> list[str]:
+        """The command line that says where the figures are, if they have been drawn."""
+        captions = Path(self._results, "figures", "captions.json")
+        return [f"--figures={captions.as_posix()}"] if captions.exists() else []

@@ -1,0 +1,183 @@
+"""Studies and their training jobs: which there are, what each reads, and the parameters that make it run again.
+
+Imports no torch, Lightning or MLflow: Snakemake reads it at every start, and again for every job on a cluster.
+Cells are looked up by the job's id; nothing is parsed back out of a path.
+"""
+
+import dataclasses
+import os
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pipeline.lab.config import Study, load_study
+from pipeline.lab.config.cell import Cell
+from pipeline.lab.config.compose import as_overrides, choices
+from pipeline.lab.config.data import DigitsConfig
+from pipeline.lab.config.extension import Widening, read_rounds
+from pipeline.lab.config.study import study_names
+from pipeline.lab.devices import gpus_wanted
+from pipeline.lab.errors import UserError, exit_on_user_error
+from pipeline.lab.paths import PACKAGE
+from pipeline.workflow import code
+from pipeline.workflow.code import digest_of
+from pipeline.workflow.settings import Settings
+
+#: Reach a training job through its input files and through its cells, which are a parameter.
+_APART = ("pipeline.fetch", "pipeline.whiten", "pipeline.track", "pipeline.lab.config")
+
+
+class Jobs:
+    """The studies and their jobs.
+
+    Methods that take ``wildcards`` are input functions and parameters of rules.
+
+    Parameters
+    ----------
+    settings : Settings
+        From Snakemake's ``--config``.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._results = settings.results
+        self._load = lru_cache(maxsize=None)(self._study)
+        # Asked several times for every job: read anew only after a file was put into the folder.
+        self._read_rounds = lru_cache(maxsize=None)(lambda folder, written: read_rounds(Path(folder)))
+
+    # -- studies
+
+    def study(self, name: str) -> Study:
+        """A study with its extensions, which may be one more after a checkpoint than before."""
+        folder = self._extension(name)
+        try:
+            written = os.stat(folder).st_mtime_ns  # noqa: PTH116  (a Path for each of a million calls takes longer)
+        except (FileNotFoundError, NotADirectoryError):
+            return self._load(name, ())
+        return self._load(name, self._read_rounds(folder, written))
+
+    def _study(self, name: str, rounds: tuple[tuple[Widening, ...], ...]) -> Study:
+        return dataclasses.replace(load_study(name, self._settings.overrides), rounds=rounds)
+
+    def _extension(self, study: str) -> str:
+        return f"{self._results}/{study}/extension"
+
+    @property
+    def studies(self) -> list[str]:
+        """Every study."""
+        return study_names()
+
+    # Snakemake shows an exception in these as a traceback; so they end the process themselves.
+
+    @property
+    @exit_on_user_error()
+    def default_studies(self) -> list[str]:
+        """The studies that a plain ``snakemake`` runs, or those that ``--config studies=[...]`` names."""
+        if self._settings.studies is not None:
+            return self._settings.studies
+        chosen = [self.study(name).config for name in self.studies if not self.study(name).config.opt_in]
+        return [config.name for config in sorted(chosen, key=lambda config: (config.order, config.name))]
+
+    def folders(self, studies: list[str]) -> list[str]:
+        """The folders of studies."""
+        return [f"{self._results}/{study}" for study in studies]
+
+    @exit_on_user_error()
+    def words(self, wildcards: Any) -> str:
+        """A digest of the study's title and labels: when one is edited, only what shows it is made again."""
+        return digest_of(self.study(wildcards.study).words)
+
+    # -- jobs
+
+    @exit_on_user_error()
+    def of(self, study: str) -> dict[str, list[Cell]]:
+        """The jobs of a study, each with its cells."""
+        return self.study(study).jobs
+
+    def cells(self, wildcards: Any) -> list[Cell]:
+        """The cells of a job."""
+        return self.of(wildcards.study)[wildcards.job]
+
+    def tables(self, wildcards: Any) -> list[str]:
+        """The tables of a study's jobs."""
+        folders = [f"{self._results}/{wildcards.study}/jobs/{job}" for job in self.of(wildcards.study)]
+        return [f"{folder}/{table}.parquet" for folder in folders for table in ("runs", "curves")]
+
+    def widened_tables(self, checkpoints: Any) -> Callable[[Any], list[str]]:
+        """The tables of the cells that the next extension of each swept study adds, as an input function."""
+        swept = [name for name in self.default_studies if self.study(name).config.lr_points]
+        rounds = {name: len(self.study(name).rounds) + 1 for name in swept}
+
+        def tables(wildcards: Any) -> list[str]:
+            """The job's tables, and those of the rounds that its checkpoints have asked for."""
+            found = []
+            for name, number in rounds.items():
+                checkpoints.widen.get(study=name, round=number)
+                jobs = [job for job in self.of(name) if f"{job}-".startswith(f"ext{number}-")]
+                found += [f"{self._results}/{name}/jobs/{job}/runs.parquet" for job in jobs]
+            return found
+
+        return tables
+
+    @exit_on_user_error()
+    def cells_digest(self, study: str) -> str:
+        """A digest of a study's cells, in their order."""
+        return digest_of([[cell.id, cell.label] for cell in self.study(study).cells])
+
+    # -- one training job
+
+    @exit_on_user_error()
+    def data(self, wildcards: Any) -> list[str]:
+        """The whitened tables and the folders of images that a job trains on."""
+        for name in {cell.config.data.name for cell in self.cells(wildcards)} - set(choices("data")):
+            raise UserError(f"data.name={name} is not allowed: there is no conf/data/{name}.yaml")
+        return sorted({f"{self._results}/data/{cell.config.data.file}" for cell in self.cells(wildcards)})
+
+    def extension(self, wildcards: Any) -> list[str]:
+        """Where a job's cells are written down, if they are not in the study's file."""
+        known = self._load(wildcards.study, ())
+        extension = self._extension(wildcards.study)
+        return [] if wildcards.job in known.jobs else as_overrides({"extension": extension})
+
+    def places(self, wildcards: Any, output: Any) -> list[str]:
+        """Where a job reads and writes, quoted as Hydra needs it: the results' folder may have any name."""
+        out = Path(output.runs).parent.as_posix()
+        return as_overrides({"out": out, "data_dir": f"{self._results}/data", "hydra.run.dir": out})
+
+    def configuration(self, wildcards: Any) -> str:
+        """A digest of what decides a job's numbers, other than code: its cells, their steps, replicates and engine."""
+        return digest_of(
+            [[cell.id, cell.steps, cell.config.seeds, cell.config.engine] for cell in self.cells(wildcards)]
+        )
+
+    @exit_on_user_error()
+    def code(self, wildcards: Any) -> str:
+        """A digest of the code that a job runs: the training stage, and the parts that its cells use."""
+        parts = {path for cell in self.cells(wildcards) for path in part_files(cell)}
+        return code.digest("pipeline.train.__main__", apart=_APART, parts=tuple(sorted(parts)))
+
+    def threads(self, wildcards: Any, cores: int, gpus: int | None = None) -> int:
+        """A job that is timed holds the whole machine, so that nothing runs beside it.
+
+        On one of several GPUs, it holds that GPU and its share of the cores.
+        """
+        if self.study(wildcards.study).config.engine == "solo":
+            wanted = self.gpus(wildcards)
+            return max(1, cores * wanted // gpus) if gpus and 0 < wanted < gpus else cores
+        return min(cores, max(cell.config.trainer.devices for cell in self.cells(wildcards)))
+
+    def gpus(self, wildcards: Any) -> int:
+        """GPU tokens that a job takes."""
+        return gpus_wanted(cell.config.trainer for cell in self.cells(wildcards))
+
+
+def part_files(cell: Cell) -> list[Path]:
+    """The files of a cell's parts that are the lab's own."""
+    config = cell.config
+    targets = [config.model._target_, config.schedule._target_]
+    if config.implementation == "scratch":
+        targets.append(f"pipeline.parts.optimizers.{config.optimizer.name}.{config.optimizer.name}")
+    own = [target.split(".")[1:-1] for target in targets if target.startswith("pipeline.")]
+    found = [PACKAGE.joinpath(*names).with_suffix(".py") for names in own]
+    return [*found, PACKAGE / "parts" / "data" / "digits.py"] if isinstance(config.data, DigitsConfig) else found

@@ -1,4 +1,4 @@
-"""The machine's GPUs, without torch: how many a process may use, and which one a job takes.
+"""Count GPUs and assign them to jobs, without importing torch.
 
 Snakemake hands out tokens, not devices: two jobs of one token each would both train on the first GPU. So a job takes
 one that no other job of the lab holds, and sees no other.

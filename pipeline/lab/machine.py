@@ -1,4 +1,4 @@
-"""What this machine is, and which versions it runs."""
+"""Describe the machine and the versions of the packages."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""Measurements: what the chapter says of machines, gradients and loaders, measured here.
+"""Measurements of what the chapter claims about machines, gradients and loaders.
 
 One file a measurement: a pure function that measures and returns a table, and
 ``measure(inputs)``, which the command line calls::

@@ -1,4 +1,4 @@
-"""The chapter's four runs as the chapter runs them, in a process of their own.
+"""Train the chapter's four runs as the chapter does, in a separate process.
 
 ``python -m pipeline.measure.chapter DATA.npy`` trains them in the chapter's order and prints one JSON line each.
 Nothing is imported but torch and NumPy, and nothing is warmed up: when the garbage collector runs depends on all the
@@ -79,7 +79,7 @@ class Collections:
         self._started = 0.0
 
     def __call__(self, phase: str, info: dict[str, int]) -> None:
-        """Be told of the start or the end of a collection."""
+        """Count a collection; the garbage collector calls this at its start and its end."""
         if phase == "start":
             self._started = time.perf_counter()
         elif self.timer.running:

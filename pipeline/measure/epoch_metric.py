@@ -1,4 +1,4 @@
-"""What the chapter prints as seconds per epoch, what an epoch takes, and what one garbage collection does to both.
+"""Measure the chapter's seconds per epoch, the true ones, and what one garbage collection adds to both.
 
 The chapter stops its timer at every evaluation and prints the mean of what the timer kept: the time *between
 evaluations*. Gradient descent evaluates every second epoch, the others 7.5 times an epoch, so the printed numbers are
@@ -22,7 +22,9 @@ import numpy as np
 import pandas as pd
 
 from pipeline.lab.dataset import Dataset
+from pipeline.lab.paths import ROOT
 from pipeline.measure.inputs import Inputs
+from pipeline.measure.schemas import SCHEMAS, table_of
 
 #: Rounds of full batch with and without a collection, and b 100: a quarter of a second each. One of nine may be
 #: disturbed.
@@ -60,15 +62,13 @@ def measure_epochs(
                 options += [] if collecting else ["--no-gc"]
                 options += ["--through-loader"] if through_loader else []
                 rows += [row | {"process": process} for row in _process(data, options)]
-    return pd.DataFrame(rows).astype({"round": "Int64"})
+    return table_of(SCHEMAS["epoch_metric"], rows)
 
 
 def _process(data: Path, options: list[str]) -> list[dict[str, Any]]:
     """The rows of one process."""
     command = [sys.executable, "-m", "pipeline.measure.chapter", str(data), *options]
-    # The package is found from any working directory.
-    root = Path(__file__).resolve().parents[2]
-    finished = subprocess.run(command, check=True, capture_output=True, text=True, cwd=root)
+    finished = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)  # where the package is
     return [json.loads(line) for line in finished.stdout.splitlines()]
 
 

@@ -1,4 +1,4 @@
-r"""How widely the minibatch gradient scatters, against the batch size.
+r"""Measure the standard deviation of the minibatch gradient against the batch size.
 
 With :math:`g_i` the gradient on example :math:`i`, :math:`G` their mean and
 :math:`\sigma_1^2 = \frac1n \sum_i |g_i - G|^2`, the mean :math:`g_b` of :math:`b` examples has

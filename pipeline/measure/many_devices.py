@@ -1,4 +1,4 @@
-"""What a step costs on one process and on two, and what an all-reduce costs by itself.
+"""Measure a training step on one process and on two, and an all-reduce by itself.
 
 ``python -m pipeline.measure.many_devices --out FILE`` writes the table that ``docs/many-devices.md`` quotes. It needs
 no data: the examples are random numbers, and a step's cost does not depend on them. Not one of the measurements that
@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 import torch
 import torch.distributed as dist
+from numpy.typing import ArrayLike
 from torch.multiprocessing.spawn import spawn
 
 from pipeline.lab.config import Cell, compose_cell
@@ -27,25 +27,24 @@ from pipeline.lab.config.schema import TrainerConfig
 from pipeline.lab.config.target import resolve
 from pipeline.lab.dataset import Dataset
 from pipeline.lab.errors import exit_on_user_error
-from pipeline.lab.tables import VERSION, write_table
+from pipeline.lab.tables import write_table
+from pipeline.measure.schemas import schema_of, table_of
+from pipeline.measure.timing import quartiles
 from pipeline.train.cells import train_cells
 from pipeline.train.clock import one_thread
 from pipeline.train.order import generator
 
 #: ``kind``: ``step`` of a model at a global batch size, or ``all_reduce`` of so many bytes. Seconds of one.
-SCHEMA = pa.schema(
-    [
-        pa.field("kind", pa.string(), nullable=False),
-        pa.field("processes", pa.int64(), nullable=False),
-        pa.field("model", pa.string()),
-        pa.field("batch_size", pa.int64()),
-        pa.field("bytes", pa.int64(), nullable=False),  # of the gradient, float32
-        pa.field("seconds", pa.float64(), nullable=False),
-        pa.field("seconds_q25", pa.float64(), nullable=False),
-        pa.field("seconds_q75", pa.float64(), nullable=False),
-        pa.field("repeats", pa.int64(), nullable=False),
-    ],
-    metadata={"table_version": VERSION},
+SCHEMA = schema_of(
+    kind="text",
+    processes="whole",
+    model="text?",
+    batch_size="whole?",
+    bytes="whole",  # of the gradient, float32
+    seconds="real",
+    seconds_q25="real",
+    seconds_q75="real",
+    repeats="whole",
 )
 
 #: Model and global batch sizes. 128 is the chapter's: one image on each of its 128 devices.
@@ -73,7 +72,7 @@ def measure_many_devices(repeats: int = 5) -> pd.DataFrame:
     cells = [_cell(model, b, repeats) for model, sizes in STEPS.items() for b in sizes]
     rows = [row for processes in PROCESSES for row in _steps(cells, processes)]
     rows += _all_reduces(processes=2, repeats=30 * repeats)
-    return pd.DataFrame(rows).reindex(columns=SCHEMA.names).astype({"batch_size": "Int64"})
+    return table_of(SCHEMA, rows)
 
 
 def _cell(model: str, batch_size: int, repeats: int) -> Cell:
@@ -148,9 +147,9 @@ def _time_all_reduces(rank: int, processes: int, repeats: int, folder: Path) -> 
     dist.destroy_process_group()
 
 
-def _quartiles(seconds: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:
-    low, middle, high = np.quantile(seconds, [0.25, 0.5, 0.75])
-    return {"seconds": middle, "seconds_q25": low, "seconds_q75": high, "repeats": len(seconds)}
+def _quartiles(seconds: ArrayLike) -> dict[str, Any]:
+    low, middle, high = quartiles(seconds)
+    return {"seconds": middle, "seconds_q25": low, "seconds_q75": high, "repeats": len(np.asarray(seconds))}
 
 
 @exit_on_user_error()

@@ -1,4 +1,4 @@
-r"""How fast memory feeds the processor, at every size of what is read, and what that allows the matrix products.
+r"""Measure memory bandwidth against the size of the working set, and the roofline of the matrix products.
 
 *Read* sums a vector; *triad* is :math:`a \leftarrow b + s c`, with two vectors read and one written. Both pass over the
 same memory again and again, and the bytes are those that the program asks for (a cache that fetches a line before it
@@ -24,6 +24,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from pipeline.lab.machine import caches, clock_hertz, usable_cores
 from pipeline.measure.inputs import Inputs
+from pipeline.measure.schemas import SCHEMAS, table_of
 from pipeline.measure.timing import interleaved, quartiles, thread_counts, torch_threads
 from pipeline.measure.vectorisation import N, by_blocks, by_column, by_element, matrices
 from pipeline.train.clock import no_garbage_collection
@@ -226,7 +227,7 @@ def measure(inputs: Inputs) -> pd.DataFrame:
         See :data:`pipeline.measure.schemas.SCHEMAS`.
     """
     rounds = 15 if inputs.full else 5
-    peaks = measure_peaks(PEAK_N, SIZES[-1], thread_counts(), rounds=10 if inputs.full else 3)
+    peaks = measure_peaks(PEAK_N, SIZES[-1], thread_counts(), rounds=15 if inputs.full else 9)
     rows = [
         *measure_bandwidth(SIZES, rounds),
         *peaks,
@@ -234,11 +235,4 @@ def measure(inputs: Inputs) -> pd.DataFrame:
         *cache_rows(),
         *arithmetic(peaks),
     ]
-    return table_of(rows)
-
-
-def table_of(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
-    """Gather rows; what a row does not say is missing."""
-    columns = ("threads", "size_bytes", "flops_per_byte", "value", "q25", "q75", "repeats")
-    table = pd.DataFrame(rows).reindex(columns=["kind", "name", "unit", *columns])
-    return table.astype(dict.fromkeys(("threads", "size_bytes", "repeats"), "Int64") | {"value": float})
+    return table_of(SCHEMAS["memory"], rows)

@@ -1,4 +1,4 @@
-r"""The gradient noise scale along training, and the batch size from which on larger ones stop paying.
+r"""Measure the gradient noise scale along training, and the critical batch size.
 
 The noise scale :math:`\mathrm{tr}\,\Sigma / |G|^2`, in examples, is the batch size at which a minibatch gradient's
 noise is as large as the gradient. Steps :math:`S` and examples :math:`E = b S` to a target, each batch size at its best
@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from pipeline.lab.theory import Initial, Problem, noise_scale, scaling_curve
 from pipeline.measure.gradient_noise import problem_of
 from pipeline.measure.inputs import Inputs
-from pipeline.measure.schemas import SCHEMAS
+from pipeline.measure.schemas import SCHEMAS, table_of
 
 Array = NDArray[np.float64]
 
@@ -252,10 +252,10 @@ def measure(inputs: Inputs) -> pd.DataFrame:
     """
     problem = problem_of(inputs.needed_dataset())
     runs = along_training(problem, RUNS, seeds=100 if inputs.full else 20)
-    return table_of([runs, where_it_stops_paying(problem, BATCH_SIZES, TARGETS)], problem.minimum)
+    return with_excess([runs, where_it_stops_paying(problem, BATCH_SIZES, TARGETS)], problem.minimum)
 
 
-def table_of(tables: Sequence[pd.DataFrame], minimum: float) -> pd.DataFrame:
-    """Gather tables; what a row does not say is missing."""
-    table = pd.concat(tables, ignore_index=True).reindex(columns=SCHEMAS["noise_scale"].names)
-    return table.assign(excess=table["loss"] - minimum).astype({"batch_size": "Int64", "examples": "Int64"})
+def with_excess(tables: Sequence[pd.DataFrame], minimum: float) -> pd.DataFrame:
+    """Gather tables, and add the excess over the least loss."""
+    table = pd.concat(tables, ignore_index=True)
+    return table_of(SCHEMAS["noise_scale"], table.assign(excess=table["loss"] - minimum))

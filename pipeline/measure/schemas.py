@@ -1,8 +1,12 @@
-"""The columns of every measurement's table: a contract, as in :mod:`pipeline.lab.tables`.
+"""Columns of the measurements' tables: a contract, as in :mod:`pipeline.lab.tables`.
 
-Apart from the measurements, because whoever reads a table should not have to import torch.
+In a module of their own, so that reading a table does not import torch.
 """
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
 import pyarrow as pa
 
 from pipeline.lab.tables import VERSION
@@ -10,8 +14,8 @@ from pipeline.lab.tables import VERSION
 _KINDS = {"text": pa.string(), "whole": pa.int64(), "real": pa.float64(), "flag": pa.bool_()}
 
 
-def _schema(**columns: str) -> pa.Schema:
-    """Columns in order; a kind that ends in ``?`` may have gaps."""
+def schema_of(**columns: str) -> pa.Schema:
+    """Columns in order, each text, whole, real or flag; a kind that ends in ``?`` may have gaps."""
     fields = [pa.field(name, _KINDS[kind.rstrip("?")], nullable=kind.endswith("?")) for name, kind in columns.items()]
     return pa.schema(fields, metadata={"table_version": VERSION})
 
@@ -19,7 +23,7 @@ def _schema(**columns: str) -> pa.Schema:
 SCHEMAS = {
     # Seconds are those of one product. Gigaflops are 2 n^3 / t / 1e9; the two other columns are what the source
     # prints, first 2 / t and since 2022 0.03 / t. ``equal``: the result is that of float64 arithmetic, to rounding.
-    "vectorisation": _schema(
+    "vectorisation": schema_of(
         part="text",  # methods, sizes, cold
         method="text",
         columns="whole?",  # of one block
@@ -35,7 +39,7 @@ SCHEMAS = {
         equal="flag",
     ),
     # One row a number; ``unit`` says what ``value`` (a median, where there are quartiles) counts.
-    "memory": _schema(
+    "memory": schema_of(
         kind="text",  # bandwidth, peak, product, cache, arithmetic
         name="text",
         threads="whole?",
@@ -48,7 +52,7 @@ SCHEMAS = {
         repeats="whole?",
     ),
     # Standard deviations of the whole gradient vector, sqrt(E |g_b - G|^2); ``low`` and ``high``: 95 % of the ratio.
-    "gradient_noise": _schema(
+    "gradient_noise": schema_of(
         sampling="text",
         at="text",  # start, minimum
         batch_size="whole",
@@ -65,7 +69,7 @@ SCHEMAS = {
     # kind training: the noise scale tr(Sigma) / |G|^2 at a reading of a run. kind steps: steps to a target loss at the
     # best learning rate. kind critical: E_min / S_min of the hyperbola fitted to them. ``value`` is in examples
     # (training, critical) or steps; ``low`` and ``high`` are 95 % bootstrap intervals.
-    "noise_scale": _schema(
+    "noise_scale": schema_of(
         kind="text",
         run="text",
         batch_size="whole?",
@@ -84,7 +88,7 @@ SCHEMAS = {
     # part: data, forward_backward, update, reading, lightning and setup add up to a fit; step: the first three;
     # whole: a fit measured as one; logging: the tables after it. ``microseconds`` are those of one ``per`` (step,
     # interval, run), the others are amortised over the steps.
-    "step_cost": _schema(
+    "step_cost": schema_of(
         implementation="text",
         optimizer="text",
         model="text",
@@ -103,7 +107,7 @@ SCHEMAS = {
     # One row a run of the chapter in one process. ``printed_seconds``: the mean time between evaluations, which the
     # chapter prints as "sec/epoch"; ``seconds_per_epoch``: the true one. Rows with a ``round`` are made afterwards in
     # the first process, in turn, collector off: ``garbage_collection`` then says that one collection was made.
-    "epoch_metric": _schema(
+    "epoch_metric": schema_of(
         run="text",
         batch_size="whole",
         lr="real",
@@ -119,7 +123,7 @@ SCHEMAS = {
         final_loss="real",
     ),
     # Seconds of one epoch. ``to_plain``: over those of the same table and batch size without workers.
-    "loading": _schema(
+    "loading": schema_of(
         data="text",
         batch_size="whole",
         loader="text",  # DataLoader, slices
@@ -140,7 +144,7 @@ SCHEMAS = {
     ),
     # Opt-in, made by pipeline.contrib.frameworks. One row a product or run, framework and mode; and one for each
     # environment or script that failed. Seconds are those of a whole product or run; gigaflops are 2 n^3 / t / 1e9.
-    "frameworks": _schema(
+    "frameworks": schema_of(
         framework="text",
         version="text",
         kind="text",  # product, scratch, concise; environment, script: what failed
@@ -162,3 +166,26 @@ SCHEMAS = {
         message="text",
     ),
 }
+
+
+def table_of(schema: pa.Schema, rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> pd.DataFrame:
+    """Gather rows into a table; what a row does not name is missing.
+
+    Parameters
+    ----------
+    schema : pyarrow.Schema
+        One of :data:`SCHEMAS`.
+    rows : sequence of mapping, or DataFrame
+        Column to value.
+
+    Returns
+    -------
+    DataFrame
+        All columns of the schema, in its order; whole numbers that may be missing are ``Int64``.
+    """
+    kinds = {
+        field.name: float if field.type == pa.float64() else "Int64"
+        for field in schema
+        if field.type == pa.float64() or (field.type == pa.int64() and field.nullable)
+    }
+    return pd.DataFrame(rows).reindex(columns=schema.names).astype(kinds)

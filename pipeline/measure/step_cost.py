@@ -1,4 +1,4 @@
-r"""Microseconds of a training step, for every optimizer, batch size and implementation, and what they are spent on.
+r"""Measure the time of a training step and of its parts, for every optimizer, batch size and implementation.
 
 The *whole* is a fit of the solo engine, measured as one. Its parts are stamped in another fit of the same cell, in
 turn with it:

@@ -1,4 +1,4 @@
-"""Measurements on disk: a typed table, and in its metadata the machine and the data it speaks of."""
+"""Read and write measurements: a typed table with the machine and the data in its metadata."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from pipeline.measure.schemas import SCHEMAS
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """A measurement's table and what it speaks of.
+    """A measurement's table, and the machine and data it was made on.
 
     Parameters
     ----------

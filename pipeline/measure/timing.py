@@ -1,4 +1,4 @@
-"""Fair timings: warm, in turn, with medians and quartiles."""
+"""Time calls fairly: warm and in turn, with medians and quartiles."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +11,8 @@ from numpy.typing import ArrayLike
 
 #: More samples than this say no more about a median.
 MOST_SAMPLES = 200
+#: Samples of a slow call.
+LEAST_SAMPLES = 3
 
 
 def seconds_of(call: Callable[[], Any]) -> float:
@@ -23,7 +25,7 @@ def seconds_of(call: Callable[[], Any]) -> float:
 def interleaved(
     calls: Mapping[str, Callable[[], Any]], rounds: int, budget: float = 0.0, warm: bool = True
 ) -> dict[str, list[float]]:
-    """Time some calls in turn, A B C A B C ...: a machine that slows down for a while slows all of them.
+    """Time some calls in turn, A B C A B C ..., so that a machine that slows down for a while slows all of them.
 
     Parameters
     ----------
@@ -32,7 +34,8 @@ def interleaved(
     rounds : int
         How often it is each one's turn.
     budget : float
-        Seconds that a turn may take: a quick call is sampled until they are over. Every turn has a sample.
+        Seconds that a turn may take: a quick call is sampled until they are over. A slow one has a sample per turn
+        until ``rounds`` times as many seconds are spent, and three samples at least.
     warm : bool
         Call each once before, untimed.
 
@@ -47,6 +50,8 @@ def interleaved(
             call()
     for _ in range(rounds):
         for name, call in calls.items():
+            if budget and len(times[name]) >= LEAST_SAMPLES and sum(times[name]) > rounds * budget:
+                continue
             spent, samples = 0.0, 0
             while samples == 0 or (spent < budget and samples < MOST_SAMPLES):
                 times[name].append(seconds_of(call))

@@ -9,18 +9,19 @@ from pipeline.figures.__main__ import main as draw
 from pipeline.figures.measured.registry import registered
 from pipeline.measure import MEASUREMENTS, gradient_noise, loading, memory, noise_scale, step_cost, vectorisation
 from pipeline.measure.epoch_metric import measure_epochs
+from pipeline.measure.schemas import SCHEMAS, table_of
 from pipeline.measure.table import Measured, write_measured
 
 
 def small_vectorisation(dataset):
     rows = vectorisation.measure_cold(16) + vectorisation.measure_methods(16, 1, 1, 0.0, [4, 8])
-    return vectorisation.table_of(rows + vectorisation.measure_sizes([8, 16], 1, 1, 0.0))
+    return table_of(SCHEMAS["vectorisation"], rows + vectorisation.measure_sizes([8, 16], 1, 1, 0.0))
 
 
 def small_memory(dataset):
     peaks = memory.measure_peaks(32, 2**16, [1], 1)
     rows = [*memory.measure_bandwidth([4096, 2**16], 1), *peaks, *memory.measure_products(16, 1)]
-    return memory.table_of([*rows, *memory.cache_rows(), *memory.arithmetic(peaks)])
+    return table_of(SCHEMAS["memory"], [*rows, *memory.cache_rows(), *memory.arithmetic(peaks)])
 
 
 def small_gradient_noise(dataset):
@@ -31,7 +32,7 @@ def small_noise_scale(dataset):
     problem = gradient_noise.problem_of(dataset)
     runs = noise_scale.along_training(problem, noise_scale.RUNS, seeds=2)
     paying = noise_scale.where_it_stops_paying(problem, [1, 16, 256], [0.03, 0.02])
-    return noise_scale.table_of([runs, paying], problem.minimum)
+    return noise_scale.with_excess([runs, paying], problem.minimum)
 
 
 def small_step_cost(dataset):
@@ -45,7 +46,7 @@ def small_epoch_metric(dataset):
 def small_loading(dataset):
     source = loading.table_source("numbers", torch.arange(50.0).unsqueeze(1), torch.zeros(50))
     loaders = [loading.SLICES, loading.PLAIN, loading.Loader(workers=1, prefetch=2)]
-    return loading.table_of(loading.measure_loaders(source, 8, loaders, 1, trained=loaders[:2]))
+    return table_of(SCHEMAS["loading"], loading.measure_loaders(source, 8, loaders, 1, trained=loaders[:2]))
 
 
 SMALL = {name: globals()[f"small_{name}"] for name in MEASUREMENTS}

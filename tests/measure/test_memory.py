@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from pipeline.figures.measured.memory import roofs
-from pipeline.lab import machine
 from pipeline.measure import memory
-from pipeline.measure.schemas import SCHEMAS
+from pipeline.measure.schemas import SCHEMAS, table_of
 
 
 @pytest.mark.parametrize("size", [4096, 2**20])
@@ -45,35 +44,21 @@ def test_the_sources_arithmetic():
     assert numbers["compute, measured"] == pytest.approx(2 * peak)
 
 
-def small_table():
+@pytest.fixture
+def small_table(monkeypatch):
+    """Every kind of row, on a machine that tells neither its caches nor its clock."""
+    monkeypatch.setattr(memory, "caches", dict)
+    monkeypatch.setattr(memory, "clock_hertz", lambda: None)
     peaks = memory.measure_peaks(32, 2**16, [1], rounds=1)
     rows = [*memory.measure_bandwidth([4096, 2**16], rounds=1), *peaks, *memory.measure_products(16, rounds=1)]
-    return memory.table_of([*rows, *memory.cache_rows(), *memory.arithmetic(peaks)])
+    return table_of(SCHEMAS["memory"], [*rows, *memory.cache_rows(), *memory.arithmetic(peaks)])
 
 
-def test_the_table_has_all_kinds_of_rows():
-    table = small_table()
+def test_the_table_has_all_kinds_of_rows_and_a_roof_where_the_machine_says_nothing(small_table):
+    table = small_table
     assert set(table.columns) == set(SCHEMAS["memory"].names)
     assert {"bandwidth", "peak", "product", "arithmetic"} <= set(table.kind)
     assert (table.loc[table.kind == "bandwidth", "value"] > 0).all()
-
-
-def test_a_machine_that_tells_neither_caches_nor_clock_still_has_a_roof(monkeypatch):
-    monkeypatch.setattr(memory, "caches", dict)
-    monkeypatch.setattr(memory, "clock_hertz", lambda: None)
-    table = small_table()
     assert "cache" not in set(table.kind)
     assert table.loc[table.name == "compute, clock", "value"].isna().all()
     assert list(roofs(table)) == ["memory"]
-
-
-def test_sizes_of_caches_are_read(tmp_path, monkeypatch):
-    for index, (kind, level, size) in enumerate(
-        [("Data", "1", "48K"), ("Instruction", "1", "32K"), ("Unified", "2", "1M"), ("Unified", "x", "9K")]
-    ):
-        folder = tmp_path / "cache" / f"index{index}"
-        folder.mkdir(parents=True)
-        for name, text in (("type", kind), ("level", level), ("size", size)):
-            (folder / name).write_text(text + "\n")
-    monkeypatch.setattr(machine, "CACHES", tmp_path / "cache")
-    assert machine.caches() == {"L1": 48 * 1024, "L2": 2**20}

@@ -11,9 +11,9 @@ from pipeline.measure.noise_scale import (
     along_training,
     fit_hyperbola,
     follow,
-    table_of,
     twice_perfect,
     where_it_stops_paying,
+    with_excess,
 )
 from pipeline.measure.schemas import SCHEMAS
 
@@ -58,7 +58,7 @@ def test_the_scale_starts_at_theorys_and_grows(problem):
 
 
 def test_larger_batches_stop_paying_later_for_a_closer_target(problem):
-    table = table_of([where_it_stops_paying(problem, [1, 4, 16, 64, 256, 1024], [0.03, 0.01])], problem.minimum)
+    table = with_excess([where_it_stops_paying(problem, [1, 4, 16, 64, 256, 1024], [0.03, 0.01])], problem.minimum)
     critical = table[table.kind == "critical"]
     assert set(table.columns) <= set(SCHEMAS["noise_scale"].names)
     assert critical.value.is_monotonic_increasing

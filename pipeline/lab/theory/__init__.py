@@ -1,4 +1,4 @@
-r"""What the theory says SGD does on least squares: curves, limits and targets to hold the measurements against.
+r"""Theory of SGD on least squares: expected loss curves, stability limits, and steps to a target.
 
 Pure functions of the data, in float64, without torch. Derivations and sources are in ``docs/theory.md``.
 

@@ -1,4 +1,4 @@
-r"""Expected loss at every step, and how widely single runs scatter around it.
+r"""Compute the expected loss at every step, and the scatter of single runs around it.
 
 Exact for minibatches drawn independently of the past (``with_replacement``, ``fresh_subset``);
 for one permutation an epoch (``without_replacement``) see `pipeline.lab.theory.without_replacement`.

@@ -1,4 +1,4 @@
-r"""One step of SGD or momentum as a linear map, and what it does to the second moment of the state.
+r"""Dynamics of SGD and momentum: one step as a linear map of the state and of its second moment.
 
 The state is :math:`z = (1, \Delta)`, or :math:`z = (1, \Delta, v)` with a momentum buffer. A step is
 

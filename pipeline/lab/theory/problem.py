@@ -1,4 +1,4 @@
-r"""Least squares with a bias, and the moments of its data that decide how SGD behaves.
+r"""The least-squares problem: a linear model with a bias, and the moments of its data.
 
 With parameter error :math:`\Delta = \theta - \theta^*`, residual :math:`r_i = y_i - x_i^T \theta^*`,
 :math:`u_i = (-r_i, x_i)` and :math:`z = (1, \Delta)`, the error on one example is :math:`u_i^T z`. Hence

@@ -1,7 +1,7 @@
-r"""How large a learning rate is stable in mean square, and where the expected loss settles.
+r"""Compute the largest stable learning rate in mean square, and the stationary loss.
 
 A rule is mean-square stable when the recursion of the second moment of (Delta, v) has spectral radius below 1. That
-implies a stable mean (Jensen), and is stricter than it: SGD can diverge at a learning rate that full batch bears.
+implies a stable mean (Jensen), and is stricter than it: SGD can diverge where full batch is stable.
 """
 
 from __future__ import annotations

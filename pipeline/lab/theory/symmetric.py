@@ -1,4 +1,4 @@
-"""Symmetric matrices as vectors, so that a linear map between them is an ordinary matrix.
+"""Vectorise symmetric matrices, so that a linear map between them is an ordinary matrix.
 
 ``svec`` stacks the upper triangle row by row with off-diagonal entries times sqrt(2), so that
 ``svec(S) @ svec(R) == trace(S @ R)``: a self-adjoint map of symmetric matrices becomes a symmetric matrix,

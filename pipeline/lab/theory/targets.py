@@ -1,4 +1,4 @@
-r"""Which learning rate is best, how many steps a target takes, and at which batch size that stops paying.
+r"""Compute the best learning rate, the steps to a target, and the critical batch size.
 
 References
 ----------

@@ -1,4 +1,4 @@
-r"""Expected loss for one permutation an epoch: an approximation, exact to first order in the sampling correlations.
+r"""Approximate the expected loss for one permutation per epoch, to first order in the sampling correlations.
 
 Let :math:`w_i = \mathrm{svec}(u_i u_i^T - U)`, and :math:`q_k` the sum of w over the examples used so far in the epoch.
 The minibatch that comes next is drawn from what is left, so with M examples left

@@ -29,6 +29,13 @@ def adam(params: "Sequence[torch.Tensor]", states: dict[str, Any], hyperparams: 
         s \leftarrow \beta_2 s + (1 - \beta_2) g^2, \qquad
         w \leftarrow w - \eta \frac{m / (1 - \beta_1^t)}{\sqrt{s / (1 - \beta_2^t)} + \epsilon}
 
+    The code computes the same fraction multiplied above and below by :math:`c = \sqrt{1 - \beta_2^t}`, so that both
+    corrections are numbers and cost no operation on tensors:
+
+    .. math::
+
+        w \leftarrow w - \frac{\eta c}{1 - \beta_1^t} \, \frac{m}{\sqrt{s} + c \epsilon}
+
     Parameters
     ----------
     params : sequence of torch.Tensor
@@ -45,13 +52,11 @@ def adam(params: "Sequence[torch.Tensor]", states: dict[str, Any], hyperparams: 
     """
     beta1, beta2 = hyperparams["beta1"], hyperparams["beta2"]
     states["t"] += 1
-    # Both corrections are moved to numbers, so that none costs a tensor operation: the fraction is
-    # multiplied above and below by sqrt(1 - beta2^t).
-    correction = math.sqrt(1 - beta2 ** states["t"])
-    eps = hyperparams["eps"] * correction
-    lr = hyperparams["lr"] * (correction / (1 - beta1 ** states["t"]))
+    c = math.sqrt(1 - beta2 ** states["t"])
+    eps = hyperparams["eps"] * c  # c eps
+    lr = hyperparams["lr"] * (c / (1 - beta1 ** states["t"]))  # eta c / (1 - beta1^t)
     for p, (m, s) in zip(params, states["moments"], strict=True):
         g: Any = p.grad
-        m.lerp_(g, 1 - beta1)
-        s.lerp_(g * g, 1 - beta2)
-        p.data.addcdiv_(lr * m, s.sqrt().add_(eps), value=-1)
+        m.lerp_(g, 1 - beta1)  # m <- beta1 m + (1 - beta1) g
+        s.lerp_(g * g, 1 - beta2)  # s <- beta2 s + (1 - beta2) g^2
+        p.data.addcdiv_(lr * m, s.sqrt().add_(eps), value=-1)  # w <- w - lr m / (sqrt(s) + eps)

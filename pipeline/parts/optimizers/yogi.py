@@ -42,10 +42,10 @@ def yogi(params: "Sequence[torch.Tensor]", states: dict[str, Any], hyperparams: 
     """
     beta1, beta2 = hyperparams["beta1"], hyperparams["beta2"]
     states["t"] += 1
-    # As in Adam: the corrections for the start at zero are numbers, not tensor operations.
-    correction = math.sqrt(1 - beta2 ** states["t"])
-    eps = hyperparams["eps"] * correction
-    lr = hyperparams["lr"] * (correction / (1 - beta1 ** states["t"]))
+    # As in Adam: the fraction multiplied above and below by c.
+    c = math.sqrt(1 - beta2 ** states["t"])
+    eps = hyperparams["eps"] * c  # c eps
+    lr = hyperparams["lr"] * (c / (1 - beta1 ** states["t"]))  # eta c / (1 - beta1^t)
     for p, (m, s) in zip(params, states["moments"], strict=True):
         g: Any = p.grad
         m.lerp_(g, 1 - beta1)

@@ -332,7 +332,7 @@ def test_the_textbooks_rules_from_scratch(name):
     torch.testing.assert_close(ours, w, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("key", sorted(HYPERPARAMETER_RANGES))
+@pytest.mark.parametrize("key", [*sorted(HYPERPARAMETER_RANGES), "rest_beta1"])
 def test_hyperparameters_out_of_range_are_refused(key):
     with pytest.raises(UserError, match=rf"optimizer\.hyperparams\.{key}=-0\.1 is not allowed"):
         OptimizerConfig("any", {key: -0.1})

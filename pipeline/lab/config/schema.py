@@ -39,7 +39,8 @@ MOST_PARAMETERS = 10**9
 #: The axes by which a study's cells may be packed into jobs.
 PACK_AXES = ("data", "model", "implementation", "optimizer", "schedule", "sampling", "batch_size", "lr", "epochs")
 
-#: Where each hyperparameter of an update rule lives; others need only be finite.
+#: Where each hyperparameter of an update rule lives, and of the rule for the rest, whose names begin with ``rest_``;
+#: others need only be finite.
 HYPERPARAMETER_RANGES: dict[str, dict[str, float]] = {
     "momentum": {"least": 0.0, "below": 1.0},
     "beta1": {"least": 0.0, "below": 1.0},
@@ -49,6 +50,8 @@ HYPERPARAMETER_RANGES: dict[str, dict[str, float]] = {
     "eps": {"least": 0.0},
     "eps_root": {"least": 0.0},
     "weight_decay": {"least": 0.0},
+    "ns_steps": {"least": 1.0},
+    "lr_ratio": {"least": 0.0},
 }
 
 
@@ -130,7 +133,9 @@ class OptimizerConfig:
     def __post_init__(self) -> None:
         """Check ranges."""
         for key, value in self.hyperparams.items():
-            checks.number(f"optimizer.hyperparams.{key}", value, **HYPERPARAMETER_RANGES.get(key, {}))
+            checks.number(
+                f"optimizer.hyperparams.{key}", value, **HYPERPARAMETER_RANGES.get(key.removeprefix("rest_"), {})
+            )
         if len(self.lr_range) != 2 or not 0 < self.lr_range[0] < self.lr_range[1] <= LR_MOST:
             raise UserError(
                 f"optimizer.lr_range={self.lr_range} is not allowed: it must be two rising numbers above 0 and "

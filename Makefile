@@ -95,7 +95,7 @@ mutate: setup-dev
 	python -m benchmarks.mutants --sample $(MUTANTS)
 
 picture: setup
-	python -m pipeline.figures.picture --out docs/images/theory-and-verdicts.png
+	python -m pipeline.contrib.picture --out docs/images/theory-and-verdicts.png
 	python -m pipeline.claims.summary README.md
 
 # Every pinned package, for whoever must know what is in here; needs no network.

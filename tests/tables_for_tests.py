@@ -2,11 +2,15 @@
 
 import json
 import math
+from dataclasses import dataclass
+from typing import Any
 from zlib import crc32
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from pipeline.figures.registry import Tables
+from pipeline.analysis.study import AnalysedStudy, StepCosts
 from pipeline.lab.tables import CURVES, RUNS
 
 ROWS = 1500
@@ -97,14 +101,47 @@ def _readings(batch_size, epochs, engine, final):
     return readings
 
 
-def study(*cells, minimum=None):
-    """The tables of a study of some cells."""
+@dataclass(frozen=True, eq=False)
+class KnownStudy(AnalysedStudy):
+    """A study whose minimum, or least squares problem, is given instead of worked out from its whitened table."""
+
+    known_minimum: float | None = None
+    known_problem: Any = None
+
+    @property
+    def problem(self):
+        return self.known_problem
+
+    @property
+    def minimum(self):
+        return self.known_minimum
+
+
+def analysed(runs, curves, minimum=None, problem=None, costs=None, kind="curves", **words):
+    """A study of two tables."""
+    known = {"known_minimum": minimum, "known_problem": problem, "costs": costs or StepCosts()}
+    return KnownStudy(runs, curves, words={"kind": kind, **words}, **known)
+
+
+def study(*cells, minimum=None, costs=None, **words):
+    """A study of some cells, of curves unless it says otherwise."""
     runs = pd.DataFrame([row for runs, _ in cells for row in runs], columns=RUNS.names)
     curves = pd.DataFrame([row for _, curves in cells for row in curves], columns=CURVES.names)
-    return Tables(runs.astype({"diverged_step": "Int64"}), curves, minimum)
+    return analysed(runs.astype({"diverged_step": "Int64"}), curves, minimum, costs=costs, **words)
 
 
-def mixed(data="airfoil"):
+def write_study(study, folder):
+    """Write a study to disk; unlike ``write_table``, with losses that are null after an error."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, table, schema in (("runs", study.runs, RUNS), ("curves", study.curves, CURVES)):
+        nullable = pa.schema([field.with_nullable(True) for field in schema], metadata=schema.metadata)
+        pq.write_table(pa.Table.from_pandas(table, schema=nullable, preserve_index=False), folder / f"{name}.parquet")
+    if study.words:
+        (folder / "study.json").write_text(json.dumps({"version": 1, **study.words}))
+    return folder
+
+
+def mixed(data="airfoil", **words):
     """Everything that can happen to a run, under labels of every kind."""
     return study(
         cell("gd", batch_size=1500, lr=1.0, epochs=10, data=data),
@@ -115,4 +152,5 @@ def mixed(data="airfoil"):
         cell("once", batch_size=100, lr=0.4, seeds=1, data=data),
         cell("<script>alert(1)</script>", batch_size=1, lr=0.005, data=data),
         minimum=0.2417,
+        **words,
     )

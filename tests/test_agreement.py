@@ -5,9 +5,10 @@ import json
 
 import numpy as np
 import pytest
+from tables_for_tests import analysed
 
 from pipeline.analysis.agreement import agreement, initial_of, not_predicted
-from pipeline.figures.registry import Tables, registered
+from pipeline.figures.registry import registered
 from pipeline.lab.config import compose_cell
 from pipeline.lab.config.cell import Cell
 from pipeline.lab.theory import Initial, Problem, expected_loss, full_batch_loss
@@ -104,21 +105,21 @@ def test_a_uniform_bias_has_its_variance():
 def test_the_figure_says_pass_and_fail(dataset, problem):
     runs, curves = trained(dataset, MINIBATCH, FULL, ["optimizer=adam"], seeds=50)
     entry = next(entry for entry in registered() if entry.name == "theory_curves")
-    caption = entry.caption(Tables(runs, curves, problem.minimum, problem))
+    caption = entry.caption(analysed(runs, curves, problem.minimum, problem))
     assert "2 of 2 cells pass" in caption and "optimizer adam" in caption
     wrong = curves.assign(loss=curves["loss"] + 0.01)
-    caption = entry.caption(Tables(runs, wrong, problem.minimum, problem))
+    caption = entry.caption(analysed(runs, wrong, problem.minimum, problem))
     assert "FAIL" in caption and "0 of 2 cells pass" in caption
 
 
 def test_theory_finds_the_best_rates_of_a_sweep(dataset, problem):
     rates = [0.01, 0.025, 0.06, 0.15]
     runs, curves = trained(dataset, *[[f"lr={lr}", "batch_size=10"] for lr in rates], seeds=10, study="sweep")
-    tables = Tables(runs, curves, problem.minimum, problem)
+    tables = analysed(runs, curves, problem.minimum, problem, kind="sweep")
     assert tables.expected.best_lr == pytest.approx([0.025], rel=0.05)
     assert tables.sweep.best["lr"].iloc[0] == 0.025
-    entries = {entry.name: entry for entry in registered() if entry.study == "sweep"}
-    assert "0.98 times it at b = 10" in entries["sweep_heatmap"].caption(tables)
-    assert "Measured over expected" in entries["sweep_steps_by_batch"].caption(tables)
-    for name in ("sweep_heatmap", "sweep_steps_by_batch"):
+    entries = {entry.name: entry for entry in registered() if entry.kind == "sweep"}
+    assert "0.98 times it at b = 10" in entries["heatmap"].caption(tables)
+    assert "Measured over expected" in entries["steps_by_batch"].caption(tables)
+    for name in ("heatmap", "steps_by_batch"):
         entries[name].draw(tables)

@@ -6,22 +6,17 @@ from dataclasses import asdict, replace
 import numpy as np
 import pandas as pd
 import pytest
+from tables_for_tests import analysed
 
-from pipeline.figures.exercises import decayed, doubled, replaced
-from pipeline.figures.final_losses import agreement
-from pipeline.figures.registry import Tables, registered
+from pipeline.figures.final_losses import VARIATIONS, agreement
+from pipeline.figures.registry import figures_of
 from pipeline.lab.config import load_study
 from pipeline.lab.dataset import Dataset
 from pipeline.lab.published import published_for
 from pipeline.lab.published.exercises import EXERCISES
 from pipeline.train.cells import train_cells
 
-NAMES = ("exercise_decay", "exercise_replacement", "exercise_duplicates", "siblings_final_losses")
-ENTRIES = [entry for entry in registered() if entry.name in NAMES]
-
-
-def labels(groups):
-    return [[cell.label for cell in group] for group in groups]
+NAMES = {"exercises": ["decay", "duplicates", "replacement"], "siblings": ["final_losses"]}
 
 
 @pytest.fixture(scope="module")
@@ -37,33 +32,36 @@ def studies(dataset: Dataset):
             if any(cell.config.data.copies == n for cell in cells)
         ]
         runs, curves = (pd.concat(part, ignore_index=True) for part in zip(*parts, strict=True))
-        tables[name] = Tables(runs, curves, 0.2416880)
+        tables[name] = analysed(runs, curves, 0.2416880, kind="exercise", name=f"my {name}")
     return tables
 
 
 def test_a_variant_stands_beside_the_same_run_without_it(studies):
-    tables = studies["exercises"]
-    assert labels(decayed(tables)) == [
+    decayed, replaced, doubled = (
+        [[cell.name for cell in group] for group in variation.groups(studies["exercises"])] for variation in VARIATIONS
+    )
+    assert decayed == [
         ["sgd", "sgd, lr / 10"],
         ["minibatch 10", "minibatch 10, 4 epochs", "minibatch 10, lr / 10", "minibatch 10, lr / 10, 4 epochs"],
         ["minibatch 100", "minibatch 100, lr / 10"],
     ]
-    assert ["gd lr 0.5", "gd lr 0.5, replacement"] in labels(replaced(tables))
-    assert ["gd", "gd, twice", "gd, twice, b doubled"] in labels(doubled(tables))
-    assert not any("4 epochs" in label for group in doubled(tables) for label in labels([group])[0])
+    assert ["gd lr 0.5", "gd lr 0.5, replacement"] in replaced
+    assert ["gd", "gd, twice", "gd, twice, b doubled"] in doubled
+    assert not any("4 epochs" in name for group in doubled for name in group)
 
 
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
-def test_every_cell_is_a_row_and_the_twin_is_not_compared(studies, entry):
-    tables = studies[entry.study]
-    figure = entry.draw(tables)
-    (axes,) = figure.axes
-    rows = [text.get_text() for text in axes.get_yticklabels()]
-    assert len(rows) == len(set(rows)) > 7
-    assert "minimum" in axes.get_xlabel() and "loss" in axes.get_xlabel()
-    diamonds = [line for line in axes.lines if line.get_marker() == "D"]
-    assert not diamonds, "the expected means are those of the measured table"
-    assert "nothing is compared" in entry.caption(tables)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_cell_is_a_row_and_the_twin_is_not_compared(studies, name):
+    study = studies[name]
+    assert [entry.name for entry in figures_of(study)] == NAMES[name]
+    for entry in figures_of(study):
+        (axes,) = entry.draw(study).axes
+        rows = [text.get_text() for text in axes.get_yticklabels()]
+        assert len(rows) == len(set(rows)) > 7
+        assert "minimum" in axes.get_xlabel() and "loss" in axes.get_xlabel()
+        diamonds = [line for line in axes.lines if line.get_marker() == "D"]
+        assert not diamonds, "the expected means are those of the measured table"
+        assert "nothing is compared" in entry.caption(study)
 
 
 def test_every_expected_mean_of_an_exercise_belongs_to_a_cell_of_the_study():
@@ -78,12 +76,12 @@ def test_a_mean_too_far_from_the_expected_one_is_named(studies):
     near = runs.assign(
         final_loss=[_expected(row) + 1e-6 * seed for row, seed in zip(runs.config, runs.seed, strict=True)]
     )
-    cells = Tables(near, tables.curves).cells
+    cells = analysed(near, tables.curves).cells.values()
     compared = [cell for cell in cells if published_for(cell.config)]
     assert agreement(compared, offline_twin=False).startswith(f"{len(compared)} of {len(compared)} means lie within")
     label = "minibatch 10, lr / 10"
     far = near.assign(final_loss=near.final_loss + 0.001 * near.config.str.contains(f'"{label}"', regex=False))
-    text = agreement(Tables(far, tables.curves).cells, offline_twin=False)
+    text = agreement(analysed(far, tables.curves).cells.values(), offline_twin=False)
     assert text.startswith(f"{len(compared) - 1} of {len(compared)}") and label in text
 
 

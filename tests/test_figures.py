@@ -1,123 +1,123 @@
-"""Figures draw every cell, whatever happened to its runs, and say what they show."""
+"""Figures belong to a kind of study: they draw every cell of any such study, and say what they show."""
 
 import json
 import math
 import warnings
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from tables_for_tests import ROWS, cell, mixed, study
+from tables_for_tests import analysed, cell, mixed, study, write_study
 
+from pipeline.analysis.cells import costs_to_target, curve_table
 from pipeline.figures.__main__ import main
-from pipeline.figures.cells import cells_of, costs_to_target, curve_table
-from pipeline.figures.registry import registered
-from pipeline.figures.style import cell_styles, save
-from pipeline.lab.tables import CURVES, RUNS
+from pipeline.figures.registry import figures_of, register, registered
+from pipeline.figures.style import cell_looks, save
+from pipeline.lab.theory import Problem
 
-ENTRIES = [entry for entry in registered() if entry.study == "textbook"]
-every_figure = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
+CURVES = ("loss_by_epoch", "loss_by_time", "seconds_per_epoch", "theory_curves")
+generator = np.random.default_rng(0)
+PROBLEM = Problem.from_data(generator.normal(size=(1500, 3)), generator.normal(size=1500))
 
-
-def texts(figure):
-    """Everything that is written in a figure, ticks included."""
-    figure.draw_without_rendering()
-    return [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
-
-
-def write_study(tables, folder):
-    """Write tables as a study on disk; unlike ``write_table``, with losses that are null after an error."""
-    for name, table, schema in (("runs", tables.runs, RUNS), ("curves", tables.curves, CURVES)):
-        nullable = pa.schema([field.with_nullable(True) for field in schema], metadata=schema.metadata)
-        folder.mkdir(parents=True, exist_ok=True)
-        pq.write_table(pa.Table.from_pandas(table, schema=nullable, preserve_index=False), folder / f"{name}.parquet")
-    return folder
+STUDIES = {
+    "mixed": mixed(),
+    "twin": mixed("airfoil_twin"),
+    "stacked": study(cell("a", engine="stacked"), cell("b", batch_size=1, engine="stacked")),
+    "all failed": study(cell("none left", error=range(4))),
+    "no labels, one seed": study(cell("", lr=0.1, seeds=1), cell("", lr=0.2, seeds=1)),
+    "all diverged": study(cell("straight away", diverged=range(4)), minimum=0.2417),
+}
+STUDIES["theory"] = analysed(STUDIES["mixed"].runs, STUDIES["mixed"].curves, PROBLEM.minimum, PROBLEM)
 
 
-def test_the_figures_are_found_in_the_folder():
-    assert [entry.name for entry in ENTRIES] == ["loss_by_epoch", "loss_by_time", "seconds_per_epoch", "theory_curves"]
+@dataclass
+class Drawn:
+    """A figure that was drawn once, for all tests."""
+
+    figure: Any
+    texts: list[str]
+    caption: str
+
+    @property
+    def written(self):
+        return "\n".join(self.texts)
 
 
-@every_figure
-def test_every_cell_and_every_status_is_drawn(entry):
-    tables = mixed()
-    written = "\n".join(texts(entry.draw(tables)))
-    for one in tables.cells:
-        assert one.label in written
-    for trouble in ("2 of 4 diverged", "4 of 4 diverged", "4 of 4 error"):
-        assert trouble in written
-
-
-@every_figure
-def test_axes_have_units(entry):
-    figure = entry.draw(mixed())
-    *_, bottom = figure.axes
-    written = texts(figure)
-    if "time" in bottom.get_xlabel():
-        ticks = [text.get_text() for text in bottom.get_xticklabels()]
-        assert ticks and all(tick.endswith("s") for tick in ticks), "seconds are written with their unit"
-    elif entry.name == "theory_curves":  # small multiples: said once for all panels
-        assert {"epochs", "loss − minimum (log scale)"} <= set(written)
-    else:
-        assert "epochs" in bottom.get_xlabel() and "examples seen (log scale)" in written
-    if "loss" in entry.name:
-        assert [axes.get_ylabel() for axes in figure.axes] == [
-            "loss (half mean squared error)",
-            "loss − minimum (log scale)",
-        ]
-
-
-@every_figure
-@pytest.mark.parametrize(
-    "tables",
-    [
-        study(cell("stacked", engine="stacked"), cell("b", batch_size=1, engine="stacked")),
-        study(cell("none left", error=range(4))),
-        study(cell("one", seeds=1)),
-        study(cell("straight away", diverged=range(4)), minimum=0.2417),
-        study(cell("", lr=0.1), cell("", lr=0.2)),
-    ],
-    ids=["stacked", "all failed", "one seed", "all diverged", "no labels"],
-)
-def test_a_study_that_lacks_something_is_drawn_all_the_same(entry, tables):
+@pytest.fixture(scope="module")
+def drawn():
+    """Every figure that fits each study, drawn without a warning, by study and figure."""
+    found = {}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        written = "\n".join(texts(entry.draw(tables)))
-    assert all(one.label in written for one in tables.cells)
-    assert entry.caption(tables).endswith(".")
+        for case, one in STUDIES.items():
+            before = one.runs.copy(), one.curves.copy()
+            for entry in figures_of(one):
+                figure = entry.draw(one)
+                if case in ("mixed", "theory", "all diverged"):  # a layout takes longer than all else
+                    figure.draw_without_rendering()
+                texts = [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
+                found[case, entry.name] = Drawn(figure, texts, entry.caption(one))
+            for table, copy in zip((one.runs, one.curves), before, strict=True):
+                pd.testing.assert_frame_equal(table, copy)
+    return found
 
 
-@every_figure
-def test_the_offline_twin_is_named_on_every_figure_and_caption(entry):
-    twin, real = mixed("airfoil_twin"), mixed()
-    assert any("offline twin" in text for text in texts(entry.draw(twin)))
-    assert not any("offline twin" in text for text in texts(entry.draw(real)))
-    assert "Offline twin" in entry.caption(twin) and "Offline twin" not in entry.caption(real)
+def test_a_study_gets_the_figures_that_fit_whatever_its_name():
+    assert [entry.name for entry in registered() if entry.kind == "curves"] == list(CURVES)
+    names = {case: [entry.name for entry in figures_of(one)] for case, one in STUDIES.items()}
+    assert names["mixed"] == ["loss_by_epoch", "loss_by_time", "seconds_per_epoch"]
+    assert names["stacked"] == ["loss_by_epoch"], "without a clock there is no time to draw"
+    assert names["theory"] == list(CURVES)
+    assert [entry.name for entry in figures_of(study(cell("sgd"), kind="exercise", name="mine"))] == ["final_losses"]
+    with pytest.raises(ValueError, match="kind='textbook' is not allowed: it must be one of curves, sweep, exercise"):
+        register(kind="textbook", title="", caption=str)
+
+
+@pytest.mark.parametrize("case", STUDIES)
+def test_every_cell_and_every_status_is_drawn(drawn, case):
+    for name in (name for of, name in drawn if of == case):
+        one = drawn[case, name]
+        assert all(cell.name in one.written for cell in STUDIES[case].cells.values())
+        assert one.caption.endswith(".") and "nan" not in one.caption
+        if case == "mixed":
+            for trouble in ("2 of 4 diverged", "4 of 4 diverged", "4 of 4 error"):
+                assert trouble in one.written
+        assert ("offline twin" in one.written) is one.caption.startswith("Offline twin") is (case == "twin")
+
+
+def test_axes_have_units(drawn):
+    for name, words in (("loss_by_time", "training time"), ("seconds_per_epoch", "training time per epoch")):
+        axes = drawn["mixed", name].figure.axes[-1]
+        ticks = [text.get_text() for text in axes.get_xticklabels()]
+        assert words in axes.get_xlabel() and ticks and all(tick.endswith("s") for tick in ticks)
+    by_epoch = drawn["mixed", "loss_by_epoch"]
+    assert {"epochs (passes over the data, log scale)", "examples seen (log scale)"} <= set(by_epoch.texts)
+    labels = [axes.get_ylabel() for axes in by_epoch.figure.axes]
+    assert labels == ["loss (half mean squared error)", "loss − minimum (log scale)"]
+    assert {"epochs", "loss − minimum (log scale)"} <= set(drawn["theory", "theory_curves"].texts)
+
+
+def test_a_classifiers_loss_is_a_cross_entropy():
+    images = study(cell("a"))
+    images.runs["accuracy"] = 0.9
+    (entry,) = (entry for entry in figures_of(images) if entry.name == "loss_by_epoch")
+    upper, lower = entry.draw(images).axes[:2]
+    assert upper.get_ylabel() == "loss (mean cross-entropy)" and "minimum" not in lower.get_ylabel()
 
 
 def test_the_same_tables_give_the_same_bytes(tmp_path):
-    entry = next(entry for entry in ENTRIES if entry.name == "seconds_per_epoch")
-    files = [save(entry.draw(mixed()), tmp_path / name) for name in ("first", "second")]
+    entry = next(entry for entry in registered() if entry.name == "seconds_per_epoch")
+    one = study(cell("a"), cell("b", batch_size=1))
+    files = [save(entry.draw(one), tmp_path / name) for name in ("first", "second")]
     for first, second in zip(*files, strict=True):
         assert first.read_bytes() == second.read_bytes()
     assert b"<dc:date>" not in files[0][0].read_bytes()
 
 
-@every_figure
-def test_drawing_leaves_the_tables_alone(entry):
-    tables = mixed()
-    runs, curves = tables.runs.copy(), tables.curves.copy()
-    entry.draw(tables)
-    entry.caption(tables)
-    pd.testing.assert_frame_equal(tables.runs, runs)
-    pd.testing.assert_frame_equal(tables.curves, curves)
-
-
-def test_diverged_runs_are_crossed_and_rising_medians_leave_through_the_top():
-    by_epoch = next(entry for entry in ENTRIES if entry.name == "loss_by_epoch")
-    upper, lower = by_epoch.draw(mixed()).axes[:2]
+def test_diverged_runs_are_crossed_and_rising_medians_leave_through_the_top(drawn):
+    upper, lower = drawn["mixed", "loss_by_epoch"].figure.axes[:2]
     crosses = [line for line in lower.lines if line.get_marker() == "x"]
     assert sum(len(line.get_xdata()) for line in crosses) == 6
     triangles = [line for line in upper.lines if line.get_marker() == "^" and line.get_markersize() == 10]
@@ -129,31 +129,31 @@ def test_the_upper_panel_shows_where_runs_settle_though_one_explodes():
     exploding = cell("exploding", batch_size=1500, lr=1.0, epochs=100)
     for reading in exploding[1]:
         reading["loss"] = 0.2417 + 1e-3 * 1.2 ** reading["step"]
-    tables = study(cell("calm"), exploding, minimum=0.2417)
-    upper, lower = next(entry for entry in ENTRIES if entry.name == "loss_by_time").draw(tables).axes[:2]
+    one = study(cell("calm"), exploding, minimum=0.2417)
+    upper, lower = next(entry for entry in registered() if entry.name == "loss_by_time").draw(one).axes[:2]
     bottom, top = upper.get_ylim()
     assert 0.22 < bottom < 0.2417 and 0.3 < top < 0.4
     assert lower.get_ylim()[1] > 1e4
 
 
 def test_the_median_counts_runs_that_stopped():
-    tables = study(cell("half", seeds=5, diverged=(0, 1, 2)))
-    table = curve_table(tables.cells[0], tables.curves)
+    one = study(cell("half", seeds=5, diverged=(0, 1, 2)))
+    table = curve_table(one.curves)
     assert np.isfinite(table["loss"].iloc[:3]).all()
     assert np.isinf(table["loss"].iloc[3:]).all()
     assert np.isfinite(table["low"]).all()
 
 
 def test_costs_to_the_target():
-    tables = study(cell("all arrive"), cell("half arrive", lr=0.5, diverged=(1, 3)), cell("stacked", engine="stacked"))
-    cells = tables.cells
-    assert costs_to_target(cells, tables.curves, "examples", target=0.3)["all arrive"] == 600
-    assert math.isinf(costs_to_target(cells, tables.curves, "examples", target=0.25)["half arrive"])
-    assert math.isnan(costs_to_target(cells, tables.curves, "seconds", target=0.3)["stacked"])
+    one = study(cell("all arrive"), cell("half arrive", lr=0.5, diverged=(1, 3)), cell("stacked", engine="stacked"))
+    cells = one.cells.values()
+    assert costs_to_target(cells, one.curves, "examples", target=0.3)["all arrive"] == 600
+    assert math.isinf(costs_to_target(cells, one.curves, "examples", target=0.25)["half arrive"])
+    assert math.isnan(costs_to_target(cells, one.curves, "seconds", target=0.3)["stacked"])
 
 
 def test_captions_compute_what_they_state():
-    caption = next(entry for entry in ENTRIES if entry.name == "seconds_per_epoch").caption
+    caption = next(entry for entry in registered() if entry.name == "seconds_per_epoch").caption
     fast_full = study(cell("gd", batch_size=1500), cell("mb", batch_size=100))
     assert "b = 1500 (57.5\xa0µs) is faster than one at b = 100 (862\xa0µs), by a factor of 15" in caption(fast_full)
     slow = cell("gd", batch_size=1500)
@@ -165,38 +165,37 @@ def test_captions_compute_what_they_state():
 
 
 def test_cells_are_told_apart_in_grey():
-    styles = cell_styles(cells_of(mixed().runs)).values()
-    assert len({(style.marker, style.dashes, style.filled) for style in styles}) == len(styles)
+    looks = cell_looks(list(mixed().cells.values())).values()
+    assert len({(look["marker"], look["linestyle"], look["markerfacecolor"] == "white") for look in looks}) == len(
+        looks
+    )
 
 
-def test_the_command_writes_svg_png_and_captions(tmp_path, capsys):
-    folder = write_study(mixed(), tmp_path / "textbook")
-    main(["--out", str(tmp_path / "figures"), str(folder)])
+def test_the_command_writes_svg_png_and_captions_in_a_folder_for_each_study(tmp_path, capsys):
+    stacked = cell("a", engine="stacked")
+    folders = [write_study(study(stacked, name=name), tmp_path / name) for name in ("mine", "yours")]
+    main(["--out", str(tmp_path / "figures"), *map(str, folders)])
     captions = json.loads((tmp_path / "figures" / "captions.json").read_text())
-    assert [entry["name"] for entry in captions] == [entry.name for entry in ENTRIES]
+    assert [(entry["study"], entry["name"]) for entry in captions] == [
+        ("mine", "loss_by_epoch"),
+        ("yours", "loss_by_epoch"),
+    ]
     for entry in captions:
+        assert entry["svg"] == f"{entry['study']}/{entry['name']}.svg"
         assert (tmp_path / "figures" / entry["svg"]).read_text().startswith("<?xml")
         assert (tmp_path / "figures" / entry["png"]).read_bytes().startswith(b"\x89PNG")
-    assert len(list((tmp_path / "figures").iterdir())) == 2 * len(ENTRIES) + 1
-    assert "loss_by_time.svg" in capsys.readouterr().out
+    assert "mine/loss_by_epoch.svg" in capsys.readouterr().out
 
 
-def test_the_minimum_is_that_of_the_data(tmp_path):
-    from pipeline.figures.minimum import least_squares_problem
-
-    generator = np.random.default_rng(0)
-    x, noise = generator.normal(size=ROWS), generator.normal(size=ROWS)
-    noise -= np.polynomial.Polynomial.fit(x, noise, 1)(x)
-    table = pa.table({"x": x, "y": 3 * x + 2 + noise})
-    provenance = json.dumps({"name": "airfoil", "offline_twin": False})
-    pq.write_table(table.replace_schema_metadata({b"provenance": provenance}), tmp_path / "data.parquet")
-    runs = study(cell("gd")).runs
-    minimum = least_squares_problem(tmp_path / "data.parquet", runs).minimum
-    assert minimum == pytest.approx(0.5 * np.mean(noise**2), rel=1e-5)
-    assert least_squares_problem(tmp_path / "data.parquet", study(cell("gd", data="other")).runs) is None
+def test_an_edited_label_is_what_the_figures_say(tmp_path):
+    one = study(cell("a"))
+    (cell_id,) = one.cells
+    edited = study(cell("a"), labels={cell_id: "another word"})
+    (entry,) = (entry for entry in figures_of(edited) if entry.name == "loss_by_epoch")
+    assert "“another word”" in entry.caption(edited) and "“a”" not in entry.caption(edited)
 
 
-def test_a_missing_study_is_told_without_a_traceback(tmp_path, capsys):
+def test_a_missing_study_is_reported_without_a_traceback(tmp_path, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["--out", str(tmp_path), str(tmp_path / "nowhere")])
     assert stopped.value.code == 2

@@ -7,10 +7,15 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
-from tables_for_tests import cell, mixed, study
-from test_figures import write_study
+from tables_for_tests import ROWS, cell, mixed, study, write_study
 
+from pipeline.analysis.study import read_studies
+from pipeline.figures.__main__ import main as draw
+from pipeline.figures.registry import figures_of
 from pipeline.lab.published import PUBLISHED, published_for
 from pipeline.report.__main__ import main
 from pipeline.report.assets import assets
@@ -20,15 +25,7 @@ from pipeline.report.pictures import InlinedFigure, read_figures
 from pipeline.report.rows import table_rows
 from pipeline.report.summary import summarise
 
-PROVENANCE = {
-    "title": "Airfoil <i>",
-    "credit": "Ada & Co",
-    "licence": "CC BY 4.0",
-    "source": "/home/ada/secret/airfoil.dat",
-    "sha1": "76e5",
-    "offline_twin": False,
-}
-FIGURE = InlinedFigure('A "title"', 'see <b> & "this"', "textbook", "data:image/svg+xml;base64,AAAA")
+FIGURE = InlinedFigure("a", 'A "title"', 'see <b> & "this"', "textbook", "data:image/svg+xml;base64,AAAA")
 
 
 class Page(HTMLParser):
@@ -59,7 +56,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def html():
-    return render({"textbook": mixed()}, [FIGURE], PROVENANCE)
+    return render([mixed(title="Study <i>")], [FIGURE])
 
 
 @pytest.fixture(scope="module")
@@ -89,11 +86,11 @@ def test_the_only_scripts_are_the_pages_own_and_the_policy_names_them(page):
 
 
 def test_everything_from_the_data_is_escaped(html, page):
-    assert html.count("<script") == render({"textbook": study(cell("gd"))}, []).count("<script") == 3
+    assert html.count("<script") == render([study(cell("gd"))], []).count("<script") == 3
     assert "<script>alert" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
     assert "<script>alert(1)</script>" in page.text
-    assert "Airfoil <i>" in page.text and not page.all("i")
+    assert "Study <i>" in page.text and not page.all("i")
 
 
 def test_the_page_is_semantic(page):
@@ -120,7 +117,7 @@ def test_no_run_vanishes(page):
     for label in ("gd", "torch $x_1^2$ & co", "_some diverge", "all diverge", "all fail", "once"):
         assert label in page.text
     assert "15 ok, 6 diverged, 4 error" in page.text
-    rows = {row.label: row for row in table_rows(mixed().cells)}
+    rows = {row.label: row for row in table_rows(mixed())}
     assert rows["_some diverge"].statuses == {"ok": 2, "diverged": 2}
     assert rows["_some diverge"].mean == "∞"
     assert rows["all diverge"].median == "∞ [∞,\xa0∞]"
@@ -128,30 +125,68 @@ def test_no_run_vanishes(page):
     assert "±" not in rows["once"].mean
 
 
-def test_the_credit_is_given_and_no_folder_of_this_machine(page):
-    for value in ("Ada & Co", "CC BY 4.0", "76e5", "a local copy, airfoil.dat"):
-        assert value in page.text
-    assert "/home/ada" not in page.text
+DIABETES = {"diabetes": {"title": "Diabetes <i>", "credit": "Efron & Co", "licence": "BSD"}}
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """The results of a study on two whitened tables: the lab's own, and one that a user added."""
+    results = tmp_path_factory.mktemp("results")
+    generator = np.random.default_rng(0)
+    (results / "data").mkdir()
+    for name, noise in (("airfoil", 0.5), ("diabetes", 2.0)):
+        x = generator.normal(size=ROWS)
+        table = pa.table({"x": x, "y": x + noise * generator.normal(size=ROWS)})
+        provenance = {"name": name, "source": f"/home/ada/secret/{name}.dat", "sha1": f"sha1 of {name}"}
+        whitened = table.replace_schema_metadata({b"provenance": json.dumps(provenance | {"offline_twin": False})})
+        pq.write_table(whitened, results / "data" / f"{name}-standardize.parquet")
+        (results / "data" / f"{name}.json").write_text(json.dumps(provenance))
+    runs, curves = cell("sgd", batch_size=1500, data="diabetes")
+    for run in runs:
+        config = json.loads(run["config"])
+        config["data"] |= {"whiten": "standardize", "copies": 1}
+        run["config"] = json.dumps(config)
+    write_study(study((runs, curves), name="mine", title="My study", data=DIABETES), results / "mine")
+    return results
+
+
+def test_a_study_is_drawn_and_reported_with_its_own_data(own, tmp_path):
+    (mine,) = read_studies([own / "mine"])
+    table = pq.read_table(own / "data" / "diabetes-standardize.parquet").to_pandas()
+    residuals = table["y"] - np.polynomial.Polynomial.fit(table["x"], table["y"], 1)(table["x"])
+    assert mine.minimum == pytest.approx(0.5 * np.mean(residuals**2), rel=1e-5), "the minimum of its own table"
+    assert [entry.name for entry in figures_of(mine)][-1] == "theory_curves", "and what theory expects on it"
+    draw([f"--out={tmp_path / 'figures'}", str(own / "mine")])
+    main([f"--out={tmp_path / 'report.html'}", f"--figures={tmp_path / 'figures'}", str(own / "mine")])
+    text = Page((tmp_path / "report.html").read_text()).text
+    assert "4 runs of 1 cell trained on Diabetes <i>, and all of them" in text and "My study" in text
+    for words in ("Efron & Co", "BSD", "sha1 of diabetes", "a local copy, diabetes.dat"):
+        assert words in text
+    for words in ("airfoil", "Airfoil", "Ada & Co", "/home/ada"):
+        assert words not in text
+
+
+def test_a_source_is_named_without_the_folders_of_this_machine():
     assert public_source("http://example.org/a.dat") == "http://example.org/a.dat"
     assert public_source("generated: offline twin") == "generated: offline twin"
 
 
 def test_without_provenance_the_configuration_gives_the_credit():
-    text = Page(render({"textbook": study(cell("gd"))}, [])).text
+    text = Page(render([study(cell("gd"))], [])).text
     assert "Ada & Co" in text and "CC BY 4.0" in text
 
 
-@pytest.mark.parametrize(
-    ("data", "provenance", "loud"),
-    [
-        ("airfoil", PROVENANCE, False),
-        ("airfoil_twin", None, True),
-        ("airfoil", PROVENANCE | {"offline_twin": True}, True),
-    ],
-)
-def test_the_offline_twin_is_loud(data, provenance, loud):
-    html = render({"textbook": study(cell("gd", data=data))}, [], provenance)
+@pytest.mark.parametrize(("data", "loud"), [("airfoil", False), ("airfoil_twin", True)])
+def test_the_offline_twin_is_loud(data, loud):
+    html = render([study(cell("gd", data=data))], [])
     assert ("OFFLINE TWIN" in html) is loud
+
+
+def test_a_classifiers_loss_is_no_squared_error():
+    images = study(cell("a"))
+    images.runs["accuracy"] = 0.9
+    text = Page(render([images], [])).text
+    assert "The loss is the mean cross-entropy" in text and "squared error" not in text
 
 
 def published_cell(**changes):
@@ -159,12 +194,12 @@ def published_cell(**changes):
 
 
 def test_published_values_stand_beside_the_runs_they_belong_to():
-    (row,) = table_rows(study(published_cell(final=0.2404)).cells)
+    (row,) = table_rows(study(published_cell(final=0.2404)))
     assert row.published is not None and row.published.renders == "0.2450"
     assert row.comparison.inside is True
-    text = Page(render({"textbook": study(published_cell(final=0.2404))}, [])).text
+    text = Page(render([study(published_cell(final=0.2404))], [])).text
     assert "0.246; 0.090 s" in text and "0.24512\xa0±\xa00.00251" in text
-    (far,) = table_rows(study(published_cell(final=0.26)).cells)
+    (far,) = table_rows(study(published_cell(final=0.26)))
     assert far.comparison.inside is False and far.comparison.text.startswith("no: ")
 
 
@@ -174,12 +209,12 @@ def test_published_values_stand_beside_the_runs_they_belong_to():
     ids=lambda changes: next(iter(changes)),
 )
 def test_another_cell_of_the_same_label_has_nothing_published(changes):
-    assert table_rows(study(published_cell(**changes)).cells)[0].published is None
+    assert table_rows(study(published_cell(**changes)))[0].published is None
 
 
 def test_the_twin_and_cells_with_trouble_are_not_compared():
     for changes in ({"data": "airfoil_twin"}, {"diverged": (3,)}, {"error": (0,)}):
-        comparison = table_rows(study(published_cell(**changes)).cells)[0].comparison
+        comparison = table_rows(study(published_cell(**changes)))[0].comparison
         assert comparison.inside is None
 
 
@@ -197,7 +232,7 @@ def test_every_published_entry_is_found_by_its_own_configuration():
 
 def test_the_summary_is_three_sentences_computed_from_the_tables():
     tables = study(published_cell(final=0.2404), cell("late", batch_size=1, lr=0.5, final=0.2404))
-    first, second, third = summarise(tables, table_rows(tables.cells), "Airfoil")
+    first, second, third = summarise(tables, table_rows(tables))
     assert first == "24 runs of 2 cells trained on Airfoil, and all of them ended with status ok."
     assert "“minibatch 10” is the first" in second and "9.2 times as long" in second
     assert "“late”" not in third and "three standard errors" in third
@@ -207,23 +242,23 @@ def test_a_rising_loss_with_status_ok_is_said():
     rising = cell("rising")
     for run in rising[0]:
         run["final_loss"] = 149564.3
-    html = render({"textbook": study(rising)}, [])
+    html = render([study(rising)], [])
     assert "1.50\xa0×\xa010⁵" in html
     assert "“rising” has status ok and yet its loss rises" in html
 
 
 def test_studies_without_a_clock_are_summed_up_by_examples():
     tables = study(cell("a", engine="stacked"), cell("b", batch_size=1, engine="stacked"))
-    text = Page(render({"textbook": tables}, [])).text
+    text = Page(render([tables], [])).text
     assert "examples" in text and "None of the 8 runs has a clock" in text
 
 
 def test_the_command_inlines_the_figures(tmp_path: Path, capsys):
     folder = write_study(mixed(), tmp_path / "textbook")
-    (tmp_path / "figures").mkdir()
-    caption = {"name": "a", "title": "A", "study": "textbook", "caption": "C", "svg": "a.svg", "png": "a.png"}
+    (tmp_path / "figures" / "textbook").mkdir(parents=True)
+    caption = {"name": "a", "title": "A", "study": "textbook", "caption": "C", "svg": "textbook/a.svg"}
     (tmp_path / "figures" / "captions.json").write_text(json.dumps([caption]))
-    (tmp_path / "figures" / "a.svg").write_text("<svg/>")
+    (tmp_path / "figures" / "textbook" / "a.svg").write_text("<svg/>")
     out = tmp_path / "report.html"
     main(["--out", str(out), "--figures", str(tmp_path / "figures"), str(folder)])
     images = Page(out.read_text()).all("img")
@@ -233,7 +268,7 @@ def test_the_command_inlines_the_figures(tmp_path: Path, capsys):
     assert str(tmp_path) not in out.read_text()
 
 
-def test_missing_or_broken_figures_are_told(tmp_path, capsys):
+def test_missing_or_broken_figures_are_reported(tmp_path, capsys):
     folder = write_study(study(cell("gd")), tmp_path / "textbook")
     arguments = ["--out", str(tmp_path / "r.html"), "--figures", str(tmp_path / "figures"), str(folder)]
     with pytest.raises(SystemExit):

@@ -1,7 +1,7 @@
 """Reading a sweep: pure functions from a study's tables to answers.
 
     grid  ->  {best, edge, lr_scaling, tuning}
-    grid + readings  ->  target  ->  {scaling, profile, seconds}
+    grid + readings  ->  target  ->  {scaling, seconds}
     readings + theory  ->  {agreement, expected}
 
 :mod:`~pipeline.analysis.bootstrap` and :mod:`~pipeline.analysis.compare` say how far a handful of seeds can

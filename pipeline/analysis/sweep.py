@@ -12,7 +12,6 @@ from pipeline.analysis.compare import Comparison, probability_better
 from pipeline.analysis.edge import edges
 from pipeline.analysis.grid import Array, Grid, grid_of
 from pipeline.analysis.lr_scaling import LrScaling, lr_scaling
-from pipeline.analysis.profile import Profile, profiles
 from pipeline.analysis.scaling import scaling
 from pipeline.analysis.seconds import StepCosts
 from pipeline.analysis.target import Target, first_hits, target_loss
@@ -87,11 +86,6 @@ class Sweep:
     def lr_scaling(self) -> list[LrScaling]:
         """Best learning rates against batch sizes."""
         return lr_scaling(self.grid)
-
-    @cached_property
-    def profiles(self) -> list[Profile]:
-        """Performance profiles, the highest score first."""
-        return profiles(self.scaling)
 
     @cached_property
     def tuning(self) -> list[TuningCurve]:

@@ -1,7 +1,6 @@
-"""Figures: pure functions from a study's tables to matplotlib figures.
+"""Figures: pure functions from a study's tables, or a measurement's, to matplotlib figures.
 
-A figure is one file in this folder. It registers itself with a title, the study it reads and a
-function that writes its caption (:mod:`~pipeline.figures.registry`); ``python -m pipeline.figures``
-finds it there. The look is in :mod:`~pipeline.figures.style`, what a cell is called and how its
-seeds are summarised in :mod:`~pipeline.figures.cells`.
+A figure is one file in this folder, or in ``measured`` for measurements. It registers itself for a kind of study
+(:mod:`~pipeline.figures.registry`), with a title and a function that writes its caption; ``python -m pipeline.figures``
+draws it for every study of that kind. The look is in :mod:`~pipeline.figures.style`.
 """

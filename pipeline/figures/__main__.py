@@ -1,4 +1,4 @@
-"""``python -m pipeline.figures --out DIR [--data TABLE] [--measured TABLE]... STUDY...``: draw every figure."""
+"""``python -m pipeline.figures --out DIR [--measured TABLE]... STUDY...``: draw every figure that fits."""
 
 import argparse
 import json
@@ -9,65 +9,62 @@ from typing import TYPE_CHECKING, Any
 from pipeline.lab.errors import exit_on_user_error
 
 if TYPE_CHECKING:
-    from pipeline.figures.entry import FigureEntry, Source
-    from pipeline.figures.registry import Tables
+    from pipeline.analysis.study import AnalysedStudy
     from pipeline.measure.table import Measured
 
+#: The folder of the figures of measurements, among the folders of the studies.
+MEASUREMENTS = "measure"
 
-def draw_all(studies: "dict[str, Tables]", out: Path, measurements: "Sequence[Measured]" = ()) -> list[dict[str, Any]]:
-    """Draw every registered figure whose study or measurement is given, and write ``captions.json``.
+
+def draw_all(
+    studies: "Sequence[AnalysedStudy]", out: Path, measured: "Sequence[Measured]" = ()
+) -> list[dict[str, Any]]:
+    """Draw every figure that fits, and write ``captions.json``.
 
     Parameters
     ----------
-    studies : dict
-        A study's name to its tables.
+    studies : sequence of AnalysedStudy
+        Studies to draw.
     out : Path
-        The folder for ``NAME.svg``, ``NAME.png`` and ``captions.json``.
-    measurements : sequence of Measured
+        The folder for ``STUDY/FIGURE.svg``, ``STUDY/FIGURE.png``, those of ``measure`` and ``captions.json``.
+    measured : sequence of Measured
         Measurements to draw.
 
     Returns
     -------
     list of dict
         What ``captions.json`` holds: ``name``, ``title``, ``study`` (or ``measurement``, the other one is
-        empty), ``caption``, ``svg``, ``png``, ``offline_twin`` of each figure.
+        empty), ``caption``, ``svg``, ``png`` (paths in the folder), ``offline_twin`` of each figure.
 
     Raises
     ------
     UserError
         If the folder cannot be written.
     """
-    from pipeline.figures.measured import registry as measured_registry
-    from pipeline.figures.registry import registered
+    from pipeline.figures import style
+    from pipeline.figures.registry import figures_of
     from pipeline.lab.files import written_whole
 
-    captions = [_drawn(entry, studies[entry.study], out) for entry in registered() if entry.study in studies]
-    given = {measured.name: measured for measured in measurements}
-    captions += [
-        _drawn(entry, given[entry.measurement], out)
-        for entry in measured_registry.registered()
-        if entry.measurement in given
-    ]
+    captions = []
+    sources: list[tuple[str, Any]] = [(study.name, study) for study in studies] + [("", one) for one in measured]
+    for study, source in sources:
+        (out / (study or MEASUREMENTS)).mkdir(parents=True, exist_ok=True)  # even where no figure fits
+        for entry in figures_of(source):
+            paths = style.save(entry.draw(source), out / (study or MEASUREMENTS) / entry.name)
+            captions.append(
+                {
+                    "name": entry.name,
+                    "title": entry.title,
+                    "study": study,
+                    "measurement": "" if study else entry.name,
+                    "caption": entry.caption(source),
+                    **{path.suffix[1:]: path.relative_to(out).as_posix() for path in paths},
+                    "offline_twin": source.offline_twin,
+                }
+            )
     with written_whole(out / "captions.json") as temporary:
         temporary.write_text(json.dumps(captions, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     return captions
-
-
-def _drawn(entry: "FigureEntry[Source]", source: "Source", out: Path) -> dict[str, Any]:
-    """Draw one figure; what ``captions.json`` says of it."""
-    from pipeline.figures import style
-
-    svg, png = style.save(entry.draw(source), out / entry.name)
-    return {
-        "name": entry.name,
-        "title": entry.title,
-        "study": entry.study,
-        "measurement": entry.measurement,
-        "caption": entry.caption(source),
-        "svg": svg.name,
-        "png": png.name,
-        "offline_twin": source.offline_twin,
-    }
 
 
 @exit_on_user_error()
@@ -84,9 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     SystemExit
         With status 2 after a mistake of the user's.
     """
-    parser = argparse.ArgumentParser(prog="python -m pipeline.figures", description="Draw every registered figure.")
+    parser = argparse.ArgumentParser(prog="python -m pipeline.figures", description="Draw every figure that fits.")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the figures go")
-    parser.add_argument("--data", type=Path, metavar="FILE.parquet", help="the whitened table: draws the least loss")
     parser.add_argument("--step-cost", type=Path, metavar="FILE.parquet", help="the measured time of a step")
     parser.add_argument(
         "--measured",
@@ -99,12 +95,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("studies", type=Path, nargs="*", metavar="STUDY", help="folders such as results/textbook")
     options = parser.parse_args(arguments)
     # Here, so that --help answers at once.
-    from pipeline.figures.studies import read_studies
+    from pipeline.analysis.study import read_studies
     from pipeline.measure.table import read_measured
 
     if not options.studies and not options.measured:
         parser.error("nothing to draw: name a study's folder or a measurement's table")
-    studies = read_studies(options.studies, options.data, options.step_cost) if options.studies else {}
+    studies = read_studies(options.studies, options.step_cost)
     for figure in draw_all(studies, options.out, [read_measured(path) for path in options.measured]):
         print(options.out / figure["svg"])
 

@@ -1,31 +1,32 @@
 """The best learning rate against the batch size, with the linear and the square-root rule."""
 
 import math
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
 from pipeline.analysis.lr_scaling import LEAST_STEPS, LrScaling
-from pipeline.figures.panels import legend_below, optimizer_panels
-from pipeline.figures.registry import Tables, register
+from pipeline.analysis.study import AnalysedStudy
+from pipeline.figures import style
+from pipeline.figures.registry import register
 from pipeline.lab import formats
 
 _INK = "#0072B2"
+_LINEAR: Any = {"color": "#555555", "linestyle": (0, (4, 2)), "linewidth": 1.2}
+_ROOT: Any = {"color": "#555555", "linestyle": (0, (1, 1.5)), "linewidth": 1.4}
 
 
-def caption(tables: Tables) -> str:
+def caption(study: AnalysedStudy) -> str:
     """Say which optimizers follow the linear rule, which the square-root rule, and which neither."""
     text = (
         "The learning rate of the lowest median final loss at each batch size, with 95 % bootstrap intervals of the "
-        "choice; "
-        "guides start at the smallest batch. The slope is the exponent s in lr ∝ b^s, fitted where a run has at least "
-        f"{LEAST_STEPS} steps (hollow points are left out), with its 95 % bootstrap interval."
+        "choice; guides start at the smallest batch. The slope is the exponent s in lr ∝ b^s, fitted where a run has "
+        f"at least {LEAST_STEPS} steps (hollow points are left out), with its 95 % bootstrap interval."
     )
     groups: dict[str, list[str]] = {}
-    for one in tables.sweep.lr_scaling:
+    for one in study.sweep.lr_scaling:
         groups.setdefault(rule_of(one), []).append(f"{one.optimizer} {formats.number(one.slope, 2)}")
     for rule in ("the linear rule", "the square-root rule", "both rules", "neither rule"):
         if rule in groups:
@@ -41,56 +42,49 @@ def rule_of(one: LrScaling) -> str:
     """
     if math.isnan(one.slope):
         return "no slope"
-    agrees = {
-        name: one.slope_low - 0.1 <= slope <= one.slope_high + 0.1
-        for name, slope in (("the linear rule", 1.0), ("the square-root rule", 0.5))
-    }
-    if all(agrees.values()):
-        return "both rules"
-    return next((name for name, does in agrees.items() if does), "neither rule")
+    rules = {"the linear rule": 1.0, "the square-root rule": 0.5}
+    agrees = [name for name, slope in rules.items() if one.slope_low - 0.1 <= slope <= one.slope_high + 0.1]
+    return "both rules" if len(agrees) > 1 else (agrees or ["neither rule"])[0]
 
 
-@register(title="Best learning rate by batch size", study="sweep", caption=caption, place=7)
-def sweep_best_lr_by_batch(tables: Tables) -> Figure:
+@register(
+    kind="sweep",
+    title="Best learning rate by batch size",
+    caption=caption,
+    place=7,
+    fits=lambda study: len(study.sweep.grid.batch_sizes) > 1,
+)
+def best_lr_by_batch(study: AnalysedStudy) -> Figure:
     """Draw best learning rates against batch sizes on log axes, a panel for each optimizer.
 
     Parameters
     ----------
-    tables : Tables
+    study : AnalysedStudy
         A sweep.
 
     Returns
     -------
     Figure
     """
-    sweep = tables.sweep
-    figure, panels = optimizer_panels(
-        sweep.grid.optimizers,
-        "batch size (log scale)",
-        "best learning rate, × that of the smallest batch (log scale)",
-        height=1.3,
-        legend_lines=1,
-    )
-    for one, axes in zip(sweep.lr_scaling, panels, strict=True):
-        _draw_panel(axes, one, sweep.grid.batch_sizes)
-    axes, sizes = panels[0], sweep.grid.batch_sizes
+    grid, sizes = study.sweep.grid, study.sweep.grid.batch_sizes
+    y_label = "best learning rate, × that of the smallest batch (log scale)"
+    figure, panels = style.panels(grid.optimizers, "batch size (log scale)", y_label)
+    for one, axes in zip(study.sweep.lr_scaling, panels, strict=True):
+        _draw_panel(axes, one, sizes)
+    axes = panels[0]
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
     axes.set_xlim(min(sizes) / 1.4, max(sizes) * 1.4)
     axes.set_ylim(0.1, max(3.0 * max(sizes) / min(sizes), 10.0))
-    axes.xaxis.set_major_locator(FixedLocator(sizes))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.yaxis.set_major_locator(LogLocator())
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.yaxis.set_minor_locator(NullLocator())
-    handles = [
-        Line2D([], [], color=_INK, marker="o", markersize=4.5, linestyle="none"),
-        Line2D([], [], color=_INK, linewidth=1.4),
-        Line2D([], [], color="#555555", linestyle=(0, (4, 2)), linewidth=1.2),
-        Line2D([], [], color="#555555", linestyle=(0, (1, 1.5)), linewidth=1.4),
+    style.ticks(axes.xaxis, sizes, lambda value: f"{value:g}")
+    style.ticks(axes.yaxis, None, lambda value: f"{value:g}")
+    keys = [
+        style.key("best rate", color=_INK, marker="o", markersize=4.5),
+        style.key("fit", color=_INK, linewidth=1.4),
+        style.key("∝ b (linear)", **_LINEAR),
+        style.key("∝ √b", **_ROOT),
     ]
-    legend_below(figure, handles, ["best rate", "fit", "∝ b (linear)", "∝ √b"], columns=4)
+    style.add_legend(figure, keys, columns=4)
     return figure
 
 
@@ -100,22 +94,14 @@ def _draw_panel(axes: Axes, one: LrScaling, sizes: list[int]) -> None:
         return
     first, base = one.batch_sizes[0], one.lrs[0]
     ends = np.array([first, max(sizes)], dtype=float)
-    axes.plot(ends, ends / first, color="#555555", linestyle=(0, (4, 2)), linewidth=1.2)
-    axes.plot(ends, np.sqrt(ends / first), color="#555555", linestyle=(0, (1, 1.5)), linewidth=1.4)
+    axes.plot(ends, ends / first, **_LINEAR)
+    axes.plot(ends, np.sqrt(ends / first), **_ROOT)
     axes.vlines(one.batch_sizes, one.low / base, one.high / base, color=_INK, alpha=0.35, linewidth=4)
     for chosen, face in ((one.fitted, _INK), (~one.fitted, "white")):
-        axes.plot(
-            one.batch_sizes[chosen],
-            one.lrs[chosen] / base,
-            "o",
-            markersize=4.5,
-            color=_INK,
-            markerfacecolor=face,
-            zorder=4,
-        )
-    if math.isnan(one.slope):
-        words = "too few batch sizes for a slope"
-    else:
+        dots: Any = {"markersize": 4.5, "color": _INK, "markerfacecolor": face, "zorder": 4}
+        axes.plot(one.batch_sizes[chosen], one.lrs[chosen] / base, "o", **dots)
+    words = "too few batch sizes for a slope"
+    if not math.isnan(one.slope):
         x = one.batch_sizes[one.fitted]
         axes.plot(x, 2 ** (one.intercept + one.slope * np.log2(x)) / base, color=_INK, linewidth=1.4)
         words = f"slope {one.slope:.2f} [{one.slope_low:.2f}, {one.slope_high:.2f}]"

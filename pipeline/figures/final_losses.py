@@ -1,37 +1,108 @@
-"""Final losses of many seeds, a cell a row, beside the means that others' seeds gave."""
+"""Final losses of many seeds, one row per cell, beside the means that others' seeds gave."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
+from pipeline.analysis.cells import quantiles
+from pipeline.analysis.study import AnalysedStudy
 from pipeline.figures import style
-from pipeline.figures.cells import CellSummary, quantiles, shortened
-from pipeline.figures.registry import Tables
+from pipeline.figures.registry import register
 from pipeline.lab import formats
 from pipeline.lab.published import published_for
-from pipeline.lab.published.values import Expected
+from pipeline.lab.results import CellResults
 
-_SPREAD, _MEAN, _EXPECTED = "#56B4E9", "#000000", "#D55E00"
+Groups = list[list[CellResults]]
+
+_SPREAD, _EXPECTED = "#56B4E9", "#D55E00"
 #: Nothing is drawn closer to the minimum than this: rounding lies there.
 _SMALLEST = 1e-6
+_SEEDS = (
+    "Bars: where the seeds end; dot: their mean, with three standard errors; diamond: the mean that others' seeds gave."
+)
 
 
-def expected_of(cell: CellSummary) -> Expected | None:
-    """What many seeds gave for a cell; None on generated data, whose minibatches are others."""
-    published = published_for(cell.config)
-    return None if published is None else published.expected
+@dataclass(frozen=True)
+class Variation:
+    """Something that the cells of an exercise do otherwise, each to be seen beside the same cell without it.
+
+    Parameters
+    ----------
+    name, title : str
+        Of the figure.
+    words : str
+        What is done, as the beginning of the caption.
+    effect : str
+        What it does, as the end of it; true of any data.
+    varies : callable
+        Whether a configuration has it.
+    free : tuple of str
+        Keys of the configuration in which a cell and its variant may differ.
+    """
+
+    name: str
+    title: str
+    words: str
+    effect: str
+    varies: Callable[[Mapping[str, Any]], bool]
+    free: tuple[str, ...]
+
+    def groups(self, study: AnalysedStudy) -> Groups:
+        """The variants with the cells that they vary: those of one optimizer and learning rate together."""
+        cells = study.cells.values()
+        variants = [cell for cell in cells if self.varies(cell.config)]
+        groups: dict[tuple[str, float], list[CellResults]] = {}
+        for cell in cells:
+            if self.varies(cell.config) or any(self._is_base(cell, variant) for variant in variants):
+                groups.setdefault((cell.optimizer, cell.lr), []).append(cell)
+        return list(groups.values())
+
+    def _is_base(self, cell: CellResults, variant: CellResults) -> bool:
+        fields = {"data", "model", "implementation", "optimizer", "schedule", "sampling", "batch_size", "lr", "epochs"}
+        decays = "schedule" in self.free and cell.config["schedule"]["name"] != "constant"
+        return not decays and all(cell.config[key] == variant.config[key] for key in fields.difference(self.free))
 
 
-def agreement(cells: Sequence[CellSummary], *, offline_twin: bool) -> str:
+VARIATIONS = (
+    Variation(
+        "decay",
+        "A decaying learning rate",
+        "A tenth of the learning rate after each epoch",
+        "A smaller rate lets the noise of the minibatches die down.",
+        lambda config: bool(config["schedule"]["name"] == "step_per_epoch"),
+        ("schedule",),
+    ),
+    Variation(
+        "replacement",
+        "Sampling with replacement",
+        "Minibatches drawn with replacement",
+        "Rows that come twice and rows that do not come at all add noise.",
+        lambda config: bool(config["sampling"]["name"] == "with_replacement"),
+        ("sampling",),
+    ),
+    Variation(
+        "duplicates",
+        "Every row more than once",
+        "Copies of every row",
+        "An epoch of twice the rows has twice the updates, unless the batch size is doubled too: then half the rate "
+        "per example is half the noise. A full batch whose size is not doubled becomes half a batch.",
+        lambda config: int(config["data"].get("copies", 1)) > 1,
+        ("data", "batch_size"),
+    ),
+)  # fmt: skip
+
+
+def agreement(cells: Iterable[CellResults], *, offline_twin: bool) -> str:
     """Say how many means lie within three standard errors of the expected ones.
 
     Parameters
     ----------
-    cells : sequence of CellSummary
+    cells : iterable of CellResults
         Those with nothing to compare with do not count.
     offline_twin : bool
         On generated data nothing is compared.
@@ -39,31 +110,111 @@ def agreement(cells: Sequence[CellSummary], *, offline_twin: bool) -> str:
     Returns
     -------
     str
-        A sentence.
+        A sentence; empty where nothing was published for any cell.
     """
     if offline_twin:
         return "The expected means are those of the measured table, so nothing is compared here."
     outside = []
     compared = 0
     for cell in cells:
-        expected, losses = expected_of(cell), cell.losses
-        if expected is None or not np.isfinite(losses).all() or len(losses) < 2:
+        published, losses = published_for(cell.config), cell.losses
+        if published is None or published.expected is None or not np.isfinite(losses).all() or len(losses) < 2:
             continue
         compared += 1
-        if abs(losses.mean() - expected.mean) > expected.interval(losses):
-            outside.append(formats.quoted(cell.label))
+        if abs(losses.mean() - published.expected.mean) > published.expected.interval(losses):
+            outside.append(formats.quoted(cell.name))
+    if not compared:
+        return ""
     text = f"{compared - len(outside)} of {compared} means lie within three standard errors of the expected ones"
     return f"{text}; not so: {formats.listed(outside)}." if outside else f"{text}."
 
 
-def draw_final_losses(tables: Tables, groups: Sequence[Sequence[CellSummary]]) -> Figure:
+def _changes(groups: Groups, varies: Callable[[Mapping[str, Any]], bool]) -> str:
+    """Say by how much the first variant of each group changes the mean final loss of the first cell without it."""
+    parts = []
+    for group in groups:
+        plain, variant = (next((c for c in group if varies(c.config) is wanted), None) for wanted in (False, True))
+        if plain and variant and plain.losses.size and variant.losses.size:
+            change = float(variant.losses.mean() - plain.losses.mean())
+            parts.append(f"{formats.quoted(plain.name)} {'+' if change > 0 else '−'}{formats.number(abs(change), 2)}")
+    return f" Change of the mean final loss: {', '.join(parts)}." if parts else ""
+
+
+def _varied(variation: Variation) -> None:
+    """Register the figure of a variation."""
+
+    def caption(study: AnalysedStudy) -> str:
+        """Say what is varied, what it does to the mean, and whether the means are as expected."""
+        groups = variation.groups(study)
+        cells = [cell for group in groups for cell in group]
+        text = f"{variation.words}. {_SEEDS}{_changes(groups, variation.varies)} {variation.effect}"
+        return f"{text} {agreement(cells, offline_twin=study.offline_twin)}".strip()
+
+    def draw(study: AnalysedStudy) -> Figure:
+        """Draw the cells and their variants."""
+        return draw_final_losses(study, variation.groups(study))
+
+    register(
+        kind="exercise",
+        title=variation.title,
+        caption=caption,
+        place=2,
+        fits=lambda study: bool(variation.groups(study)),
+        name=variation.name,
+    )(draw)
+
+
+for _variation in VARIATIONS:
+    _varied(_variation)
+
+
+def _caption(study: AnalysedStudy) -> str:
+    """Name the cells that end lowest and highest, and say whether the means are as expected."""
+    cells = list(study.cells.values())
+    ranked = sorted((cell for cell in cells if cell.losses.size), key=lambda cell: float(cell.losses.mean()))
+    text = f"Final losses by optimizer. {_SEEDS}"
+    if len(ranked) > 1:
+        low, high = (
+            f"{formats.quoted(cell.name)} ends {word} ({formats.loss(float(cell.losses.mean()))} in the mean)"
+            for cell, word in ((ranked[0], "lowest"), (ranked[-1], "highest"))
+        )
+        text += f" {low}, {high}."
+    return f"{text} {agreement(cells, offline_twin=study.offline_twin)}".strip()
+
+
+@register(
+    kind="exercise",
+    title="Final losses",
+    caption=_caption,
+    place=1,
+    fits=lambda study: not any(variation.groups(study) for variation in VARIATIONS),
+)
+def final_losses(study: AnalysedStudy) -> Figure:
+    """Draw the final losses of every cell, by optimizer.
+
+    Parameters
+    ----------
+    study : AnalysedStudy
+        An exercise.
+
+    Returns
+    -------
+    Figure
+    """
+    groups: dict[str, list[CellResults]] = {}
+    for cell in study.cells.values():
+        groups.setdefault(cell.optimizer, []).append(cell)
+    return draw_final_losses(study, list(groups.values()))
+
+
+def draw_final_losses(study: AnalysedStudy, groups: Groups) -> Figure:
     """Draw cells in rows, a line between the groups.
 
     Parameters
     ----------
-    tables : Tables
+    study : AnalysedStudy
         The study that the cells are of.
-    groups : sequence of sequences of CellSummary
+    groups : list of lists of CellResults
         What is to be compared stands together.
 
     Returns
@@ -72,57 +223,44 @@ def draw_final_losses(tables: Tables, groups: Sequence[Sequence[CellSummary]]) -
         The middle 90 % and 50 % of the seeds as bars, the mean with three standard errors, and the expected mean.
     """
     cells = [cell for group in groups for cell in group]
-    base = tables.minimum or 0.0
     figure = style.new_figure(height=1.5 + 0.36 * max(len(cells), 3))
     axes = figure.subplots()
-    axes.set_xlabel("final loss" if tables.minimum is None else "final loss − minimum (log scale)")
-    if not cells:
-        style.say(axes, "no such cell in this study")
-        return figure
-    axes.set_xscale("log")
+    style.log(axes.xaxis, lambda value: f"{value:.6f}".rstrip("0").rstrip("."))
+    axes.set_xlabel(f"{study.final_loss_name} ({study.loss_name}, log scale)", loc="right")
     for row, cell in enumerate(cells):
-        _draw_row(axes, row, cell, base, offline_twin=tables.offline_twin)
-    axes.set_yticks(range(len(cells)), [shortened(cell.note, 34) for cell in cells], fontsize=8.5)
-    for text in axes.get_yticklabels():
-        text.set_parse_math(False)  # a dollar sign in a label is no formula
-    axes.set_ylim(len(cells) - 0.5, -0.5)
-    axes.grid(visible=False, axis="y")
-    axes.tick_params(axis="y", length=0)
+        _draw_row(axes, row, cell, study)
+    style.rows(axes, [style.shortened(style.note(cell), 34) for cell in cells], fontsize=8.5)
     for edge in np.cumsum([len(group) for group in groups])[:-1]:
         axes.axhline(edge - 0.5, color="#999999", linewidth=0.8)
-    style.log_axis(axes.xaxis, lambda value: f"{value:.6f}".rstrip("0").rstrip("."))
-    style.add_legend(
-        figure,
-        [
-            Line2D([], [], color=_SPREAD, linewidth=3),
-            Line2D([], [], color=_SPREAD, linewidth=8),
-            Line2D([], [], color=_MEAN, marker="o", markersize=4),
-            Line2D([], [], linestyle="none", marker="D", color=_EXPECTED, markerfacecolor="none", markersize=7),
-        ],
-        ["middle 90 % of the seeds", "middle 50 %", "mean ± 3 standard errors", "mean of others' many seeds"],
-    )
+    keys = [
+        style.key("middle 90 % of the seeds", color=_SPREAD, linewidth=3),
+        style.key("middle 50 %", color=_SPREAD, linewidth=8),
+        style.key("mean ± 3 standard errors", color="black", linewidth=1.2, marker="o", markersize=4),
+    ]
+    if not study.offline_twin and any(published_for(cell.config) for cell in cells):
+        keys.append(style.key("mean of others' many seeds", **_DIAMOND))
+    style.add_legend(figure, keys)
     return figure
 
 
-def _draw_row(axes: Axes, row: int, cell: CellSummary, base: float, *, offline_twin: bool) -> None:
+_DIAMOND: Any = {"marker": "D", "color": _EXPECTED, "markerfacecolor": "none", "markersize": 7}
+
+
+def _draw_row(axes: Axes, row: int, cell: CellResults, study: AnalysedStudy) -> None:
     losses = cell.losses
-    if not losses.size or not np.isfinite(losses).any():
-        axes.text(0.02, row, "no finite loss", transform=axes.get_yaxis_transform(), va="center", fontstyle="italic")
-        return
-
-    def place(loss: float) -> float:
-        """How far above the minimum a loss lies, and no nearer than a log axis can show."""
-        return max(loss - base, _SMALLEST)
-
     finite = losses[np.isfinite(losses)]
-    for wide, ends in ((3, [0.05, 0.95]), (8, [0.25, 0.75])):
-        low, high = (min(float(end), float(finite.max())) for end in quantiles(losses, ends))
-        axes.plot([place(low), place(high)], [row, row], color=_SPREAD, linewidth=wide, solid_capstyle="butt")
+    if not finite.size:
+        style.beside(axes, row, "no finite loss", x=0.02, fontsize=10, fontstyle="italic")
+        return
+    for width, ends in ((3, [0.05, 0.95]), (8, [0.25, 0.75])):
+        low, high = study.excess(np.minimum(quantiles(losses, ends), finite.max()), _SMALLEST)
+        style.span(axes, row, low, high, color=_SPREAD, linewidth=width)
     if len(finite) == len(losses):
         mean = float(losses.mean())
         error = 3 * float(losses.std(ddof=1)) / math.sqrt(len(losses)) if len(losses) > 1 else 0.0
-        axes.plot([place(mean - error), place(mean + error)], [row, row], color=_MEAN, linewidth=1.2)
-        axes.plot([place(mean)], [row], "o", color=_MEAN, markersize=4)
-    expected = None if offline_twin else expected_of(cell)
-    if expected is not None:
-        axes.plot([place(expected.mean)], [row], "D", color=_EXPECTED, markerfacecolor="none", markersize=7)
+        low, middle, high = study.excess([mean - error, mean, mean + error], _SMALLEST)
+        style.span(axes, row, low, high, color="black", linewidth=1.2)
+        axes.plot([middle], [row], "o", color="black", markersize=4)
+    published = None if study.offline_twin else published_for(cell.config)
+    if published is not None and published.expected is not None:
+        axes.plot(study.excess([published.expected.mean], _SMALLEST), [row], linestyle="none", **_DIAMOND)

@@ -1,105 +1,140 @@
-"""What a figure of a study is drawn from, and which figures there are."""
+"""The figures there are, each registered for a kind of study or as that of a measurement."""
 
 import functools
+import importlib
+import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from pipeline.analysis.expected import Expected, expected_of_sweep
-from pipeline.analysis.seconds import StepCosts
-from pipeline.analysis.sweep import Sweep
-from pipeline.figures.cells import CellSummary, cells_of
-from pipeline.figures.entry import FigureEntry, honest, import_all, styled
-from pipeline.lab.results import StudyResults
+from pipeline.measure.table import Measured
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from pipeline.lab.theory import Problem
+    from pipeline.analysis.study import AnalysedStudy
+
+#: What figures can be drawn from: the kinds of study, and measurements.
+KINDS = ("curves", "sweep", "exercise", "measurement")
+_PACKAGES = ("pipeline.figures", "pipeline.figures.measured")
 
 
-@dataclass(frozen=True, eq=False)
-class Tables:
-    """What a figure is drawn from.
+@dataclass(frozen=True)
+class FigureEntry:
+    """A registered figure.
 
     Parameters
     ----------
-    runs, curves : DataFrame
-        One study's tables; see :mod:`pipeline.lab.tables`.
-    minimum : float, optional
-        The least loss that the model can have on the data, where it is known.
-    problem : Problem, optional
-        The least squares problem behind it, for what theory says about it.
-    costs : StepCosts
-        What a step costs on this machine, as far as it was measured.
+    name : str
+        The stem of its files; of a measurement's figure also the measurement's name.
+    title : str
+        Its heading in the report.
+    kind : str
+        One of :data:`KINDS`.
+    draw : callable
+        From a study or a measurement to the figure; pure.
+    caption : callable
+        From the same to plain text that says what to see, with numbers computed from the tables.
+    place : int
+        Its place among the figures of a study; those of the same place are ordered by name.
+    fits : callable
+        Whether a study of the kind has what the figure shows.
     """
 
-    runs: pd.DataFrame
-    curves: pd.DataFrame
-    minimum: float | None = None
-    problem: "Problem | None" = None
-    costs: StepCosts = field(default_factory=StepCosts)
-
-    @functools.cached_property
-    def cells(self) -> list[CellSummary]:
-        """The cells, in the order in which they first occur."""
-        return cells_of(self.runs)
-
-    @functools.cached_property
-    def sweep(self) -> Sweep:
-        """The study read as a grid of optimizers, batch sizes and learning rates."""
-        return Sweep(StudyResults(self.runs, self.curves), self.costs)
-
-    @functools.cached_property
-    def expected(self) -> Expected | None:
-        """What theory expects of the sweep's plain SGD; None where it has nothing to say."""
-        if self.problem is None:
-            return None
-        return expected_of_sweep(self.problem, self.sweep.grid, self.sweep.study, self.sweep.target.loss)
-
-    @property
-    def offline_twin(self) -> bool:
-        """Whether any run was trained on the generated stand-in for the data."""
-        return bool(self.runs["data"].str.endswith("_twin").any())
+    name: str
+    title: str
+    kind: str
+    draw: "Callable[[Any], Figure]"
+    caption: Callable[[Any], str]
+    place: int = 100
+    fits: Callable[[Any], bool] = lambda _: True
 
 
-_REGISTRY: dict[str, FigureEntry[Tables]] = {}
+_REGISTRY: dict[tuple[str, str], FigureEntry] = {}
 
 
 def register(
-    *, title: str, study: str, caption: Callable[[Tables], str], place: int = 100
-) -> "Callable[[Callable[[Tables], Figure]], Callable[[Tables], Figure]]":
-    """Register the decorated function as a figure, under the function's name, styled and honest about the twin.
+    *,
+    kind: str,
+    title: str,
+    caption: Callable[[Any], str],
+    place: int = 100,
+    fits: Callable[[Any], bool] = lambda _: True,
+    name: str = "",
+) -> "Callable[[Callable[[Any], Figure]], Callable[[Any], Figure]]":
+    """Register the decorated function as a figure, drawn in the lab's style and marked wherever data are generated.
 
     Parameters
     ----------
+    kind : str
+        The kind of study that it is drawn for, one of :data:`KINDS`.
     title : str
         Its heading in the report.
-    study : str
-        The study whose tables it reads.
     caption : callable
         Writes its caption.
     place : int
-        Its place among the study's figures.
+        Its place among the figures of a study.
+    fits : callable
+        Whether a study of the kind has what the figure shows; every one by default.
+    name : str
+        The function's name by default.
 
     Returns
     -------
     callable
         The decorator.
     """
+    if kind not in KINDS:
+        raise ValueError(f"kind={kind!r} is not allowed: it must be one of {', '.join(KINDS)}")
 
-    def decorate(draw: "Callable[[Tables], Figure]") -> "Callable[[Tables], Figure]":
-        """Enter the figure under its function's name."""
-        name = draw.__name__
-        _REGISTRY[name] = FigureEntry(name, title, styled(draw), honest(caption), study=study, place=place)
-        return _REGISTRY[name].draw
+    def decorate(draw: "Callable[[Any], Figure]") -> "Callable[[Any], Figure]":
+        """Enter the figure."""
+        entry = FigureEntry(name or draw.__name__, title, kind, _styled(draw), _marked(caption), place, fits)
+        _REGISTRY[kind, entry.name] = entry
+        return entry.draw
 
     return decorate
 
 
-def registered() -> list[FigureEntry[Tables]]:
-    """Every figure in this folder, by place and name."""
-    import_all("pipeline.figures")
+def registered() -> list[FigureEntry]:
+    """Every figure, by place and name."""
+    for package in _PACKAGES:
+        for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+            if not module.name.startswith("_"):
+                importlib.import_module(f"{package}.{module.name}")
     return sorted(_REGISTRY.values(), key=lambda entry: (entry.place, entry.name))
+
+
+def figures_of(source: "AnalysedStudy | Measured") -> list[FigureEntry]:
+    """The figures that fit a study, or the one of a measurement."""
+    if isinstance(source, Measured):
+        return [entry for entry in registered() if (entry.kind, entry.name) == ("measurement", source.name)]
+    return [entry for entry in registered() if entry.kind == source.kind and entry.fits(source)]
+
+
+def _styled(draw: "Callable[[Any], Figure]") -> "Callable[[Any], Figure]":
+    """Draw in the lab's style, with the notice "offline twin" wherever that was used: no figure can forget either."""
+
+    @functools.wraps(draw)
+    def drawn(source: Any) -> "Figure":
+        """Draw in the lab's style."""
+        from pipeline.figures import style
+
+        with style.context():
+            figure = draw(source)
+            if source.offline_twin:
+                style.add_twin_notice(figure)
+        return figure
+
+    return drawn
+
+
+def _marked(caption: Callable[[Any], str]) -> Callable[[Any], str]:
+    """Begin the caption with "Offline twin" wherever that was used."""
+
+    @functools.wraps(caption)
+    def written(source: Any) -> str:
+        """The caption, which begins with what the data are where they are generated."""
+        return ("Offline twin: generated data. " if source.offline_twin else "") + caption(source)
+
+    return written

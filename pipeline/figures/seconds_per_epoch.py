@@ -1,32 +1,26 @@
 """Seconds per epoch by batch size, every repeat a dot."""
 
-import math
-from collections.abc import Sequence
-from typing import Any
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
+from pipeline.analysis.cells import trouble
+from pipeline.analysis.study import AnalysedStudy
 from pipeline.figures import style
-from pipeline.figures.cells import CellSummary, shortened
-from pipeline.figures.registry import Tables, register
+from pipeline.figures.registry import register
 from pipeline.lab import formats
+from pipeline.lab.results import CellResults
 
 #: Colour and marker say who wrote the update rule; both differ in grey too.
-_IMPLEMENTATIONS: dict[str, dict[str, Any]] = {
-    "scratch": {"color": "#0072B2", "marker": "o"},
-    "torch": {"color": "#D55E00", "marker": "D"},
+_IMPLEMENTATIONS = {
+    "scratch": ("from scratch", style.look(0)),
+    "torch": ("torch.optim", style.look(3) | {"color": "#D55E00"}),
 }
-_OTHER = {"color": "#555555", "marker": "s"}
 
 
-def caption(tables: Tables) -> str:
+def caption(study: AnalysedStudy) -> str:
     """Say what batching buys per epoch, and what torch.optim costs against the rules from scratch."""
-    medians = _medians(tables)
-    if not medians:
-        return "No run has a clock, so seconds per epoch are not known; stacked runs never have one."
+    medians = _medians(study)
     text = "Training seconds per epoch: a dot is a run, a bar the median of a cell."
     own = {b: value for (implementation, b), value in medians.items() if implementation == "scratch"}
     if len(own) > 1:
@@ -46,8 +40,7 @@ def _extremes(own: dict[int, float]) -> str:
         f"From scratch, an epoch at b = {quick} ({formats.seconds(own[quick])}) is faster than one at b = {slow} "
         f"({formats.seconds(own[slow])}), by a factor of {formats.number(own[slow] / own[quick], 2)}."
     )
-    smallest = min(own)
-    if smallest not in (middle, largest):
+    if (smallest := min(own)) != middle:
         ratio = formats.number(own[smallest] / own[middle], 2)
         text += (
             f" At b = {smallest} it takes {formats.seconds(own[smallest])}, {ratio} times as long as at b = {middle}."
@@ -55,96 +48,66 @@ def _extremes(own: dict[int, float]) -> str:
     return text
 
 
-def _medians(tables: Tables) -> dict[tuple[str, int], float]:
+def _medians(study: AnalysedStudy) -> dict[tuple[str, int], float]:
     """Seconds per epoch by implementation and batch size: the median of the cells' medians, which the figure shows."""
     groups: dict[tuple[str, int], list[float]] = {}
-    for cell in tables.cells:
+    for cell in study.cells.values():
         if cell.seconds_per_epoch.size:
             own = float(np.median(cell.seconds_per_epoch))
             groups.setdefault((cell.implementation, cell.batch_size), []).append(own)
     return {key: float(np.median(values)) for key, values in groups.items()}
 
 
-@register(title="Seconds per epoch", study="textbook", caption=caption)
-def seconds_per_epoch(tables: Tables) -> Figure:
+@register(kind="curves", title="Seconds per epoch", caption=caption, place=3, fits=lambda study: study.timed)
+def seconds_per_epoch(study: AnalysedStudy) -> Figure:
     """Draw the seconds per epoch of every run, cells in rows ordered by batch size.
 
     Parameters
     ----------
-    tables : Tables
-        One study.
+    study : AnalysedStudy
+        With a clock.
 
     Returns
     -------
     Figure
     """
-    cells = sorted(tables.cells, key=lambda cell: (cell.batch_size, cell.implementation))
-    figure = style.new_figure(height=1.9 + 0.42 * len(cells))
+    cells = sorted(study.cells.values(), key=lambda cell: (-cell.batch_size, cell.implementation))
+    figure = style.new_figure(height=1.7 + 0.44 * len(cells))
     axes = figure.subplots()
-    axes.set_xscale("log")
+    style.log(axes.xaxis, formats.tick_seconds)
     axes.set_xlabel("training time per epoch (log scale)")
-    style.log_axis(axes.xaxis, formats.tick_seconds)
-    axes.set_title("Every run, by batch size b")
     for row, cell in enumerate(cells):
         _draw_row(axes, row, cell)
-    _name_rows(axes, cells)
-    timed = [cell.seconds_per_epoch for cell in cells if cell.seconds_per_epoch.size]
-    if timed:
-        least, most = np.concatenate(timed).min(), np.concatenate(timed).max()
-        axes.set_xlim(least / 1.5, most * 2.0 * (most / least) ** 0.22)  # room for the medians' numbers
-    drawn = sorted({cell.implementation for cell in cells})
-    handles = [Line2D([], [], linestyle="none", **_IMPLEMENTATIONS.get(name, _OTHER)) for name in drawn]
-    handles.append(Line2D([], [], linestyle="none", marker="|", color="black", markersize=13, markeredgewidth=2.5))
-    names = {"scratch": "from scratch", "torch": "torch.optim"}
-    style.add_legend(figure, handles, [*(names.get(name, name) for name in drawn), "median"], columns=3)
+    # What went wrong stands below the label: beside it there would be no room left for the panel.
+    labels = [style.note(cell, 26).replace(" (" + trouble(cell), "\n(" + trouble(cell)) for cell in cells]
+    style.rows(axes, labels)
+    for row, cell in enumerate(cells):
+        if not row or cell.batch_size != cells[row - 1].batch_size:
+            style.beside(axes, row, f"b = {cell.batch_size}", fontsize=10, fontweight="bold")
+            axes.axhline(row - 0.5, color="#999999", linewidth=0.8 if row else 0)
+    timed = np.concatenate([cell.seconds_per_epoch for cell in cells])
+    least, most = timed.min(), timed.max()
+    axes.set_xlim(least / 1.5, most * 2.0 * (most / least) ** 0.22)  # room for the medians' numbers
+    keys = [
+        style.key(words, **look)
+        for name, (words, look) in _IMPLEMENTATIONS.items()
+        if name in set(study.runs["implementation"])
+    ]
+    median = style.key("median", marker="|", color="black", markersize=13, markeredgewidth=2.5)
+    style.add_legend(figure, [*keys, median], columns=3)
     return figure
 
 
-def _draw_row(axes: Axes, row: int, cell: CellSummary) -> None:
+def _draw_row(axes: Axes, row: int, cell: CellResults) -> None:
     values = cell.seconds_per_epoch
-    look = _IMPLEMENTATIONS.get(cell.implementation, _OTHER)
     if not values.size:
-        axes.text(0.02, row, "no clock", transform=axes.get_yaxis_transform(), va="center", fontstyle="italic")
+        style.beside(axes, row, "no clock", x=0.02, fontsize=10, fontstyle="italic")
         return
+    _, look = _IMPLEMENTATIONS[cell.implementation]
     # Spread by rank and not at random: the same table gives the same figure.
     heights = row + 0.44 * ((0.5 + 0.618 * np.arange(len(values))) % 1 - 0.5)
-    axes.plot(values, heights, linestyle="none", markersize=4.5, alpha=0.6, markeredgewidth=0, **look)
+    axes.plot(values, heights, **look | {"linestyle": "none", "markersize": 4.5, "markeredgewidth": 0}, alpha=0.6)
     median = float(np.median(values))
     axes.plot([median], [row], "|", color="black", markersize=17, markeredgewidth=2.5)
-    axes.annotate(
-        formats.seconds(median),
-        (values.max(), row),
-        xytext=(8, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=9,
-    )
-
-
-def _name_rows(axes: Axes, cells: Sequence[CellSummary]) -> None:
-    """Write the batch size before each group of rows, and rule a line between the groups."""
-    axes.set_yticks(range(len(cells)), [_row_label(cell) for cell in cells])
-    for text in axes.get_yticklabels():
-        text.set_parse_math(False)  # a dollar sign in a label is no formula
-    axes.set_ylim(len(cells) - 0.5, -0.5)
-    axes.grid(visible=False, axis="y")
-    axes.tick_params(axis="y", length=0)
-    before = math.nan
-    for row, cell in enumerate(cells):
-        if cell.batch_size != before:
-            axes.text(
-                1.02,
-                row,
-                f"b = {cell.batch_size}",
-                transform=axes.get_yaxis_transform(),
-                va="center",
-                fontweight="bold",
-            )
-            if row:
-                axes.axhline(row - 0.5, color="#999999", linewidth=0.8)
-        before = cell.batch_size
-
-
-def _row_label(cell: CellSummary) -> str:
-    """The label, and below it what went wrong: beside it there would be no room left for the panel."""
-    return f"{shortened(cell.label, 26)}\n({cell.trouble})" if cell.trouble else shortened(cell.label, 26)
+    place = values.max(), row
+    axes.annotate(formats.seconds(median), place, xytext=(8, 0), textcoords="offset points", va="center", fontsize=9)

@@ -4,11 +4,11 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -17,10 +17,13 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from pipeline.figures.cells import CellSummary
+from pipeline.analysis.cells import trouble
+from pipeline.lab import formats
 from pipeline.lab.files import written_whole
+from pipeline.lab.results import CellResults
 
 #: Inches. Narrow, so that a phone shows the text at two thirds of its size and not at a third.
 WIDTH = 6.0
@@ -28,7 +31,7 @@ WIDTH = 6.0
 #: Dots per inch of the PNG, and of what is a picture within the SVG: twice a screen's.
 _DPI = 192
 
-_INK, _FAINT = "#222222", "#d9d9d9"
+INK, GREY, RED = "#222222", "#777777", "#a30000"
 
 _RC: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that figures are alike everywhere
@@ -37,18 +40,18 @@ _RC: Any = {
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.labelsize": 10,
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
     "axes.linewidth": 0.8,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "grid.color": _FAINT,
+    "grid.color": "#d9d9d9",
     "grid.linewidth": 0.6,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "text.color": _INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "text.color": INK,
     "legend.fontsize": 9,
     "legend.frameon": False,
     "lines.linewidth": 1.8,
@@ -60,29 +63,10 @@ _RC: Any = {
     "svg.fonttype": "path",
 }
 
-# Okabe and Ito's colours, in an order whose neighbours differ in lightness; yellow is too faint for lines.
-_COLOURS = ("#0072B2", "#D55E00", "#56B4E9", "#009E73", "#E69F00", "#000000", "#CC79A7")
-_MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", ">")
-_DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (7, 1.6, 1.2, 1.6)))
-
-
-@dataclass(frozen=True)
-class CellStyle:
-    """How a cell is drawn: the colour and marker say the kind, the dashes and filling which of that kind."""
-
-    colour: str
-    marker: str
-    dashes: Any
-    filled: bool
-
-    def line(self) -> dict[str, Any]:
-        """Keywords for a line."""
-        return {"color": self.colour, "linestyle": self.dashes, **self.dots()}
-
-    def dots(self) -> dict[str, Any]:
-        """Keywords for its markers."""
-        face = self.colour if self.filled else "white"
-        return {"marker": self.marker, "markerfacecolor": face, "markeredgecolor": self.colour, "markeredgewidth": 1.2}
+#: Okabe and Ito's colours, in an order whose neighbours differ in lightness; yellow is too faint for lines.
+COLOURS = ("#0072B2", "#D55E00", "#56B4E9", "#009E73", "#E69F00", "#000000", "#CC79A7")
+_MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", ">", "*")
+DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (7, 1.6, 1.2, 1.6)))
 
 
 def context() -> AbstractContextManager[None]:
@@ -90,31 +74,69 @@ def context() -> AbstractContextManager[None]:
     return mpl.rc_context(_RC)
 
 
-def cell_styles(cells: Sequence[CellSummary]) -> dict[str, CellStyle]:
-    """Choose a style for each cell.
+def look(number: int, variant: int = 0) -> dict[str, Any]:
+    """Keywords of the line and markers of a series.
+
+    Parameters
+    ----------
+    number : int
+        Which series: colour and marker.
+    variant : int
+        Which of several that belong together: dashes; all but the first have hollow markers.
+
+    Returns
+    -------
+    dict
+    """
+    colour = COLOURS[number % len(COLOURS)]
+    return {
+        "color": colour,
+        "marker": _MARKERS[number % len(_MARKERS)],
+        "markerfacecolor": "white" if variant else colour,
+        "markeredgecolor": colour,
+        "markeredgewidth": 1.2,
+        "linestyle": DASHES[variant % len(DASHES)],
+    }
+
+
+def name_looks(names: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """A look for each optimizer, in the study's order, so that it is the same in all figures."""
+    return {name: {**look(i, i // len(COLOURS)), "markersize": 5, "linewidth": 1.6} for i, name in enumerate(names)}
+
+
+def cell_looks(cells: Sequence[CellResults]) -> dict[str, dict[str, Any]]:
+    """Choose a look for each cell.
 
     Cells of one optimizer and batch size share colour and marker; so one can see what a batch size
     does, and lines that lie on each other are told apart by their dashes.
 
     Parameters
     ----------
-    cells : sequence of CellSummary
+    cells : sequence of CellResults
         The study's cells.
 
     Returns
     -------
     dict
-        Cell id to style.
+        Cell id to keywords for a line.
     """
-    kinds: dict[tuple[str, int], list[str]] = {}
+    kinds: dict[tuple[str, int], itertools.count[int]] = {}
+    looks = {}
     for cell in cells:
-        kinds.setdefault((cell.optimizer, cell.batch_size), []).append(cell.cell_id)
-    looks = zip(itertools.cycle(_COLOURS), itertools.cycle(_MARKERS))
-    return {
-        cell_id: CellStyle(colour, marker, _DASHES[i % len(_DASHES)], filled=i == 0)
-        for (colour, marker), ids in zip(looks, kinds.values(), strict=False)
-        for i, cell_id in enumerate(ids)
-    }
+        kind = cell.optimizer, cell.batch_size
+        variant = next(kinds.setdefault(kind, itertools.count()))
+        looks[cell.id] = look(list(kinds).index(kind), variant)
+    return looks
+
+
+def shortened(name: str, longest: int = 36) -> str:
+    """Cut a name that would push everything else out of a figure."""
+    return name if len(name) <= longest else name[: longest - 1].rstrip() + "…"
+
+
+def note(cell: CellResults, longest: int = 36) -> str:
+    """A cell's name, and how many runs did not end well: ``sgd``, ``sgd (3 of 20 diverged)``."""
+    return f"{shortened(cell.name, longest)} ({trouble(cell)})" if trouble(cell) else shortened(cell.name, longest)
 
 
 def new_figure(height: float) -> Figure:
@@ -124,17 +146,71 @@ def new_figure(height: float) -> Figure:
     return figure
 
 
-def add_legend(figure: Figure, handles: Sequence[Line2D], labels: Sequence[str], columns: int = 2) -> Legend:
+def panels(
+    names: Sequence[str], x_label: str, y_label: str, *, height: float = 1.3, legend_lines: int = 1, share: str = "xy"
+) -> tuple[Figure, list[Axes]]:
+    """Lay out small multiples, two in a row.
+
+    Placed by hand: to find the places of ten panels out would take longer than to draw them.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Panel titles.
+    x_label, y_label : str
+        What the axes of all panels say, once.
+    height : float
+        Of a panel, in inches.
+    legend_lines : int
+        Room for a legend below, in lines.
+    share : str
+        Which axes the panels share: ``xy``, ``y`` or none; the others have ticks in each panel.
+
+    Returns
+    -------
+    figure : Figure
+    axes : list of Axes
+        In the order of the names.
+    """
+    left, right, top, bottom = 0.74, 0.12, 0.46, 0.65 + 0.21 * legend_lines
+    gap_across, gap_down = 0.28 if "y" in share else 0.55, 0.34 if "x" in share else 0.54
+    rows = math.ceil(len(names) / 2)
+    total = top + rows * height + (rows - 1) * gap_down + bottom
+    figure = new_figure(total)
+    figure.set_layout_engine("none")
+    across = (WIDTH - left - right - gap_across) / 2
+    found: list[Axes] = []
+    for i, name in enumerate(names):
+        row, column = divmod(i, 2)
+        base = total - top - (row + 1) * height - row * gap_down
+        place = ((left + column * (across + gap_across)) / WIDTH, base / total, across / WIDTH, height / total)
+        shared: dict[str, Any] = {f"share{axis}": found[0] for axis in share if found}
+        axes = figure.add_axes(place, **shared)
+        axes.set_title(name, fontsize=10, pad=3, parse_math=False)
+        axes.tick_params(labelsize=8, labelleft="y" not in share or not column)
+        axes.tick_params(labelbottom="x" not in share or i + 2 >= len(names))
+        found.append(axes)
+    middle = (left + WIDTH - right) / 2 / WIDTH
+    figure.text(middle, (bottom - 0.4) / total, x_label, ha="center", va="center")
+    figure.text(0.02, (bottom + total - top) / 2 / total, y_label, ha="left", va="center", rotation=90)
+    return figure, found
+
+
+def key(label: str, **look: Any) -> Line2D:
+    """An entry of a legend: a line where its width is given, else a marker alone."""
+    return Line2D([], [], label=label, **look if "linewidth" in look else {**look, "linestyle": "none"})
+
+
+def add_legend(figure: Figure, keys: Sequence[Line2D | Patch], columns: int = 2) -> Legend:
     """Add a legend below the axes, with labels that are shown as they are.
 
     Parameters
     ----------
     figure : Figure
-        Laid out by the constrained layout, which makes room.
-    handles : sequence of Line2D
-        What to explain.
-    labels : sequence of str
-        Plain text: dollar signs are no formulas, and an underscore at the front hides nothing.
+        Laid out by the constrained layout, which makes room, or by :func:`panels`, which left some.
+    keys : sequence of Line2D or Patch
+        What to explain. Their labels are plain text: dollar signs are no formulas, and an underscore at the front
+        hides nothing.
     columns : int
         How many columns.
 
@@ -142,15 +218,24 @@ def add_legend(figure: Figure, handles: Sequence[Line2D], labels: Sequence[str],
     -------
     Legend
     """
-    places = [str(i) for i in range(len(labels))]
-    legend = figure.legend(handles, places, loc="outside lower left", ncols=columns, handlelength=3.2)
-    for text, label in zip(legend.get_texts(), labels, strict=True):
+    options: dict[str, Any] = {"loc": "outside lower left", "handlelength": 3.2}
+    if isinstance(figure.get_layout_engine(), PlaceHolderLayoutEngine | None):
+        options = {"loc": "lower left", "bbox_to_anchor": (0.0, 0.0), "fontsize": 8.5, "handlelength": 2.2}
+        options |= {"columnspacing": 1.4, "borderaxespad": 0.3}
+    legend = figure.legend(keys, [str(i) for i in range(len(keys))], ncols=columns, **options)
+    for text, one in zip(legend.get_texts(), keys, strict=True):
         text.set_parse_math(False)
-        text.set_text(label)
+        text.set_text(str(one.get_label()))
     return legend
 
 
-def log_axis(axis: Axis, write: Callable[[float], str]) -> None:
+def log(axis: Axis, write: Callable[[float], str] = formats.tick) -> None:
+    """Make an axis logarithmic, and label its ticks."""
+    (axis.axes.set_xscale if axis is axis.axes.xaxis else axis.axes.set_yscale)("log")
+    label_log(axis, write)
+
+
+def label_log(axis: Axis, write: Callable[[float], str] = formats.tick) -> None:
     """Label the ticks of a logarithmic axis; an axis of less than two decades gets 2 and 5 between them too.
 
     Matplotlib's own labels are formulas, which cost a quarter of the time a figure takes.
@@ -173,6 +258,46 @@ def log_axis(axis: Axis, write: Callable[[float], str]) -> None:
     axis.set_minor_formatter(FuncFormatter(between))
 
 
+def ticks(axis: Axis, values: Sequence[float] | None = None, write: Callable[[float], str] = formats.tick) -> None:
+    """Ticks at these values (at the axis' own major ones by default) and nowhere else."""
+    if values is not None:
+        axis.set_major_locator(FixedLocator(list(values)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
+
+
+def top_axis(axes: Axes, factor: float, label: str) -> None:
+    """Put a second scale along the top of a logarithmic panel: the lower one times a factor."""
+
+    def scaled(power: int) -> Any:
+        return lambda x: np.asarray(x) * factor**power
+
+    top = axes.secondary_xaxis("top", functions=(scaled(1), scaled(-1)))
+    top.set_xlabel(label)
+    label_log(top.xaxis)
+
+
+def rows(axes: Axes, labels: Sequence[str], fontsize: float = 9) -> None:
+    """Name the rows of a panel, the first on top, with labels that are shown as they are."""
+    axes.set_yticks(range(len(labels)), labels, fontsize=fontsize)
+    for text in axes.get_yticklabels():
+        text.set_parse_math(False)  # a dollar sign in a label is no formula
+    axes.set_ylim(len(labels) - 0.5, -0.5)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(axis="y", length=0)
+
+
+def beside(axes: Axes, row: float, words: str, x: float = 1.02, **options: Any) -> None:
+    """Write beside a row; ``x`` counts in widths of the panel."""
+    options = {"va": "center", "fontsize": 8, **options}
+    axes.text(x, row, words, transform=axes.get_yaxis_transform(), **options)
+
+
+def span(axes: Axes, row: float, low: float, high: float, **options: Any) -> None:
+    """Draw an interval as a bar in a row."""
+    axes.plot([low, high], [row, row], **{"solid_capstyle": "butt", **options})
+
+
 def say(axes: Axes, words: str) -> None:
     """Say in the middle of a panel why it is empty, and take away the ticks, which would measure nothing."""
     axes.grid(visible=False)
@@ -184,14 +309,8 @@ def say(axes: Axes, words: str) -> None:
 
 def add_twin_notice(figure: Figure) -> None:
     """Head a figure with the notice that its data are generated."""
-    figure.suptitle(
-        "offline twin: generated data, not the measured table",
-        x=0.01,
-        ha="left",
-        fontsize=9,
-        fontweight="bold",
-        color="#a30000",
-    )
+    words = "offline twin: generated data, not the measured table"
+    figure.suptitle(words, x=0.01, ha="left", fontsize=9, fontweight="bold", color=RED)
 
 
 def save(figure: Figure, stem: Path) -> tuple[Path, Path]:

@@ -1,14 +1,11 @@
 """What tuning costs: the loss to expect after k random trials."""
 
-import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from pipeline.analysis.study import AnalysedStudy
 from pipeline.analysis.tuning import TuningCurve
 from pipeline.figures import style
-from pipeline.figures.optimizer_lines import optimizer_looks
-from pipeline.figures.registry import Tables, register
+from pipeline.figures.registry import register
 from pipeline.lab import formats
 
 _SMALLEST = 1e-6
@@ -16,59 +13,56 @@ _SMALLEST = 1e-6
 _BUDGETS = (4, 16)
 
 
-def caption(tables: Tables) -> str:
+def caption(study: AnalysedStudy) -> str:
     """Say who is best at small and at larger budgets."""
-    found = tables.sweep.tuning
+    found = study.sweep.tuning
     most = max(len(curve.trials) for curve in found)
     text = (
         f"Expected best final loss of a random search over an optimizer's {most} cells (batch size and learning rate "
         "together, drawn without replacement), the median over seeds. A trial that diverges or ends above the "
-        "initial loss "
-        "counts as the initial loss. The order depends on the ranges that were searched."
+        "initial loss counts as the initial loss. The order depends on the ranges that were searched."
     )
     for k in _BUDGETS:
         values = {curve.optimizer: float(curve.loss[k - 1]) for curve in found if len(curve.loss) >= k}
         if len(values) > 1:
-            ranked = sorted(values, key=lambda name: values[name])
+            first, second, *_, last = [
+                *sorted(values, key=lambda name: values[name]),
+                max(values, key=lambda n: values[n]),
+            ]
             text += (
-                f" After {k} trials: {ranked[0]} {formats.loss(values[ranked[0]])}, then {ranked[1]} "
-                f"{formats.loss(values[ranked[1]])}; last {ranked[-1]} {formats.loss(values[ranked[-1]])}."
+                f" After {k} trials: {first} {formats.loss(values[first])}, then {second} "
+                f"{formats.loss(values[second])}; last {last} {formats.loss(values[last])}."
             )
     return text
 
 
-@register(title="What tuning costs", study="sweep", caption=caption, place=8)
-def sweep_tuning_cost(tables: Tables) -> Figure:
+@register(kind="sweep", title="What tuning costs", caption=caption, place=8)
+def tuning_cost(study: AnalysedStudy) -> Figure:
     """Draw the expected best loss against the number of trials, a line for each optimizer.
 
     Parameters
     ----------
-    tables : Tables
+    study : AnalysedStudy
         A sweep.
 
     Returns
     -------
     Figure
     """
-    found = tables.sweep.tuning
-    looks = optimizer_looks(tables.sweep.grid.optimizers)
+    found = study.sweep.tuning
+    looks = style.name_looks(study.sweep.grid.optimizers)
     figure = style.new_figure(height=4.2 + 0.2 * ((len(found) + 1) // 2))
     axes = figure.subplots()
     for i, curve in enumerate(found):
-        excess = np.maximum(curve.loss - (tables.minimum or 0.0), _SMALLEST)
+        excess = study.excess(curve.loss, _SMALLEST)
         axes.plot(curve.trials, excess, markevery=_marked(curve, i), **looks[curve.optimizer])
     axes.set_xscale("log", base=2)
-    axes.set_yscale("log")
     most = max(len(curve.trials) for curve in found)
-    axes.xaxis.set_major_locator(FixedLocator([2**i for i in range(12) if 2**i <= most]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axes.xaxis.set_minor_locator(NullLocator())
-    style.log_axis(axes.yaxis, lambda value: f"{value:g}")
+    style.ticks(axes.xaxis, [2**i for i in range(most.bit_length())], lambda value: f"{value:g}")
+    style.log(axes.yaxis)
     axes.set_xlabel("random trials (log scale)")
-    words = "final loss" if tables.minimum is None else "final loss − minimum"
-    axes.set_ylabel(f"expected best {words} (log scale)")
-    handles = [Line2D([], [], **looks[curve.optimizer]) for curve in found]
-    style.add_legend(figure, handles, [curve.optimizer for curve in found])
+    axes.set_ylabel(f"expected best {study.final_loss_name} (log scale)")
+    style.add_legend(figure, [style.key(curve.optimizer, **looks[curve.optimizer]) for curve in found])
     return figure
 
 

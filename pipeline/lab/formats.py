@@ -116,3 +116,45 @@ def quoted(label: str) -> str:
     '“gd, 100 epochs”'
     """
     return f"“{label}”"
+
+
+def tick(value: float) -> str:
+    """Write a tick as a plain number, or as a power of ten where that would be long.
+
+    Examples
+    --------
+    >>> tick(0.1), tick(1000.0), tick(0.0001)
+    ('0.1', '1,000', '10⁻⁴')
+    """
+    if value <= 0 or 1e-3 <= value < 1e6 or not math.log10(value).is_integer():
+        return f"{value:,.10g}"
+    return power_of_ten(value)
+
+
+def size(value: float) -> str:
+    """Write a number of bytes.
+
+    Examples
+    --------
+    >>> print(size(49152), size(2**20), size(300))
+    48 KiB 1 MiB 300 B
+    """
+    scale, unit = next(((s, u) for s, u in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")) if value >= s), (1, "B"))
+    return f"{value / scale:.4g}{_SPACE}{unit}"
+
+
+def cost(value: float, clock: str) -> str:
+    """Write what a run spends, on one of the four clocks.
+
+    Examples
+    --------
+    >>> print(cost(0.00316, "seconds"), cost(1500, "examples"), cost(0.53333, "epochs"), cost(math.inf, "steps"))
+    3.16 ms 1,500 0.533 ∞
+    """
+    if math.isinf(value):
+        return "∞"
+    if clock == "seconds":
+        return seconds(value)
+    if clock == "epochs":
+        return f"{value:.3g}"
+    return f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"

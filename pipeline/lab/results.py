@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -125,6 +125,11 @@ class CellResults:
         return float(self.runs["lr"].iloc[0])
 
     @property
+    def offline_twin(self) -> bool:
+        """Whether it was trained on the generated stand-in."""
+        return bool((self.runs["data"] == TWIN_NAME).any())
+
+    @property
     def examples(self) -> int | None:
         """Training examples, copies included: those of an epoch. None where the configuration does not say."""
         return examples_in(self.config)
@@ -175,7 +180,7 @@ class StudyResults:
     words: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, folder: Path, data_dir: Path | None = None) -> "StudyResults":
+    def read(cls, folder: Path, data_dir: Path | None = None) -> Self:
         """Read a study.
 
         Parameters
@@ -201,7 +206,7 @@ class StudyResults:
         return cls(runs, curves, folder, data_dir or folder.parent / "data", _words(folder / "study.json"))
 
     @classmethod
-    def pieces(cls, folder: Path, rows: int = PIECE_ROWS, data_dir: Path | None = None) -> Iterator["StudyResults"]:
+    def pieces(cls, folder: Path, rows: int = PIECE_ROWS, data_dir: Path | None = None) -> Iterator[Self]:
         """Read a study some whole cells at a time, so that memory does not grow with the study.
 
         Training and ``collect`` write the rows of a cell together, and the cells in the same order in both tables.
@@ -337,7 +342,7 @@ class StudyResults:
         """The least loss of :attr:`problem`."""
         return None if self.problem is None else self.problem.minimum
 
-    def select(self, cells: Iterable[str]) -> "StudyResults":
+    def select(self, cells: Iterable[str]) -> Self:
         """Keep some cells, by id."""
         kept = set(cells)
         runs, curves = (table[table["cell_id"].isin(kept)] for table in (self.runs, self.curves))

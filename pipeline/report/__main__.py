@@ -24,17 +24,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m pipeline.report", description="Write one self-contained page.")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.html", help="where the report goes")
     parser.add_argument("--figures", type=Path, required=True, metavar="DIR", help="as drawn by pipeline.figures")
-    parser.add_argument(
-        "--data", type=Path, metavar="FILE.parquet", help="the whitened table: names credit and licence"
-    )
     parser.add_argument("--step-cost", type=Path, metavar="FILE.parquet", help="the measured time of a step")
     parser.add_argument("--claims", type=Path, metavar="FILE.json", help="the verdicts, as of pipeline.claims")
     parser.add_argument("--lang", default="en", metavar="en|pt", help="the report's language; en where nothing is said")
     parser.add_argument("studies", type=Path, nargs="+", metavar="STUDY", help="folders such as results/textbook")
     options = parser.parse_args(arguments)
     # Here, so that --help answers at once.
-    from pipeline.figures.studies import read_studies
-    from pipeline.lab.dataset import load_dataset
+    from pipeline.analysis.study import read_studies
     from pipeline.lab.files import written_whole
     from pipeline.report.language import language
     from pipeline.report.page import render
@@ -42,10 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from pipeline.report.verdicts import read_verdicts
 
     lang = language(options.lang)
-    provenance = load_dataset(options.data, rows=1).provenance if options.data else None
-    studies = read_studies(options.studies, options.data, options.step_cost)
+    studies = read_studies(options.studies, options.step_cost)
     verdicts = read_verdicts(options.claims, lang) if options.claims else None
-    page = render(studies, read_figures(options.figures), provenance, verdicts, lang)
+    page = render(studies, read_figures(options.figures), verdicts, lang)
     with written_whole(options.out) as temporary:
         temporary.write_text(page, encoding="utf-8")
     print(options.out)

@@ -1,4 +1,4 @@
-"""The answer to the lab's question, study by study: who reaches the loss first on each clock, and what turns round."""
+"""The answer to the lab's question, study by study: the first cell at the target on each clock, and what flips."""
 
 import math
 from dataclasses import dataclass
@@ -8,7 +8,6 @@ from pipeline.lab import formats
 from pipeline.report.clocks import CLOCKS, Flip, Standing, flips, ranked, standings
 from pipeline.report.curves import Drawn
 from pipeline.report.language import Language, mark
-from pipeline.report.sweep_section import write_cost
 
 #: The clocks' names, which are looked up.
 NAMES = (mark("epochs"), mark("steps"), mark("examples"), mark("seconds"))
@@ -82,11 +81,11 @@ def _first(found: list[Standing], clock: str, lang: Language) -> tuple[str, str]
         return "", ""
     least = order[0].costs[clock].median
     tied = list(takewhile(lambda standing: standing.costs[clock].median == least, order))
-    return _cost(least, clock, lang), _named(tied, lang)
+    return lang.cost(least, clock), _named(tied, lang)
 
 
 def _named(tied: list[Standing], lang: Language) -> str:
-    names = [formats.quoted(standing.cell.label) for standing in tied[:MAX_NAMES]]
+    names = [formats.quoted(standing.cell.name) for standing in tied[:MAX_NAMES]]
     if len(tied) > MAX_NAMES:
         names.append(lang.count(len(tied) - MAX_NAMES, "{n} more", "{n} more"))
     return lang.listed(names)
@@ -116,15 +115,15 @@ def _pair(flip: Flip, lang: Language) -> dict[str, str]:
     numbers = [
         lang.say(
             "{one} against {other} {clock}",
-            one=_cost(flip.first.costs[clock].median, clock, lang),
-            other=_cost(flip.second.costs[clock].median, clock, lang),
+            one=lang.cost(flip.first.costs[clock].median, clock),
+            other=lang.cost(flip.second.costs[clock].median, clock),
             clock=lang.word(clock) if clock != "seconds" else "",
         ).strip()
         for clock in (ahead, behind)
     ]
     return {
-        "first": flip.first.cell.label,
-        "second": flip.second.cell.label,
+        "first": flip.first.cell.name,
+        "second": flip.second.cell.name,
         "ahead": lang.listed([lang.word(clock) for clock in flip.ahead]),
         "behind": lang.listed([lang.word(clock) for clock in flip.behind]),
         "numbers": "; ".join(numbers),
@@ -144,10 +143,10 @@ def _line(standing: Standing, lang: Language) -> dict[str, object]:
         elif math.isinf(cost.median):
             texts[clock] = "∞"
         else:
-            low, high = (_cost(value, clock, lang) for value in (cost.low, cost.high))
-            middle = _cost(cost.median, clock, lang)
+            low, high = (lang.cost(value, clock) for value in (cost.low, cost.high))
+            middle = lang.cost(cost.median, clock)
             texts[clock] = middle if low == high else f"{middle} {lang.between(low, high)}"
-    return {"id": standing.cell.cell_id, "label": standing.cell.label, "text": texts, "value": values}
+    return {"id": standing.cell.id, "label": standing.cell.name, "text": texts, "value": values}
 
 
 def _ranking(found: list[Standing], clock: str, target: str, lang: Language) -> str:
@@ -157,7 +156,7 @@ def _ranking(found: list[Standing], clock: str, target: str, lang: Language) -> 
     if not order:
         return lang.say("No cell reaches a loss of {target} in more than half of its runs.", target=target)
     steps = [
-        lang.say("{label} ({cost})", label=formats.quoted(s.cell.label), cost=_cost(s.costs[clock].median, clock, lang))
+        lang.say("{label} ({cost})", label=formats.quoted(s.cell.name), cost=lang.cost(s.costs[clock].median, clock))
         for s in order
     ]
     text = lang.say("On the clock of {clock}, a loss of {target} is reached first by ", clock=name, target=target)
@@ -165,9 +164,3 @@ def _ranking(found: list[Standing], clock: str, target: str, lang: Language) -> 
     missing = len(found) - len(order)
     end = lang.count(missing, "{n} cell misses it.", "{n} cells miss it.") if missing else ""
     return f"{text}{shown}. {end}".strip()
-
-
-def _cost(value: float, clock: str, lang: Language) -> str:
-    if clock == "epochs" and math.isfinite(value):
-        return lang.local(f"{value:.3g}")
-    return write_cost(value, clock, lang)

@@ -1,9 +1,9 @@
-"""What the page's script is given, as JSON: curves, charts, and its words in the report's language."""
+"""The data of the page's script, as JSON: curves, charts, and its words in the report's language."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.figures.registry import Tables
+from pipeline.analysis.study import AnalysedStudy
 from pipeline.report.chart import DASHES, PALETTE, loss_chart
 from pipeline.report.clocks import CLOCKS
 from pipeline.report.curves import Drawn, records, views
@@ -52,9 +52,9 @@ def clock_titles(lang: Language) -> dict[str, str]:
     return titles
 
 
-def seconds_kind(tables: Tables, chosen: Drawn) -> str:
+def seconds_kind(study: AnalysedStudy, chosen: Drawn) -> str:
     """Where a study's seconds come from: ``measured`` by the clock, ``derived`` from the steps, or ``none``."""
-    if tables.curves["seconds"].notna().any():
+    if study.curves["seconds"].notna().any():
         return "measured"
     known = any(curves["seconds"].notna().any() for curves in chosen.curves.values())
     return "derived" if known else "none"
@@ -62,18 +62,17 @@ def seconds_kind(tables: Tables, chosen: Drawn) -> str:
 
 def _study(study: Mapping[str, Any], lang: Language) -> dict[str, Any]:
     chosen: Drawn = study["drawn"]
+    loss = study["loss_name"]
     return {
         "name": study["name"],
         "cells": [{**record, "steps": record["step"]} for record in records(chosen)],
         "views": views(chosen.cells),
         "start": "sgd",
-        "minimum": None if study["accuracies"] else study["minimum"],
+        "minimum": study["minimum"],
         "seconds": study["seconds"],
         "ranking": study["answer"].ranking,
         "note": _note(chosen, lang),
-        "lossName": lang.say("loss (mean cross-entropy)")
-        if study["accuracies"]
-        else lang.say("loss (half mean squared error, no unit)"),
+        "lossName": lang.say("loss ({name})", name=lang.word(loss)),
     }
 
 
@@ -83,13 +82,13 @@ def _note(chosen: Drawn, lang: Language) -> str:
         return lang.say("Every cell of the study is drawn: the median over its seeds.")
     if chosen.best:
         return lang.say(
-            "Drawn are {n} of {total} cells: for each optimizer and batch size, the learning rate that is first at the "
+            "{n} of {total} cells are drawn: for each optimizer and batch size, the learning rate that is first at the "
             "target. A line is the median over the seeds.",
             n=len(chosen.cells),
             total=chosen.total,
         )
     return lang.say(
-        "Drawn are {n} of {total} cells, evenly chosen. A line is the median over the seeds.",
+        "{n} of {total} cells are drawn, evenly chosen. A line is the median over the seeds.",
         n=len(chosen.cells),
         total=chosen.total,
     )

@@ -1,8 +1,9 @@
 """Which figure shows a claim."""
 
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 
-#: Claims about the tables of studies. A claim about a measurement alone is shown by that measurement's figure.
+#: The figure of the claim's study. A claim about a measurement alone is shown by that measurement's figure.
 FIGURES = {
     "A10": "loss_by_epoch",
     "A11": "loss_by_epoch",
@@ -14,20 +15,20 @@ FIGURES = {
     "A17": "loss_by_time",
     "A18": "loss_by_epoch",
     "A19": "loss_by_time",
-    "A20": "sweep_heatmap",
-    "F2": "sweep_best_lr_by_batch",
-    "F3": "sweep_leading_cells",
-    "F4": "sweep_tuning_cost",
-    "F5": "sweep_best_lr_by_batch",
-    "F6": "sweep_steps_by_batch",
+    "A20": "heatmap",
+    "F2": "best_lr_by_batch",
+    "F3": "leading_cells",
+    "F4": "tuning_cost",
+    "F5": "best_lr_by_batch",
+    "F6": "steps_by_batch",
     "H1": "loss_by_epoch",
     "H4": "seconds_per_epoch",
     "H5": "loss_by_epoch",
 }
 
 
-def figure_of(claim: str, tables: Sequence[str]) -> str:
-    """Find the figure that shows a claim.
+def figures_of(claim: str, tables: Sequence[str]) -> list[str]:
+    """Find the figures that may show a claim.
 
     Parameters
     ----------
@@ -38,15 +39,17 @@ def figure_of(claim: str, tables: Sequence[str]) -> str:
 
     Returns
     -------
-    str
-        The stem of the figure's files; empty where there is none.
+    list of str
+        Study, or ``measure``, and figure.
 
     Examples
     --------
-    >>> figure_of("A1", ["results/measure/memory.parquet"])
-    'measure_memory'
+    >>> figures_of("A1", ["results/measure/memory.parquet"])
+    ['measure-memory']
+    >>> figures_of("A20", ["results/sweep/runs.parquet"])
+    ['sweep-heatmap']
     """
-    if claim in FIGURES:
-        return FIGURES[claim]
-    measured = [table for table in tables if "/measure/" in table]
-    return f"measure_{measured[0].rsplit('/', 1)[-1].removesuffix('.parquet')}" if measured else ""
+    paths = [PurePosixPath(table) for table in tables]
+    studies = dict.fromkeys(path.parent.name for path in paths if path.parent.name != "measure")
+    measured = [f"measure-{path.stem}" for path in paths if path.parent.name == "measure"]
+    return [f"{study}-{FIGURES[claim]}" for study in studies] if claim in FIGURES else measured

@@ -1,4 +1,4 @@
-"""What cells spend until a loss is reached, on four clocks, and where their order turns round between two of them."""
+"""Costs of reaching a loss on four clocks, and pairs of cells whose order depends on the clock."""
 
 import math
 from collections.abc import Sequence
@@ -10,8 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.analysis.bootstrap import median_interval
-from pipeline.analysis.seconds import StepCosts
-from pipeline.figures.cells import CellSummary, quantiles
+from pipeline.analysis.cells import quantiles
+from pipeline.analysis.study import AnalysedStudy
+from pipeline.lab.results import CellResults
 
 #: The clocks, and the column of the table of curves that each one reads.
 CLOCKS = {"epochs": "epoch", "steps": "step", "examples": "examples", "seconds": "seconds"}
@@ -48,13 +49,13 @@ class Standing:
 
     Parameters
     ----------
-    cell : CellSummary
+    cell : CellResults
         The cell.
     costs : dict
         A clock's name to the cost.
     """
 
-    cell: CellSummary
+    cell: CellResults
     costs: dict[str, Cost]
 
 
@@ -82,41 +83,37 @@ class Flip:
         return min(one, max(_factor(self.first, self.second, clock) for clock in self.behind))
 
 
-def with_seconds(cells: Sequence[CellSummary], curves: pd.DataFrame, costs: StepCosts) -> dict[str, pd.DataFrame]:
+def with_seconds(study: AnalysedStudy, cells: Sequence[CellResults]) -> dict[str, pd.DataFrame]:
     """The curves of some cells, with seconds where they can be known.
 
     Parameters
     ----------
-    cells : sequence of CellSummary
+    study : AnalysedStudy
+        Their study; its costs of a step are for runs that were stacked and have no clock.
+    cells : sequence of CellResults
         The cells.
-    curves : DataFrame
-        Their study's readings.
-    costs : StepCosts
-        What a step costs, for runs that were stacked and have no clock.
 
     Returns
     -------
     dict
         A cell's id to its readings. ``seconds`` is the clock's, else steps times the cost of a step, else NaN.
     """
-    wanted = curves[curves["cell_id"].isin([cell.cell_id for cell in cells])]
-    found = {str(cell_id): own for cell_id, own in wanted.groupby("cell_id", sort=False)}
     tables = {}
     for cell in cells:
-        own = found.get(cell.cell_id, curves.iloc[:0])
+        own = study.readings(cell)
         seconds = own["seconds"].astype(float)
         if len(own) and seconds.isna().all():
-            seconds = own["step"] * costs.of(cell.config, cell.batch_size)
-        tables[cell.cell_id] = own.assign(seconds=seconds)
+            seconds = own["step"] * study.costs.of(cell.config, cell.batch_size)
+        tables[cell.id] = own.assign(seconds=seconds)
     return tables
 
 
-def standings(cells: Sequence[CellSummary], curves: dict[str, pd.DataFrame], target: float) -> list[Standing]:
+def standings(cells: Sequence[CellResults], curves: dict[str, pd.DataFrame], target: float) -> list[Standing]:
     """What each cell spends until the loss is first read at or below the target.
 
     Parameters
     ----------
-    cells : sequence of CellSummary
+    cells : sequence of CellResults
         The cells.
     curves : dict
         As of :func:`with_seconds`.
@@ -128,7 +125,7 @@ def standings(cells: Sequence[CellSummary], curves: dict[str, pd.DataFrame], tar
     list of Standing
         In the order of the cells.
     """
-    return [Standing(cell, _costs(cell, curves[cell.cell_id], target)) for cell in cells]
+    return [Standing(cell, _costs(cell, curves[cell.id], target)) for cell in cells]
 
 
 def flips(found: Sequence[Standing]) -> list[Flip]:
@@ -157,7 +154,7 @@ def ranked(found: Sequence[Standing], clock: str) -> list[Standing]:
     return sorted(there, key=lambda standing: (standing.costs[clock].median, standing.costs[clock].high))
 
 
-def _costs(cell: CellSummary, curves: pd.DataFrame, target: float) -> dict[str, Cost]:
+def _costs(cell: CellResults, curves: pd.DataFrame, target: float) -> dict[str, Cost]:
     hits = curves[curves["loss"] <= target].groupby("seed")[list(CLOCKS.values())].min()
     hits = hits.reindex(cell.runs["seed"]).astype(float)
     costs = {}

@@ -1,4 +1,4 @@
-"""The loss curves as the page draws them: which cells, in which groups, and every reading of theirs."""
+"""The loss curves as the page draws them: the cells, their groups, and their readings."""
 
 import math
 from collections.abc import Sequence
@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.figures.cells import TARGET, CellSummary, quantiles
-from pipeline.figures.registry import Tables
+from pipeline.analysis.cells import TARGET, curve_table, trouble
+from pipeline.analysis.study import AnalysedStudy
 from pipeline.lab.command import command_of
+from pipeline.lab.results import CellResults
 from pipeline.report.clocks import with_seconds
-from pipeline.report.sweep_section import is_sweep
 
 #: Most cells of a study that are drawn, and most readings of one. Beyond, an even choice of them.
 MAX_CELLS = 120
@@ -27,7 +27,7 @@ class Drawn:
 
     Parameters
     ----------
-    cells : list of CellSummary
+    cells : list of CellResults
         In the order of the study.
     total : int
         How many cells the study has.
@@ -39,19 +39,19 @@ class Drawn:
         The loss to reach.
     """
 
-    cells: list[CellSummary]
+    cells: list[CellResults]
     total: int
     best: bool
     curves: dict[str, pd.DataFrame]
     target: float
 
 
-def drawn(tables: Tables) -> Drawn:
+def drawn(study: AnalysedStudy) -> Drawn:
     """Choose the cells of a study that are drawn.
 
     Parameters
     ----------
-    tables : Tables
+    study : AnalysedStudy
         The study.
 
     Returns
@@ -59,15 +59,14 @@ def drawn(tables: Tables) -> Drawn:
     Drawn
         Every cell, or of a sweep those that reach the target first, one for each optimizer and batch size.
     """
-    cells, best, target = tables.cells, is_sweep(tables), TARGET
+    cells, best, target = list(study.cells.values()), study.kind == "sweep", TARGET
     if best:
-        target = tables.sweep.target.loss
-        ids = tables.sweep.grid.cells["cell_id"].iloc[tables.sweep.scaling["row"]]
-        wanted = set(map(str, ids))
-        cells = [cell for cell in cells if cell.cell_id in wanted]
+        target = study.sweep.target.loss
+        ids = study.sweep.grid.cells["cell_id"].iloc[study.sweep.scaling["row"]]
+        cells = [study.cells[cell_id] for cell_id in study.cells if cell_id in set(ids)]
     if len(cells) > MAX_CELLS:
         cells = [cells[i] for i in np.linspace(0, len(cells) - 1, MAX_CELLS).round().astype(int)]
-    return Drawn(cells, len(tables.cells), best, with_seconds(cells, tables.curves, tables.costs), target)
+    return Drawn(cells, len(study.cells), best, with_seconds(study, cells), target)
 
 
 def records(chosen: Drawn) -> list[dict[str, Any]]:
@@ -86,15 +85,15 @@ def records(chosen: Drawn) -> list[dict[str, Any]]:
         value a reading: ``step``, ``examples``, ``epochs``, ``seconds`` (None without a clock), ``loss`` (the median
         over the seeds), ``low``, ``high`` (its 10 and 90 % quantiles), ``seed`` (the run next to the median).
     """
-    return [_record(cell, chosen.curves[cell.cell_id]) for cell in chosen.cells]
+    return [_record(cell, chosen.curves[cell.id]) for cell in chosen.cells]
 
 
-def views(cells: Sequence[CellSummary]) -> list[dict[str, Any]]:
+def views(cells: Sequence[CellResults]) -> list[dict[str, Any]]:
     """The groups of cells that are drawn together.
 
     Parameters
     ----------
-    cells : sequence of CellSummary
+    cells : sequence of CellResults
         The cells of a study that are drawn.
 
     Returns
@@ -123,52 +122,33 @@ def views(cells: Sequence[CellSummary]) -> list[dict[str, Any]]:
     return found or [{"kind": "all", "value": "", "colour": "batch_size", "cells": list(everything)}]
 
 
-def _record(cell: CellSummary, curves: pd.DataFrame) -> dict[str, Any]:
+def _record(cell: CellResults, curves: pd.DataFrame) -> dict[str, Any]:
     seeds = sorted(int(seed) for seed in cell.runs["seed"])
     from_zero = seeds == list(range(len(seeds)))
     first = cell.runs.iloc[0]
     return {
-        "id": cell.cell_id,
-        "label": cell.label,
+        "id": cell.id,
+        "label": cell.name,
         "optimizer": cell.optimizer,
         "batch_size": cell.batch_size,
-        "lr": float(first["lr"]),
+        "lr": cell.lr,
         "seeds": f"0–{seeds[-1]}" if from_zero and len(seeds) > 1 else ", ".join(map(str, seeds)),
-        "command": command_of(cell.config, cell.cell_id, seeds[-1] + 1, str(first["engine"])),
-        "mlflow": f'tags.cell_id = "{cell.cell_id}"',
-        "trouble": cell.trouble,
+        "command": command_of(cell.config, cell.id, seeds[-1] + 1, str(first["engine"])),
+        "mlflow": f'tags.cell_id = "{cell.id}"',
+        "trouble": trouble(cell),
         **_readings(curves),
     }
 
 
 def _readings(curves: pd.DataFrame) -> dict[str, Any]:
     """Medians, quantiles and the run next to the median, reading by reading, up to where half of the runs diverged."""
-    names = ("step", "examples", "epochs", "seconds", "loss", "low", "high", "seed")
-    losses = curves.set_index(["step", "seed"])["loss"].astype(float).unstack("seed")  # noqa: PD010 -- no aggregation
-    if losses.empty:
-        return {name: [] for name in names}
-    values = losses.fillna(np.inf).to_numpy()
-    low, middle, high = quantiles(values.T, [0.1, 0.5, 0.9])
-    axes = curves.groupby("step")[["examples", "epoch", "seconds"]].median().astype(float)
-    with np.errstate(invalid="ignore"):  # inf - inf, where half of the runs diverged: cut off below
-        nearest = losses.columns.to_numpy()[
-            np.nanargmin(np.where(np.isinf(values), np.inf, abs(values - middle[:, None])), axis=1)
-        ]
-    finite = np.flatnonzero(np.isfinite(middle))
-    if len(finite) > MAX_READINGS:
-        finite = finite[np.unique(np.linspace(0, len(finite) - 1, MAX_READINGS).round().astype(int))]
-    seconds = axes["seconds"].to_numpy()[finite]
-    columns = (
-        losses.index.to_numpy()[finite].tolist(),
-        axes["examples"].to_numpy()[finite].astype(int).tolist(),
-        _short(axes["epoch"].to_numpy()[finite]),
-        None if np.isnan(seconds).all() else _short(seconds),
-        _short(middle[finite]),
-        _short(low[finite]),
-        _short(high[finite]),
-        nearest[finite].tolist(),
-    )
-    return dict(zip(names, columns, strict=True))
+    table = curve_table(curves).reset_index().rename(columns={"epoch": "epochs"})
+    table = table[np.isfinite(table["loss"].astype(float))]
+    if len(table) > MAX_READINGS:
+        table = table.iloc[np.unique(np.linspace(0, len(table) - 1, MAX_READINGS).round().astype(int))]
+    counts = {name: table[name].astype(int).tolist() for name in ("step", "examples", "seed")}
+    values = {name: _short(table[name]) for name in ("epochs", "seconds", "loss", "low", "high")}
+    return {**counts, **values, "seconds": None if table["seconds"].isna().all() and len(table) else values["seconds"]}
 
 
 def _short(values: Any) -> list[float | None]:

@@ -1,13 +1,13 @@
-"""What the page says of how runs ended, of their clock, and of the data."""
+"""How runs ended, what clock they have, and facts about the data."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-from pipeline.figures.cells import CellSummary, unstable
-from pipeline.figures.registry import Tables
+from pipeline.analysis.cells import unstable
 from pipeline.lab import formats
+from pipeline.lab.results import CellResults, StudyResults
 from pipeline.report.language import ENGLISH, Language, mark
 
 #: What the catalogues must have: the machine's facts, whose names are looked up.
@@ -21,7 +21,7 @@ MACHINE = (
 )
 
 
-def statuses(tables: Tables, lang: Language, *, notes: bool) -> dict[str, Any]:
+def statuses(study: StudyResults, lang: Language, *, notes: bool) -> dict[str, Any]:
     """Say how many runs ended how, and list the cells about which there is more to say.
 
     Returns
@@ -29,16 +29,15 @@ def statuses(tables: Tables, lang: Language, *, notes: bool) -> dict[str, Any]:
     dict
         ``counts`` (a status to a number) and ``notes`` (sentences).
     """
-    cells = tables.cells
-    counts: Counter[str] = sum((Counter(cell.statuses) for cell in cells), Counter())
-    counted = {status: counts.get(status, 0) for status in dict.fromkeys(["ok", "diverged", "error", *counts])}
-    return {"counts": counted, "notes": _notes(cells, lang) if notes else []}
+    counts = Counter(map(str, study.runs["status"]))
+    counted = {status: counts[status] for status in dict.fromkeys(["ok", "diverged", "error", *counts])}
+    return {"counts": counted, "notes": _notes(list(study.cells.values()), lang) if notes else []}
 
 
-def _notes(cells: Sequence[CellSummary], lang: Language) -> list[str]:
+def _notes(cells: Sequence[CellResults], lang: Language) -> list[str]:
     notes = []
     for cell in cells:
-        label = formats.quoted(cell.label)
+        label = formats.quoted(cell.name)
         for status, n in cell.statuses.items():
             if status == "ok":
                 continue
@@ -55,12 +54,12 @@ def _notes(cells: Sequence[CellSummary], lang: Language) -> list[str]:
             if len(steps):
                 text += lang.say(", noticed at step {step} (median)", step=lang.local(f"{steps.median():,.0f}"))
             notes.append(lang.say("{text}; seeds {seeds}.", text=text, seeds=seeds))
-    for cell, initial, final in unstable(list(cells)):
+    for cell, initial, final in unstable(cells):
         notes.append(
             lang.say(
                 "{label} has status ok and yet its loss rises from {initial} to {final}: it was on its way to "
                 "divergence when its epochs were over.",
-                label=formats.quoted(cell.label),
+                label=formats.quoted(cell.name),
                 initial=lang.loss(initial),
                 final=lang.loss(final),
             )
@@ -68,11 +67,11 @@ def _notes(cells: Sequence[CellSummary], lang: Language) -> list[str]:
     return notes
 
 
-def clock(tables: Tables, lang: Language) -> str:
+def clock(study: StudyResults, lang: Language) -> str:
     """Say which runs have a clock."""
-    engines = Counter(map(str, tables.runs["engine"]))
-    timed = int(tables.runs["seconds_per_epoch"].notna().sum())
-    total = len(tables.runs)
+    engines = Counter(map(str, study.runs["engine"]))
+    timed = int(study.runs["seconds_per_epoch"].notna().sum())
+    total = len(study.runs)
     if not timed:
         return lang.count(
             total,
@@ -80,7 +79,7 @@ def clock(tables: Tables, lang: Language) -> str:
             "None of the {n} runs has a clock (engine {engines}).",
             engines=lang.listed(sorted(engines)),
         )
-    seeds = tables.runs.groupby("cell_id").size()
+    seeds = study.runs.groupby("cell_id").size()
     repeats = lang.whole(int(seeds.min()))
     if seeds.min() != seeds.max():
         repeats = lang.say("{low} to {high}", low=int(seeds.min()), high=int(seeds.max()))
@@ -93,37 +92,21 @@ def clock(tables: Tables, lang: Language) -> str:
     )
 
 
-def data_facts(
-    studies: Mapping[str, Tables], provenance: Mapping[str, Any] | None, lang: Language
-) -> dict[str, dict[str, str]]:
-    """Title, credit, licence, source and hash of the data.
-
-    Returns
-    -------
-    dict
-        A key to its ``name`` in the report's language and its ``value``.
-    """
-    if provenance is None:
-        config = next(tables.cells[0].config.get("data", {}) for tables in studies.values())
-        found = {
-            "title": config.get("title") or config.get("name"),
-            **{k: config.get(k) for k in ("credit", "licence")},
+def data_facts(studies: Iterable[StudyResults], lang: Language) -> list[dict[str, str]]:
+    """Title, credit, licence, source and hash of every data set, by their names in the report's language."""
+    found = []
+    for facts in dict.fromkeys(facts for study in studies for facts in study.data):
+        values = {
+            lang.say("Data"): facts.title,
+            lang.say("Credit"): facts.credit,
+            lang.say("Licence"): facts.licence,
+            lang.say("Source"): public_source(facts.source, lang) if facts.source else "",
+            "SHA-1": facts.sha1,
         }
-    else:
-        found = {key: provenance.get(key) for key in ("title", "credit", "licence", "source", "sha1")}
-        found["source"] = found["source"] and public_source(str(found["source"]), lang)
-    names = {
-        "title": lang.say("Data"),
-        "credit": lang.say("Credit"),
-        "licence": lang.say("Licence"),
-        "source": lang.say("Source"),
-        "sha1": "SHA-1",
-    }
-    missing = {"title": lang.say("unknown data")}
-    not_recorded = lang.say("not recorded")
-    return {
-        key: {"name": names[key], "value": str(value or missing.get(key, not_recorded))} for key, value in found.items()
-    }
+        entry = {name: value or lang.say("not recorded") for name, value in values.items()}
+        if entry not in found:
+            found.append(entry)
+    return found
 
 
 def public_source(source: str, lang: Language = ENGLISH) -> str:

@@ -61,8 +61,7 @@ class Language:
         return self.catalogue.gettext(text) if text else text
 
     def _filled(self, text: str, values: Mapping[str, Any]) -> str:
-        told = {key: self.whole(value) if isinstance(value, int) else value for key, value in values.items()}
-        return text.format(**told)
+        return text.format(**{key: self.whole(n) if isinstance(n, int) else n for key, n in values.items()})
 
     def listed(self, items: Sequence[str]) -> str:
         """Join words as a sentence does."""
@@ -97,6 +96,10 @@ class Language:
     def number(self, value: float | None, digits: int = 3) -> str:
         """Write a number; see :func:`pipeline.lab.formats.number`."""
         return self.local(formats.number(value, digits))
+
+    def cost(self, value: float, clock: str) -> str:
+        """Write what a run spends; see :func:`pipeline.lab.formats.cost`."""
+        return self.local(formats.cost(value, clock))
 
     def rate(self, value: float) -> str:
         """Write a learning rate, with as many digits as tell it apart."""

@@ -1,4 +1,4 @@
-"""The page: everything else in this folder put into the templates, with nothing left to load."""
+"""The page: the parts of the report put into the templates, with nothing left to load."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -7,19 +7,19 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from pipeline.figures.registry import Tables
+from pipeline.analysis.study import AnalysedStudy
 from pipeline.lab.machine import machine_facts, package_versions
 from pipeline.report import facts
 from pipeline.report.answer import answer
 from pipeline.report.assets import assets
 from pipeline.report.browser import clock_titles, curves_data, seconds_kind
 from pipeline.report.curves import drawn
-from pipeline.report.language import ENGLISH, Language
+from pipeline.report.language import ENGLISH, Language, mark
 from pipeline.report.pictures import InlinedFigure
-from pipeline.report.rows import Row, table_rows
+from pipeline.report.rows import table_rows
 from pipeline.report.sources import SOURCES
 from pipeline.report.summary import summarise
-from pipeline.report.sweep_section import is_sweep, sweep_section
+from pipeline.report.sweep_section import sweep_section
 from pipeline.report.verdicts import SIGNS, Line, Verdicts
 
 
@@ -35,9 +35,8 @@ class ShownFigure:
 
 
 def render(
-    studies: Mapping[str, Tables],
+    studies: Sequence[AnalysedStudy],
     figures: Sequence[InlinedFigure],
-    provenance: Mapping[str, Any] | None = None,
     verdicts: Verdicts | None = None,
     lang: Language = ENGLISH,
 ) -> str:
@@ -45,13 +44,10 @@ def render(
 
     Parameters
     ----------
-    studies : mapping
-        A study's name to its tables.
+    studies : sequence of AnalysedStudy
+        In the order of the page.
     figures : sequence of InlinedFigure
         Those of other studies are left out.
-    provenance : mapping, optional
-        Where the data come from: ``title``, ``credit``, ``licence``, ``source``, ``sha1``,
-        ``offline_twin``. Without it, what the cells' configuration says.
     verdicts : Verdicts, optional
         Those of the claims; without them the page has no table of claims.
     lang : Language
@@ -62,13 +58,11 @@ def render(
     str
         An HTML page that loads nothing.
     """
-    data = facts.data_facts(studies, provenance, lang)
-    sections = [_study(name, tables, figures, data["title"]["value"], lang) for name, tables in studies.items()]
-    measurements = [_shown(figure, lang) for figure in figures if figure.measurement]
+    sections = [_study(study, figures, lang) for study in studies]
+    measurements = [_shown(figure, lang) for figure in figures if not figure.study]
     pictures = {figure.id: figure for study in sections for figure in study["figures"]}
     pictures |= {figure.id: figure for figure in measurements}
-    twin = any(tables.offline_twin for tables in studies.values()) or bool((provenance or {}).get("offline_twin"))
-    twin = twin or any(line.offline_twin for line in (verdicts.lines if verdicts else ()))
+    sources: tuple[Any, ...] = (*studies, *(verdicts.lines if verdicts else ()))
     return (
         _environment(lang)
         .get_template("report.html.j2")
@@ -78,8 +72,8 @@ def render(
             clock_titles=clock_titles(lang),
             curves=curves_data(sections, lang),
             measurements=measurements,
-            data=data,
-            offline_twin=twin,
+            data=facts.data_facts(studies, lang),
+            offline_twin=any(source.offline_twin for source in sources),
             machine=machine_facts(),
             versions=package_versions(),
             sources=SOURCES,
@@ -102,40 +96,36 @@ def _environment(lang: Language) -> Environment:
     return environment
 
 
-def _study(
-    name: str, tables: Tables, figures: Sequence[InlinedFigure], data_title: str, lang: Language
-) -> dict[str, Any]:
-    rows = table_rows(tables.cells, lang)
-    sweep = sweep_section(tables, lang) if is_sweep(tables) else None
-    chosen = drawn(tables)
+#: What losses can be, which is looked up.
+_LOSSES = (mark("half mean squared error"), mark("mean cross-entropy"))
+
+
+def _study(study: AnalysedStudy, figures: Sequence[InlinedFigure], lang: Language) -> dict[str, Any]:
+    rows = table_rows(study, lang)
+    sweep = sweep_section(study, lang) if study.kind == "sweep" else None
+    chosen = drawn(study)
     return {
-        "name": name,
-        "summary": summarise(tables, rows, data_title, sweep=sweep is not None, lang=lang),
+        "name": study.name,
+        "title": study.title,
+        "summary": summarise(study, rows, lang),
         "answer": answer(chosen, lang),
         "drawn": chosen,
-        "minimum": tables.minimum,
-        "seconds": seconds_kind(tables, chosen),
-        "losses": _losses(rows, lang),
+        "minimum": study.minimum,
+        "seconds": seconds_kind(study, chosen),
+        "loss_name": study.loss_name,
         "sweep": sweep,
-        "figures": [_shown(figure, lang) for figure in figures if figure.study == name],
+        "figures": [_shown(figure, lang) for figure in figures if figure.study == study.name],
         "rows": rows,
         # Without anything to be compared with, the columns would only be empty.
         "columns": any(row.published for row in rows),
         "accuracies": any(row.accuracy for row in rows),
-        "clock": facts.clock(tables, lang),
-        "statuses": facts.statuses(tables, lang, notes=sweep is None),
+        "clock": facts.clock(study, lang),
+        "statuses": facts.statuses(study, lang, notes=sweep is None),
     }
 
 
-def _losses(rows: Sequence[Row], lang: Language) -> str:
-    """What the table's losses are: where there is an accuracy there are classes."""
-    if any(row.accuracy for row in rows):
-        return lang.say("One line a cell. Losses are mean cross-entropies over all training examples.")
-    return lang.say("One line a cell. Losses are half mean squared errors over all training rows.")
-
-
 def _shown(figure: InlinedFigure, lang: Language) -> ShownFigure:
-    shown = ShownFigure(f"figure-{figure.name or 'unnamed'}", figure.title, figure.caption, figure.source)
+    shown = ShownFigure(f"figure-{figure.id}", figure.title, figure.caption, figure.source)
     texts = lang.figures.get(figure.name)
     if texts is None:
         return shown
@@ -146,7 +136,7 @@ def _numbered(verdicts: Verdicts, pictures: Mapping[str, ShownFigure]) -> dict[s
     """The verdicts with anchors: ids of claims may hold anything, so claims are numbered."""
     numbered = {}
     for number, line in enumerate(verdicts.lines, 1):
-        picture = pictures.get(f"figure-{line.figure}")
+        picture = next((pictures[f"figure-{i}"] for i in line.figures if f"figure-{i}" in pictures), None)
         numbered[line] = {
             **{name: getattr(line, name) for name in Line.__dataclass_fields__},
             "number": number,

@@ -1,9 +1,10 @@
-"""The figures, as they stand inside the page."""
+"""The figures, inlined."""
 
 import base64
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.lab.errors import UserError
 
@@ -14,24 +15,26 @@ class InlinedFigure:
 
     Parameters
     ----------
+    name : str
+        The figure's name.
     title, caption : str
         Plain text.
     study : str
         The study it was drawn from; empty if it is of a measurement.
     source : str
         A ``data:`` URI.
-    measurement : str
-        The measurement it was drawn from; empty if it is of a study.
-    name : str
-        The stem of its files.
     """
 
+    name: str
     title: str
     caption: str
     study: str
     source: str
-    measurement: str = ""
-    name: str = ""
+
+    @property
+    def id(self) -> str:
+        """Study, or ``measure``, and name."""
+        return f"{self.study or 'measure'}-{self.name}"
 
 
 def read_figures(folder: Path) -> list[InlinedFigure]:
@@ -53,22 +56,17 @@ def read_figures(folder: Path) -> list[InlinedFigure]:
     """
     path = folder / "captions.json"
     try:
-        return [
-            InlinedFigure(
-                title=str(entry["title"]),
-                caption=str(entry["caption"]),
-                study=str(entry["study"]),
-                source=_data_uri(folder / Path(entry["svg"]).name),
-                measurement=str(entry.get("measurement", "")),
-                name=str(entry.get("name", "")),
-            )
-            for entry in json.loads(path.read_text(encoding="utf-8"))
-        ]
+        return [_inlined(folder, entry) for entry in json.loads(path.read_text(encoding="utf-8"))]
     except OSError as error:
         raise UserError(f"{error.filename} cannot be read: draw the figures with python -m pipeline.figures") from None
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is not a list of captions ({error}): draw the figures again") from None
 
 
-def _data_uri(svg: Path) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.read_bytes()).decode()}"
+def _inlined(folder: Path, entry: dict[str, Any]) -> InlinedFigure:
+    path = folder / entry["svg"]
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"{path} is outside of the folder")
+    source = f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
+    words = {key: str(entry[key]) for key in ("name", "title", "caption", "study")}
+    return InlinedFigure(**words, source=source)

@@ -1,4 +1,4 @@
-"""The table of cells: what each was, how its runs ended, and what others have published."""
+"""The table of cells: configuration, final losses, and published values."""
 
 import math
 from dataclasses import dataclass
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.figures.cells import CellSummary, quantiles
-from pipeline.lab.config.cell import examples_in, taxonomy, updates
+from pipeline.analysis.cells import quantiles
+from pipeline.lab.config.cell import taxonomy, updates
 from pipeline.lab.published import published_for
 from pipeline.lab.published.values import Published
+from pipeline.lab.results import CellResults, StudyResults
 from pipeline.report.language import ENGLISH, Language, mark
 
 #: The kinds of batches, which are looked up.
@@ -40,7 +41,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table, as text for people."""
+    """One row of the table, as text for people."""
 
     label: str
     optimizer: str
@@ -62,13 +63,13 @@ class Row:
     values: dict[str, float]
 
 
-def table_rows(cells: list[CellSummary], lang: Language = ENGLISH) -> list[Row]:
-    """Make a line for each cell of a study.
+def table_rows(study: StudyResults, lang: Language = ENGLISH) -> list[Row]:
+    """Make a row for each cell of a study.
 
     Parameters
     ----------
-    cells : list of CellSummary
-        The study's.
+    study : StudyResults
+        The study.
     lang : Language
         The report's.
 
@@ -77,25 +78,23 @@ def table_rows(cells: list[CellSummary], lang: Language = ENGLISH) -> list[Row]:
     list of Row
         In their order; every cell and every run is in it, however it ended.
     """
-    return [_row(cell, lang) for cell in cells]
+    return [_row(cell, lang) for cell in study.cells.values()]
 
 
-def _row(cell: CellSummary, lang: Language) -> Row:
-    first = cell.runs.iloc[0]
-    examples = examples_in(cell.config)
-    seconds = cell.seconds_per_epoch
+def _row(cell: CellResults, lang: Language) -> Row:
+    epochs, examples, seconds = int(cell.runs["epochs"].iloc[0]), cell.examples, cell.seconds_per_epoch
     published = published_for(cell.config)
     losses, accuracies = cell.losses, cell.runs["accuracy"].to_numpy(dtype=float, na_value=np.nan)
-    steps = updates(examples, cell.batch_size, int(first["epochs"])) if examples else None
+    steps = updates(examples, cell.batch_size, epochs) if examples else None
     comparison = compare(cell, published, lang)
     return Row(
-        label=cell.label,
+        label=cell.name,
         optimizer=cell.optimizer,
         implementation=cell.implementation,
         batch_size=lang.whole(cell.batch_size),
         taxonomy=lang.word(taxonomy(cell.batch_size, examples)) if examples else "–",
-        lr=lang.local(f"{first['lr']:g}"),
-        epochs=lang.whole(int(first["epochs"])),
+        lr=lang.local(f"{cell.lr:g}"),
+        epochs=lang.whole(epochs),
         # Of a whole run: those that diverged or failed made fewer.
         updates=lang.whole(steps) if steps is not None else "–",
         seeds=str(len(cell.runs)),
@@ -108,8 +107,8 @@ def _row(cell: CellSummary, lang: Language) -> Row:
         comparison=comparison,
         values={
             "batch_size": cell.batch_size,
-            "lr": float(first["lr"]),
-            "epochs": int(first["epochs"]),
+            "lr": cell.lr,
+            "epochs": epochs,
             "updates": math.inf if steps is None else steps,
             "seeds": len(cell.runs),
             "median": float(quantiles(losses, 0.5)) if losses.size else math.nan,
@@ -152,12 +151,12 @@ def accuracy_text(accuracies: NDArray[np.float64], lang: Language = ENGLISH) -> 
     return middle if known.size == 1 else f"{middle} {lang.between(low, high)}"
 
 
-def compare(cell: CellSummary, published: Published | None, lang: Language = ENGLISH) -> Comparison:
+def compare(cell: CellResults, published: Published | None, lang: Language = ENGLISH) -> Comparison:
     """Hold a cell's mean final loss against three standard errors around the expected mean.
 
     Parameters
     ----------
-    cell : CellSummary
+    cell : CellResults
         The cell.
     published : Published or None
         What was published for it.
@@ -171,7 +170,7 @@ def compare(cell: CellSummary, published: Published | None, lang: Language = ENG
     """
     if published is None or published.expected is None:
         return Comparison(None, "–")
-    if cell.runs["data"].str.endswith("_twin").any():
+    if cell.offline_twin:
         return Comparison(None, lang.say("not compared: offline twin"))
     if set(cell.statuses) != {"ok"}:
         return Comparison(None, lang.say("not compared: not every run ended well"))

@@ -1,31 +1,25 @@
-"""Three sentences about a study: what was trained, who is fastest, and whether it is what others found."""
+"""A study in a few sentences: what was trained, the first cell at the target, agreement with published values."""
 
 import math
 from collections import Counter
 
-from pipeline.figures.cells import TARGET, CellSummary, costs_to_target, unstable
-from pipeline.figures.registry import Tables
+from pipeline.analysis.cells import TARGET, costs_to_target, unstable
+from pipeline.analysis.study import AnalysedStudy
 from pipeline.lab import formats
 from pipeline.report.language import ENGLISH, Language
 from pipeline.report.rows import Row
 from pipeline.report.sweep_section import sweep_summary
 
 
-def summarise(
-    tables: Tables, rows: list[Row], data_title: str, *, sweep: bool = False, lang: Language = ENGLISH
-) -> list[str]:
+def summarise(study: AnalysedStudy, rows: list[Row], lang: Language = ENGLISH) -> list[str]:
     """Write the summary.
 
     Parameters
     ----------
-    tables : Tables
-        One study.
+    study : AnalysedStudy
+        The study.
     rows : list of Row
-        Its lines of the table.
-    data_title : str
-        What the data are called.
-    sweep : bool
-        Whether the study is to be read as a grid, whose cells have no names.
+        Its rows of the table.
     lang : Language
         The report's.
 
@@ -34,20 +28,19 @@ def summarise(
     list of str
         Sentences; every number in them is computed from the tables.
     """
-    cells = tables.cells
-    if sweep:
-        return [_trained(cells, data_title, lang), *sweep_summary(tables, lang)]
-    return [_trained(cells, data_title, lang), _fastest(cells, tables, lang), _agreement(cells, rows, lang)]
+    if study.kind == "sweep":
+        return [_trained(study, lang), *sweep_summary(study, lang)]
+    return [_trained(study, lang), _fastest(study, lang), *_agreement(study, rows, lang)]
 
 
-def _trained(cells: list[CellSummary], data_title: str, lang: Language) -> str:
-    counts: Counter[str] = sum((Counter(cell.statuses) for cell in cells), Counter())
-    total = counts.total()
+def _trained(study: AnalysedStudy, lang: Language) -> str:
+    counts = Counter(map(str, study.runs["status"]))
+    total = len(study.runs)
     words = lang.say(
         "{runs} of {cells} trained on {data}",
         runs=lang.count(total, "{n} run", "{n} runs"),
-        cells=lang.count(len(cells), "{n} cell", "{n} cells"),
-        data=data_title,
+        cells=lang.count(len(study.cells), "{n} cell", "{n} cells"),
+        data=lang.listed(list(dict.fromkeys(facts.title for facts in study.data))),
     )
     if counts["ok"] == total:
         return lang.say("{words}, and all of them ended with status ok.", words=words)
@@ -55,9 +48,9 @@ def _trained(cells: list[CellSummary], data_title: str, lang: Language) -> str:
     return f"{words}: {ended}."
 
 
-def _fastest(cells: list[CellSummary], tables: Tables, lang: Language) -> str:
-    axis = "seconds" if tables.curves["seconds"].notna().any() else "examples"
-    costs = costs_to_target(cells, tables.curves, axis)
+def _fastest(study: AnalysedStudy, lang: Language) -> str:
+    axis = "seconds" if study.timed else "examples"
+    costs = costs_to_target(study.cells.values(), study.curves, axis)
     reached = sorted((cost, label) for label, cost in costs.items() if math.isfinite(cost))
     target = lang.local(f"{TARGET:g}")
     if not reached:
@@ -77,11 +70,11 @@ def _fastest(cells: list[CellSummary], tables: Tables, lang: Language) -> str:
             if axis == "seconds"
             else lang.say(", {times} times as many", times=times)
         )
-    if len(reached) < len(cells):
+    if len(reached) < len(costs):
         text += lang.say(
             "; {missed} of {n} cells miss it in half of their runs or more",
-            missed=len(cells) - len(reached),
-            n=len(cells),
+            missed=len(costs) - len(reached),
+            n=len(costs),
         )
     return f"{text}."
 
@@ -92,12 +85,12 @@ def _cost(value: float, axis: str, lang: Language) -> str:
     return lang.say("{n} examples", n=lang.local(f"{value:,.0f}"))
 
 
-def _agreement(cells: list[CellSummary], rows: list[Row], lang: Language) -> str:
+def _agreement(study: AnalysedStudy, rows: list[Row], lang: Language) -> list[str]:
+    """How many cells agree with published values, and which end above where they start; nothing where none does."""
     compared = [row for row in rows if row.comparison.inside is not None]
     outside = [formats.quoted(row.label) for row in compared if not row.comparison.inside]
-    if not compared:
-        text = lang.say("No cell could be compared with published values")
-    else:
+    sentences = []
+    if compared:
         text = lang.count(
             len(compared),
             "The mean final loss is within three standard errors of what 1000 earlier seeds gave in {inside} of {n} "
@@ -108,13 +101,14 @@ def _agreement(cells: list[CellSummary], rows: list[Row], lang: Language) -> str
         )
         if outside:
             text += lang.say(" (not in {cells})", cells=lang.listed(outside))
+        sentences.append(f"{text}.")
     risen = [
         lang.say(
             "{cell} ends above where it starts ({initial} to {final})",
-            cell=formats.quoted(cell.label),
+            cell=formats.quoted(cell.name),
             initial=lang.loss(initial),
             final=lang.loss(final),
         )
-        for cell, initial, final in unstable(cells)
+        for cell, initial, final in unstable(study.cells.values())
     ]
-    return f"{text}; {lang.listed(risen)}." if risen else f"{text}."
+    return [*sentences, f"{lang.listed(risen)}."] if risen else sentences

@@ -1,4 +1,4 @@
-"""What the report says about a sweep: the best cells, who reaches the target first, what lies on a border."""
+"""The report on a sweep: best cells, costs of the target, best learning rates on the border of their range."""
 
 import math
 from dataclasses import dataclass
@@ -8,8 +8,8 @@ import pandas as pd
 from pipeline.analysis.compare import Comparison
 from pipeline.analysis.grid import STATUSES
 from pipeline.analysis.scaling import cheapest
+from pipeline.analysis.study import AnalysedStudy
 from pipeline.analysis.sweep import Sweep
-from pipeline.figures.registry import Tables
 from pipeline.report.language import ENGLISH, Language, mark
 
 _SPACE = "\N{NO-BREAK SPACE}"
@@ -48,20 +48,12 @@ class SweepSection:
     seconds: bool
 
 
-def is_sweep(tables: Tables) -> bool:
-    """Whether a study is a grid to be read as one: no cell has a name, and learning rates are compared."""
-    if any(cell.config.get("label") for cell in tables.cells):
-        return False
-    rates = tables.runs.groupby(["optimizer", "batch_size"])["lr"].nunique()
-    return bool(rates.max() > 1)
-
-
-def sweep_section(tables: Tables, lang: Language = ENGLISH) -> SweepSection:
+def sweep_section(study: AnalysedStudy, lang: Language = ENGLISH) -> SweepSection:
     """Write the section.
 
     Parameters
     ----------
-    tables : Tables
+    study : AnalysedStudy
         A sweep.
     lang : Language
         The report's.
@@ -70,23 +62,23 @@ def sweep_section(tables: Tables, lang: Language = ENGLISH) -> SweepSection:
     -------
     SweepSection
     """
-    sweep = tables.sweep
+    sweep = study.sweep
     return SweepSection(
         leaders=_leaders(sweep, lang),
         batches=_batches(sweep, lang),
         edges=edge_lines(sweep, lang),
         statuses=_statuses(sweep, lang),
-        target=target_words(tables, lang),
+        target=target_words(study, lang),
         seconds=bool(sweep.scaling["seconds"].notna().any()),
     )
 
 
-def target_words(tables: Tables, lang: Language) -> str:
+def target_words(study: AnalysedStudy, lang: Language) -> str:
     """The target, and how it was fixed."""
-    target = tables.sweep.target
+    target = study.sweep.target
     if not math.isfinite(target.loss):
         return lang.say("No target: {name} has no cell whose median final loss is finite.", name=target.reference)
-    cell = tables.sweep.grid.cells.iloc[target.row]
+    cell = study.sweep.grid.cells.iloc[target.row]
     text = lang.say(
         "The target is {loss}: the median final loss of {name}'s best cell ({best} at b = {b}, lr {lr}) plus 1 % of "
         "that loss",
@@ -96,16 +88,16 @@ def target_words(tables: Tables, lang: Language) -> str:
         b=str(cell["batch_size"]),
         lr=lang.local(f"{cell['lr']:g}"),
     )
-    if tables.minimum is not None:
-        excess = (target.loss - tables.minimum) / (target.best - tables.minimum)
+    if study.minimum is not None:
+        excess = (target.loss - study.minimum) / (target.best - study.minimum)
         times = lang.number(excess, 2)
         text += lang.say(", which is {times} times that cell's distance from the minimum", times=times)
     return text + "."
 
 
-def sweep_summary(tables: Tables, lang: Language = ENGLISH) -> list[str]:
+def sweep_summary(study: AnalysedStudy, lang: Language = ENGLISH) -> list[str]:
     """Write the summary: the best cell, whether the seeds can rank it, the cheapest ways to the target, the caveats."""
-    sweep = tables.sweep
+    sweep = study.sweep
     first = sweep.best.iloc[0]
     if not math.isfinite(first["median"]):
         return [lang.say("Half of the runs or more diverged or failed in every cell: there is nothing to rank.")]
@@ -173,7 +165,7 @@ def _cheapest(sweep: Sweep, lang: Language) -> list[str]:
         reached = table[table[name] < math.inf].sort_values(name, kind="stable")
         if len(reached):
             line = reached.iloc[0]
-            found.append(lang.say(words, cost=write_cost(float(line[name]), name, lang), place=_place(line, lang)))
+            found.append(lang.say(words, cost=lang.cost(float(line[name]), name), place=_place(line, lang)))
     if not found:
         return [lang.say("No cell reaches the target in more than half of its runs.")]
     goal = lang.loss(sweep.target.loss)
@@ -182,13 +174,6 @@ def _cheapest(sweep: Sweep, lang: Language) -> list[str]:
     if known.any() and not known.all():
         text += lang.say(" (times are known for {n} of {total} combinations)", n=int(known.sum()), total=len(known))
     return [f"{text}."]
-
-
-def write_cost(value: float, name: str, lang: Language) -> str:
-    """Write a cost with its unit."""
-    if name == "seconds":
-        return lang.seconds(value)
-    return "∞" if math.isinf(value) else lang.local(f"{value:,.4g}" if value < 1000 else f"{value:,.0f}")
 
 
 def _border(sweep: Sweep, lang: Language) -> str:
@@ -293,7 +278,7 @@ def _batches(sweep: Sweep, lang: Language) -> list[dict[str, str]]:
 def _cost(line: "pd.Series", name: str, lang: Language) -> str:
     if math.isnan(line[name]):
         return lang.say("not measured")
-    middle, low, high = (write_cost(float(line[key]), name, lang) for key in (name, f"{name}_low", f"{name}_high"))
+    middle, low, high = (lang.cost(float(line[key]), name) for key in (name, f"{name}_low", f"{name}_high"))
     return "∞" if middle == low == "∞" else f"{middle} {lang.between(low, high)}"
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.lab.errors import UserError
-from pipeline.report.claim_figures import figure_of
+from pipeline.report.claim_figures import figures_of
 from pipeline.report.language import ENGLISH, Language, mark
 
-#: A verdict's sign and its style: never told by colour alone.
+#: A verdict's sign and its style: colour alone never carries it.
 SIGNS = {
     mark("holds"): ("✓", "good"),
     mark("does not hold"): ("✗", "bad"),
@@ -66,7 +66,7 @@ class Test:
 
 @dataclass(frozen=True)
 class Line:
-    """One claim, as text for people; ``figure`` is the name of the figure that shows it, empty if there is none."""
+    """One claim, as text for people; ``figures`` are those that may show it, by study and name."""
 
     id: str
     text: str
@@ -83,7 +83,7 @@ class Line:
     source_name: str
     setting: str
     why: str
-    figure: str
+    figures: tuple[str, ...]
     tests: tuple[Test, ...]
     offline_twin: bool
 
@@ -187,7 +187,7 @@ def _line(claim: dict[str, Any], source: Source, lang: Language) -> Line:
         source_name=source.name,
         setting=str(claim["setting"]),
         why=str(claim["why"]),
-        figure=figure_of(str(claim["id"]), claim.get("tables", [])),
+        figures=tuple(figures_of(str(claim["id"]), claim.get("tables", []))),
         tests=tuple(_test(test, lang) for test in claim["tests"]),
         offline_twin=bool(claim["offline_twin"]),
     )

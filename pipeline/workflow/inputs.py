@@ -11,7 +11,6 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from pipeline.figures.names import figure_names
 from pipeline.lab.config import Cell, compose_cell, compose_data
 from pipeline.lab.config.data import DigitsConfig
 from pipeline.lab.config.yaml_file import read_config
@@ -120,14 +119,11 @@ class Inputs:
 
     # -- figures, claims, MLflow
 
-    def pictures(self, studies: list[str]) -> list[tuple[str, str, str]]:
-        """The figures that a plain ``snakemake`` draws: path, title, and the study or "Measurements"."""
-        drawn = []
-        for figure in figure_names():
-            if figure.study in studies or figure.measurement in self.measurements:
-                origin = f"Study {figure.study}" if figure.study else "Measurements"
-                drawn.append((f"{self._results}/figures/{figure.name}.svg", figure.title, origin))
-        return drawn
+    def pictures(self, studies: list[str]) -> list[tuple[str, str]]:
+        """The folders of figures that a plain ``snakemake`` draws, and what they are of."""
+        return [(study, f"Study {study}") for study in studies] + [("measure", "Measurements")] * bool(
+            self.measurements
+        )
 
     @property
     def opted_in(self) -> list[str]:

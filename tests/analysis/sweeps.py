@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pandas as pd
+from tables_for_tests import analysed
 
 from pipeline.analysis.seconds import StepCosts, StepKind
-from pipeline.figures.registry import Tables
 from pipeline.lab.tables import CURVES, RUNS
 
 ROWS = 1500
@@ -66,9 +66,8 @@ def sweep_tables(
                 for e, reading in zip(examples, readings, strict=True)
             ]
     table = pd.DataFrame(runs, columns=RUNS.names).astype({"diverged_step": "Int64", "train_seconds": float})
-    return Tables(
-        table, pd.DataFrame(curves, columns=CURVES.names), minimum, problem=problem, costs=costs or StepCosts()
-    )
+    curves = pd.DataFrame(curves, columns=CURVES.names)
+    return analysed(table, curves, minimum, problem, costs, kind="sweep", name="sweep")
 
 
 def bowl(optimizers=("sgd", "adam"), sizes=(1, 10, 100), lrs=(0.001, 0.01, 0.1, 1.0), best=None, noise=1e-4):

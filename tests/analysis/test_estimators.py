@@ -4,7 +4,6 @@ import itertools
 import math
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,7 +16,6 @@ from pipeline.analysis.bootstrap import (
 )
 from pipeline.analysis.compare import probability_better
 from pipeline.analysis.lr_scaling import fit_line
-from pipeline.analysis.profile import TAU_MAX, profiles
 from pipeline.analysis.tuning import expected_minimum
 
 losses = st.lists(st.floats(0, 10) | st.just(math.inf), min_size=1, max_size=12)
@@ -112,21 +110,3 @@ def test_a_line_is_fitted_to_each_column():
     y = np.random.default_rng(3).normal(size=4)
     assert fit_line(x, y) == pytest.approx(np.polyfit(x, y, 1))
     assert np.isnan(fit_line(x[:2], y[:2])[0])
-
-
-def test_a_profile_is_the_share_of_the_problems_within_a_factor():
-    table = pd.DataFrame(
-        {
-            "optimizer": ["a"] * 3 + ["b"] * 3,
-            "batch_size": [1, 10, 100] * 2,
-            "examples": [100.0, 300.0, np.inf, 200.0, 300.0, np.inf],
-        }
-    )
-    a, b = profiles(table)
-    assert (a.optimizer, b.optimizer) == ("a", "b")
-    assert list(a.ratios) == [1, 1, np.inf] and list(b.ratios) == [2, 1, np.inf]
-    tau = np.array([1.0, 1.9, 2.0, TAU_MAX])
-    assert list(b.share(tau)) == pytest.approx([1 / 3, 1 / 3, 2 / 3, 2 / 3])
-    fine = np.linspace(1, TAU_MAX, 30001)
-    for profile in (a, b):
-        assert profile.score == pytest.approx(profile.share(fine).mean(), abs=1e-3)

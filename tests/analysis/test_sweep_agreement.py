@@ -4,9 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from tables_for_tests import analysed
 
 from pipeline.analysis.sweep_agreement import Held, best_rates, crossing, diverged_below_limit, nearest_row, steps_held
-from pipeline.figures.registry import Tables, registered
+from pipeline.figures.registry import registered
 from pipeline.lab.config import compose_cell
 from pipeline.lab.config.cell import Cell
 from pipeline.lab.theory import Problem
@@ -24,7 +25,7 @@ def tables(dataset):
     ]
     runs, curves = train_cells(cells, {dataset.name: dataset})
     problem = Problem.from_data(dataset.X, dataset.y)
-    return Tables(runs, curves, problem.minimum, problem)
+    return analysed(runs, curves, problem.minimum, problem, kind="sweep")
 
 
 def held_steps(tables, **changes):
@@ -64,14 +65,13 @@ def test_only_rates_above_the_limit_diverge_and_a_higher_limit_would_be_wrong(ta
 
 
 def test_the_captions_say_standard_errors_and_pass_or_fail(tables):
-    entries = {entry.name: entry for entry in registered() if entry.study == "sweep"}
-    heatmap, steps = (entries[name].caption(tables) for name in ("sweep_heatmap", "sweep_steps_by_batch"))
+    entries = {entry.name: entry for entry in registered() if entry.kind == "sweep"}
+    heatmap, steps = (entries[name].caption(tables) for name in ("heatmap", "steps_by_batch"))
     assert "standard errors" in heatmap and heatmap.count(": pass.") == 2 and "FAIL" not in heatmap
     assert "(z = " in steps and ": pass." in steps
-    wrong = Tables(
-        tables.runs, tables.curves.assign(loss=tables.curves["loss"] + 0.002), tables.minimum, tables.problem
-    )
-    assert "FAIL" in entries["sweep_steps_by_batch"].caption(wrong)
+    high = tables.curves.assign(loss=tables.curves["loss"] + 0.002)
+    wrong = analysed(tables.runs, high, tables.minimum, tables.problem, kind="sweep")
+    assert "FAIL" in entries["steps_by_batch"].caption(wrong)
 
 
 def test_the_nearest_rate_is_nearest_by_ratio(tables):

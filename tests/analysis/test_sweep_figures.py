@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 from sweeps import bowl, costs_of, sweep_tables
 
-from pipeline.figures.registry import registered
+from pipeline.figures.registry import figures_of
 from pipeline.figures.style import save
 from pipeline.lab.theory import Problem
 from pipeline.report.page import render
-from pipeline.report.sweep_section import is_sweep, sweep_section, sweep_summary
+from pipeline.report.sweep_section import sweep_section, sweep_summary
 
-ENTRIES = [entry for entry in registered() if entry.study == "sweep"]
 generator = np.random.default_rng(0)
 PROBLEM = Problem.from_data(generator.normal(size=(1500, 3)), generator.normal(size=1500))
 COSTS = costs_of({("sgd", 1): 1e-4, ("sgd", 100): 2e-4})
@@ -40,57 +39,61 @@ CASES = {
 }
 
 
-def texts(figure):
-    figure.draw_without_rendering()
-    return "\n".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
-
-
-@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.name)
-@pytest.mark.parametrize("case", CASES)
-def test_every_figure_is_drawn_whatever_happened(entry, case):
-    tables = CASES[case]
+@pytest.fixture(scope="module")
+def drawn():
+    """Every figure that fits each case, drawn without a warning: what is written in it, by case and figure."""
+    found = {}
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        written, caption = texts(entry.draw(tables)), entry.caption(tables)
-    assert caption and "nan" not in caption and "inf " not in caption
-    for name in tables.sweep.grid.optimizers:
-        assert name in written
-    if case == "twin":
-        assert "offline twin" in written and caption.startswith("Offline twin")
+        for case, study in CASES.items():
+            for entry in figures_of(study):
+                figure, caption = entry.draw(study), entry.caption(study)
+                texts = [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
+                found[case, entry.name] = "\n".join(texts), caption
+    return found
 
 
-def test_the_heatmap_marks_every_status_and_the_borders():
-    (heatmap,) = [entry for entry in ENTRIES if entry.name == "sweep_heatmap"]
-    written = texts(heatmap.draw(CASES["mixed"]))
+def test_every_figure_is_drawn_whatever_happened(drawn):
+    names = {case: [name for of, name in drawn if of == case] for case in CASES}
+    by_batch = ["steps_by_batch", "best_lr_by_batch"]
+    assert names["mixed"] == ["heatmap", "leading_cells", "cost_to_target", *by_batch, "tuning_cost"]
+    assert set(names["mixed"]) - set(names["one batch size"]) == set(by_batch)
+    for (case, _), (written, caption) in drawn.items():
+        assert caption and "nan" not in caption and "inf " not in caption
+        assert all(name in written for name in CASES[case].sweep.grid.optimizers)
+        assert ("offline twin" in written) is caption.startswith("Offline twin") is (case == "twin")
+
+
+def test_the_heatmap_marks_every_status_and_the_borders(drawn):
+    written, _ = drawn["mixed", "heatmap"]
     for mark in ("half or more diverged", "some diverged", "error in some run", "best lr of the batch size", "2/λ"):
         assert mark in written
-    assert "best lr, highest of its range" in texts(heatmap.draw(CASES["on the border"]))
-    assert "best lr, lowest of its range" in texts(heatmap.draw(CASES["all diverged"]))
+    assert "best lr, highest of its range" in drawn["on the border", "heatmap"][0]
+    assert "best lr, lowest of its range" in drawn["all diverged", "heatmap"][0]
 
 
 def test_drawing_is_repeatable_and_the_svg_small(tmp_path):
-    for entry in ENTRIES[:3]:
-        svg, _ = save(entry.draw(CASES["mixed"]), tmp_path / "a" / entry.name)
-        again, _ = save(entry.draw(CASES["mixed"]), tmp_path / "b" / entry.name)
-        assert svg.read_bytes() == again.read_bytes()
-        assert svg.stat().st_size < 400_000
+    heatmap, *_ = figures_of(CASES["mixed"])
+    first, again = (save(heatmap.draw(CASES["mixed"]), tmp_path / name)[0] for name in "ab")
+    assert first.read_bytes() == again.read_bytes()
+    assert first.stat().st_size < 400_000
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_section_is_written_whatever_happened(case):
-    tables = CASES[case]
-    text = " ".join(sweep_summary(tables))
-    section = sweep_section(tables)
+    study = CASES[case]
+    text = " ".join(sweep_summary(study))
+    section = sweep_section(study)
     assert "nan" not in text
-    assert len(section.leaders) == len(tables.sweep.grid.optimizers)
-    assert len(section.batches) == len(tables.sweep.best_by_batch_size)
+    assert len(section.leaders) == len(study.sweep.grid.optimizers)
+    assert len(section.batches) == len(study.sweep.best_by_batch_size)
     total = sum(int(line[status]) for line in section.statuses for status in ("ok", "diverged", "error"))
-    assert total == len(tables.runs), "no run vanishes"
-    page = render({"sweep": tables}, [])
-    if is_sweep(tables):
-        assert "The best cell of each optimizer" in page and "<details>" in page
-    else:
-        assert case == "single cell"
+    assert total == len(study.runs), "no run vanishes"
+
+
+def test_the_page_has_the_section():
+    page = render([CASES["mixed"]], [])
+    assert "The best cell of each optimizer" in page and "<details>" in page
 
 
 def test_the_summary_says_what_the_seeds_can_tell():

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from tables_for_tests import analysed
 
 from pipeline.claims.decide import decide_all
 from pipeline.claims.evidence import Evidence
 from pipeline.claims.ledger import read_ledger
-from pipeline.figures.registry import Tables
 from pipeline.lab.config import load_study
 from pipeline.report.language import language
 from pipeline.report.page import render
@@ -25,7 +25,8 @@ def _trained(dataset, name, wanted, overrides):
     study = load_study(name, ["data=airfoil_twin", *overrides])
     cells = [cell for number, cell in enumerate(study.cells) if wanted(number, cell)]
     runs, curves = train_cells(cells, {"airfoil_twin": dataset})
-    return Tables(runs, curves, 0.2416880)
+    kind = "sweep" if name == "sweep" else "curves"
+    return analysed(runs, curves, 0.2416880, kind=kind, name=name, title=study.config.title)
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +46,7 @@ def studies(dataset):
         ),
         ["seeds=6"],
     )
-    return {"textbook": textbook, "sweep": grid}
+    return [textbook, grid]
 
 
 def write_report(studies, code, folder):
@@ -56,12 +57,11 @@ def write_report(studies, code, folder):
     decided["claims"][0] |= {"setting": EVIL, "why": EVIL}
     uri = "data:image/svg+xml," + _DRAWING.replace("<", "%3C").replace(">", "%3E")
     figures = [
-        InlinedFigure("Loss", "what to see", "textbook", uri, name="loss_by_epoch"),
-        InlinedFigure("Memory", "what to see", "", uri, measurement="memory", name="measure_memory"),
+        InlinedFigure("loss_by_epoch", "Loss", "what to see", "textbook", uri),
+        InlinedFigure("memory", "Memory", "what to see", "", uri),
     ]
     path = folder / f"{code}.html"
-    facts = {"title": EVIL, "credit": EVIL, "licence": "CC BY 4.0", "source": "https://example.org", "sha1": "76e5"}
-    path.write_text(render(studies, figures, facts, verdicts_of(decided, lang), lang), encoding="utf-8")
+    path.write_text(render(studies, figures, verdicts_of(decided, lang), lang), encoding="utf-8")
     return path
 
 

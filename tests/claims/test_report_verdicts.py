@@ -31,7 +31,7 @@ def decided():
 
 
 def page(decided):
-    return render({"textbook": report_study(cell("gd"))}, [], None, verdicts_of(decided))
+    return render([report_study(cell("gd"))], [], verdicts_of(decided))
 
 
 def test_every_claim_has_its_line_with_verdict_sign_and_link(decided):
@@ -60,7 +60,7 @@ def test_nothing_of_a_claim_is_taken_for_markup(decided):
 
 
 def test_without_claims_the_page_has_no_table_of_them():
-    assert 'id="claims"' not in render({"textbook": report_study(cell("gd"))}, [])
+    assert 'id="claims"' not in render([report_study(cell("gd"))], [])
 
 
 def test_infinite_and_missing_numbers_are_written(decided):

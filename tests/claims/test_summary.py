@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT
+from tables_for_tests import analysed
 
 from pipeline.claims.decide import VERDICTS, decide_all
 from pipeline.claims.evidence import Evidence
 from pipeline.claims.ledger import read_ledger
 from pipeline.claims.statistics import BASES
 from pipeline.claims.summary import BEGIN, END, HEADLINES, main, replaced, summary
-from pipeline.figures.picture import picture
-from pipeline.figures.registry import Tables
+from pipeline.contrib.picture import picture
 
 LEDGER = read_ledger(ROOT / "conf" / "claims.yaml")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -89,7 +89,7 @@ def test_the_picture_is_small_and_has_every_verdict(dataset, decided):
     assert len(cells) == 3 and isinstance(cells[0], Cell)
     runs, curves = train_cells(cells, {dataset.name: dataset})
     problem = Problem.from_data(dataset.X, dataset.y)
-    figure = picture(Tables(runs, curves, problem.minimum, problem), decided)
+    figure = picture(analysed(runs, curves, problem.minimum, problem), decided)
     left, right = figure.axes
     assert left.get_xlabel() and left.get_ylabel()
     assert sum("max |z|" in text.get_text() for text in left.texts) == 3

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pipeline.figures.__main__ import main as draw
-from pipeline.figures.measured.registry import registered
+from pipeline.figures.registry import figures_of, registered
 from pipeline.measure import MEASUREMENTS, gradient_noise, loading, memory, noise_scale, step_cost, vectorisation
 from pipeline.measure.epoch_metric import measure_epochs
 from pipeline.measure.schemas import SCHEMAS, table_of
@@ -63,7 +63,7 @@ def measured(request, dataset):
 
 
 def test_every_measurement_has_a_figure():
-    assert {entry.measurement for entry in registered()} == set(MEASUREMENTS) | OPT_IN
+    assert {entry.name for entry in registered() if entry.kind == "measurement"} == set(MEASUREMENTS) | OPT_IN
 
 
 @pytest.mark.slow
@@ -75,7 +75,8 @@ def test_it_is_drawn_with_its_units_and_says_that_the_twin_was_used(measured, tm
     assert entry["offline_twin"] and entry["caption"].startswith("Offline twin")
     assert "nan" not in entry["caption"]
     assert (tmp_path / "figures" / entry["svg"]).stat().st_size > 10_000
-    figure = next(one for one in registered() if one.measurement == measured.name).draw(measured)
+    (one,) = figures_of(measured)
+    figure = one.draw(measured)
     assert all(axes.get_title(loc="left") for axes in figure.axes)
     assert any(axes.get_xlabel() for axes in figure.axes)
 

@@ -14,9 +14,9 @@ from pipeline.report.language import ENGLISH
 
 
 def found(*cells, target=0.25, costs=None):
-    tables = study(*cells)
-    curves = with_seconds(tables.cells, tables.curves, costs or StepCosts())
-    return standings(tables.cells, curves, target)
+    one = study(*cells, costs=costs)
+    drawn_cells = list(one.cells.values())
+    return standings(drawn_cells, with_seconds(one, drawn_cells), target)
 
 
 def full_batch(**changes):
@@ -29,7 +29,7 @@ SINGLE = cell("sgd", batch_size=1, lr=0.005, final=0.24)
 def test_full_batches_win_on_steps_and_seconds_and_lose_on_epochs_and_examples():
     turned = flips(found(full_batch(), SINGLE))
     (flip,) = turned
-    assert (flip.first.cell.label, flip.second.cell.label) == ("gd", "sgd")
+    assert (flip.first.cell.name, flip.second.cell.name) == ("gd", "sgd")
     assert set(flip.ahead) == {"steps", "seconds"} and set(flip.behind) == {"epochs", "examples"}
     assert flip.size > 1
 
@@ -46,8 +46,8 @@ def test_a_pair_that_the_seeds_cannot_tell_apart_does_not_flip():
 
 def test_the_ranking_names_those_that_arrive_the_cheapest_first():
     all_cells = found(full_batch(), SINGLE, cell("never", lr=0.01, final=0.3))
-    assert [s.cell.label for s in ranked(all_cells, "steps")] == ["gd", "sgd"]
-    assert [s.cell.label for s in ranked(all_cells, "examples")] == ["sgd", "gd"]
+    assert [s.cell.name for s in ranked(all_cells, "steps")] == ["gd", "sgd"]
+    assert [s.cell.name for s in ranked(all_cells, "examples")] == ["sgd", "gd"]
     assert all(math.isinf(all_cells[2].costs[clock].median) for clock in CLOCKS)
 
 
@@ -73,7 +73,7 @@ def test_more_cells_than_can_be_drawn_are_chosen_evenly_and_counted():
     tables = study(*[cell(f"cell {i}", lr=0.001 * (i + 1), seeds=1) for i in range(MAX_CELLS + 30)])
     chosen = drawn(tables)
     assert len(chosen.cells) == MAX_CELLS and chosen.total == MAX_CELLS + 30
-    labels = [one.label for one in chosen.cells]
+    labels = [one.name for one in chosen.cells]
     assert labels[0] == "cell 0" and labels[-1] == f"cell {MAX_CELLS + 29}"
 
 
@@ -90,8 +90,9 @@ def test_a_curve_ends_where_half_of_the_runs_diverged():
 
 
 def test_up_to_ten_cells_are_one_group_and_more_are_parted():
-    few = study(*[cell(f"cell {i}", lr=0.001 * (i + 1), seeds=1) for i in range(MAX_LINES)]).cells
-    assert [view["kind"] for view in views(few)] == ["all"]
-    many = study(*[cell(f"cell {i}", lr=0.001 * (i + 1), seeds=1, batch_size=1 + i % 3) for i in range(40)]).cells
-    assert {view["kind"] for view in views(many)} == {"batch_size"}
-    assert sorted(position for view in views(many) for position in view["cells"]) == list(range(40))
+    few = study(*[cell(f"cell {i}", lr=0.001 * (i + 1), seeds=1) for i in range(MAX_LINES)])
+    assert [view["kind"] for view in views(list(few.cells.values()))] == ["all"]
+    many = study(*[cell(f"cell {i}", lr=0.001 * (i + 1), seeds=1, batch_size=1 + i % 3) for i in range(40)])
+    found_views = views(list(many.cells.values()))
+    assert {view["kind"] for view in found_views} == {"batch_size"}
+    assert sorted(position for view in found_views for position in view["cells"]) == list(range(40))

@@ -6,18 +6,18 @@ from catalogue import messages, placeholders
 from conftest import ROOT
 
 from pipeline.claims.ledger import read_ledger
-from pipeline.figures import registry
-from pipeline.figures.measured import registry as measured_registry
+from pipeline.figures.registry import registered
 from pipeline.lab.errors import UserError
 from pipeline.report.claim_figures import FIGURES
 from pipeline.report.language import ENGLISH, LANGUAGES, LOCALE, language
+from pipeline.workflow.settings import report_languages
 
 OTHERS = [code for code in LANGUAGES if code != "en"]
 LEDGER = read_ledger(ROOT / "conf" / "claims.yaml")
 
 
 def figure_names():
-    return {entry.name for entry in (*registry.registered(), *measured_registry.registered())}
+    return {entry.name for entry in registered()}
 
 
 def entries(code):
@@ -31,8 +31,9 @@ def entries(code):
         return found
 
 
-def test_there_is_portuguese():
+def test_there_is_portuguese_and_the_workflow_knows_without_importing_anything():
     assert "pt" in OTHERS
+    assert report_languages() == list(LANGUAGES)
 
 
 @pytest.mark.parametrize("code", OTHERS)
@@ -65,7 +66,7 @@ def test_a_claims_figure_exists_and_so_does_the_claim():
     assert set(FIGURES.values()) <= figure_names()
 
 
-def test_an_unknown_language_is_told():
+def test_an_unknown_language_is_refused():
     with pytest.raises(UserError, match="lang=fr is not allowed: it must be one of en, pt"):
         language("fr")
 

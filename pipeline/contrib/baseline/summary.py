@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pipeline.analysis.cells import quantiles
 from pipeline.claims.effect import median_of_quartiles, quotient
 from pipeline.contrib.baseline.parts import Loss, Number, Verdict, real
-from pipeline.figures.cells import CellSummary, cells_of, quantiles
+from pipeline.lab.results import CellResults, StudyResults
 
 
 def verdicts_of(claims: Mapping[str, Any]) -> tuple[Verdict, ...]:
@@ -34,12 +35,12 @@ def _number_of(test: Mapping[str, Any]) -> Number:
 
 def losses_of(study: str, runs: pd.DataFrame) -> Iterator[Loss]:
     """The final losses of every cell of a table of runs."""
-    for cell in cells_of(runs):
+    for cell in StudyResults(runs, pd.DataFrame()).cells.values():
         low, median, high = _summary(cell)
         yield Loss(
             study,
-            cell.cell_id,
-            cell.label,
+            cell.id,
+            cell.name,
             str(cell.runs["data"].iloc[0]),
             cell.statuses,
             median,
@@ -49,7 +50,7 @@ def losses_of(study: str, runs: pd.DataFrame) -> Iterator[Loss]:
         )
 
 
-def _summary(cell: CellSummary) -> tuple[float | None, ...]:
+def _summary(cell: CellResults) -> tuple[float | None, ...]:
     if not len(cell.losses):
         return None, None, None
     return tuple(float(value) for value in quantiles(np.asarray(cell.losses, dtype=np.float64), [0.0, 0.5, 1.0]))

@@ -76,13 +76,13 @@ def collect(options: argparse.Namespace) -> None:
 def draw(options: argparse.Namespace) -> None:
     """Draw the figure, and write its caption beside it."""
     from pipeline.figures import style
-    from pipeline.figures.measured.registry import registered
+    from pipeline.figures.registry import figures_of
     from pipeline.measure.table import read_measured
 
     measured = read_measured(options.table)
-    (entry,) = (entry for entry in registered() if entry.measurement == "frameworks")
-    style.save(entry.draw(measured), options.out / entry.name)
-    with written_whole(options.out / f"{entry.name}.txt") as temporary:
+    (entry,) = figures_of(measured)
+    style.save(entry.draw(measured), options.out / f"measure_{entry.name}")
+    with written_whole(options.out / f"measure_{entry.name}.txt") as temporary:
         temporary.write_text(entry.caption(measured) + "\n", encoding="utf-8")
 
 

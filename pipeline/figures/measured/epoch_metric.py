@@ -1,13 +1,13 @@
 """The chapter's seconds per epoch and the true ones, with the garbage collector on and off."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from pipeline.figures import style
-from pipeline.figures.measured import axes as shared
-from pipeline.figures.measured.registry import register
+from pipeline.figures.registry import register
 from pipeline.lab import formats
 from pipeline.measure.table import Measured
 
@@ -15,8 +15,6 @@ _METRICS = {
     "printed_seconds": "Printed: mean time between evaluations",
     "seconds_per_epoch": "True: seconds per epoch",
 }
-
-
 #: What a round in one process consists of: run and whether a collection fell into it.
 _TURNS = {
     ("gd", True): "gd with one\ncollection",
@@ -28,12 +26,12 @@ _TURNS = {
 def caption(measured: Measured) -> str:
     """Say how the two metrics rank the runs, and what the garbage collector does to the true one."""
     table = _processes(measured)
-    middle = _medians(table)
-    on, off = middle.xs(True, level=0), middle.xs(False, level=0)
-    printed, true, quiet = on["printed_seconds"], on["seconds_per_epoch"], off["seconds_per_epoch"]
+    medians = table.groupby(["garbage_collection", "run"], sort=False)[list(_METRICS)].median()
+    on, off = medians.xs(True, level=0), medians.xs(False, level=0)
     text = (
         f"Above, the four runs as the chapter runs them, in fresh processes. Fastest to slowest as printed: "
-        f"{_ranked(printed)}. Truly: {_ranked(true)}. Without garbage collection: {_ranked(quiet)}."
+        f"{_ranked(on['printed_seconds'])}. Truly: {_ranked(on['seconds_per_epoch'])}. Without garbage collection: "
+        f"{_ranked(off['seconds_per_epoch'])}."
     )
     collecting = table[table["garbage_collection"] & (table["run"] == "gd")]
     if len(collecting):
@@ -43,14 +41,13 @@ def caption(measured: Measured) -> str:
         )
     turns = _turns(measured)
     if len(turns):
-        one, none, other = (
-            float(turns[turns["turn"] == name]["seconds_per_epoch"].median()) for name in _TURNS.values()
-        )
+        spent = turns.groupby("turn")["seconds_per_epoch"].median()
+        one, none, other = (formats.seconds(float(spent[name])) for name in _TURNS.values())
         pause = float(turns.loc[turns["garbage_collection"], "collecting_seconds"].median())
         text += (
             f" Below, {formats.count(len(turns) // len(_TURNS), 'round')} in one process: one collection, "
-            f"{formats.seconds(pause)} in the median, makes an epoch of gd {formats.seconds(one)} instead of "
-            f"{formats.seconds(none)}; one of minibatch 100 takes {formats.seconds(other)}."
+            f"{formats.seconds(pause)} in the median, makes an epoch of gd {one} instead of {none}; one of "
+            f"minibatch 100 takes {other}."
         )
     return text
 
@@ -61,13 +58,9 @@ def _processes(measured: Measured) -> pd.DataFrame:
 
 
 def _turns(measured: Measured) -> pd.DataFrame:
-    """The runs in turn in one process, with their name in ``turn``."""
+    """The rounds in one process, each row named in ``turn``."""
     rows = measured.table[measured.table["round"].notna()]
     return rows.assign(turn=[_TURNS[key] for key in zip(rows["run"], rows["garbage_collection"], strict=True)])
-
-
-def _medians(table: pd.DataFrame) -> pd.DataFrame:
-    return table.groupby(["garbage_collection", "run"], sort=False)[list(_METRICS)].median()
 
 
 def _ranked(seconds: "pd.Series[float]") -> str:
@@ -75,7 +68,7 @@ def _ranked(seconds: "pd.Series[float]") -> str:
     return ", ".join(f"{name} ({formats.seconds(float(value))})" for name, value in ordered.items())
 
 
-@register(title="What the chapter's clock shows", caption=caption)
+@register(kind="measurement", title="What the chapter's clock shows", caption=caption)
 def epoch_metric(measured: Measured) -> Figure:
     """Draw both metrics of every run, and what one collection costs, a panel each.
 
@@ -89,45 +82,36 @@ def epoch_metric(measured: Measured) -> Figure:
     Figure
     """
     table = _processes(measured)
-    runs = list(dict.fromkeys(table["run"]))
     figure = style.new_figure(height=7.0)
     panels = figure.subplots(3, 1, sharex=True, height_ratios=[4, 4, 3])
-    for axes, (metric, title) in zip(panels[:2], _METRICS.items(), strict=True):
-        for number, collecting in enumerate((True, False)):
-            rows = table[table["garbage_collection"] == collecting]
-            _draw_rows(axes, rows, "run", runs, metric, number)
-        axes.set_yticks(range(len(runs)), runs)
-        axes.set_ylim(len(runs) - 0.5, -0.5)
-        axes.set_title(title)
-    _draw_turns(panels[2], _turns(measured))
-    for axes in panels:
-        shared.log_axes(axes, x=formats.tick_seconds)
+    for axes, (metric, title) in zip(panels, _METRICS.items(), strict=False):
+        _draw_panel(axes, table.rename(columns={"run": "row"}), metric, title, apart=0.2)
+    turns = _turns(measured).rename(columns={"turn": "row"})
+    _draw_panel(panels[2], turns, "seconds_per_epoch", "True, in turn in one process", apart=0.0)
+    style.log(panels[2].xaxis, formats.tick_seconds)
     panels[2].set_xlabel("time (log scale)")
-    handles = [
-        Line2D([], [], **{**shared.look(1), "linestyle": "none"}),
-        Line2D([], [], **{**shared.look(0, filled=False), "linestyle": "none"}),
-        Line2D([], [], linestyle="none", marker="|", color="black", markersize=13),
+    keys = [
+        style.key("with garbage collection", **_looks(True)),
+        style.key("without", **_looks(False)),
+        style.key("median", marker="|", color="black", markersize=13),
     ]
-    style.add_legend(figure, handles, ["with garbage collection", "without", "median"], columns=3)
+    style.add_legend(figure, keys, columns=3)
     return figure
 
 
-def _draw_turns(axes: Axes, turns: pd.DataFrame) -> None:
-    names = list(_TURNS.values())
-    for number, collected in enumerate((True, False)):
-        rows = turns[turns["garbage_collection"] == collected]
-        _draw_rows(axes, rows, "turn", names, "seconds_per_epoch", number, apart=0.0)
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    axes.set_title("True, in turn in one process")
+def _looks(collecting: bool) -> dict[str, Any]:
+    return {**style.look(int(collecting), int(not collecting)), "linestyle": "none"}
 
 
-def _draw_rows(
-    axes: Axes, rows: pd.DataFrame, column: str, names: list[str], metric: str, number: int, apart: float = 0.2
-) -> None:
-    """Draw every row's number beside its name, and the medians over it; the two kinds a little apart."""
-    shift = apart * (number - 0.5)
-    kind = {**shared.look(1 - number, filled=number == 0), "linestyle": "none", "markersize": 6}
-    axes.plot(rows[metric], [names.index(name) + shift for name in rows[column]], alpha=0.75, **kind)
-    for name, value in rows.groupby(column, sort=False)[metric].median().items():
-        axes.plot([value], [names.index(str(name)) + shift], "|", color="black", markersize=13)
+def _draw_panel(axes: Axes, rows: pd.DataFrame, metric: str, title: str, apart: float) -> None:
+    """Draw every reading beside its row's name, and the medians over it; the two kinds a little apart."""
+    names = list(dict.fromkeys(rows["row"]))
+    for collecting in (True, False):
+        shift = apart * (0.5 - collecting)
+        own = rows[rows["garbage_collection"] == collecting]
+        places = [names.index(name) + shift for name in own["row"]]
+        axes.plot(own[metric], places, alpha=0.75, **{**_looks(collecting), "markersize": 6})
+        for name, value in own.groupby("row", sort=False)[metric].median().items():
+            axes.plot([value], [names.index(str(name)) + shift], "|", color="black", markersize=13)
+    style.rows(axes, names)
+    axes.set_title(title)

@@ -2,14 +2,10 @@
 
 from typing import Any
 
-import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from pipeline.figures import style
-from pipeline.figures.measured import axes as shared
-from pipeline.figures.measured.registry import register
+from pipeline.figures.registry import register
 from pipeline.lab import formats
 from pipeline.measure.table import Measured
 
@@ -17,14 +13,15 @@ _LAWS: tuple[tuple[str, Any, str], ...] = (
     ("independent", "solid", "σ₁/√b"),
     ("finite", (0, (4, 1.6)), "σ₁/√b · √((n−b)/(n−1))"),
 )
-_PLACES = {"start": "at the start", "minimum": "at the minimum"}
+_SAMPLINGS = ("with_replacement", "without_replacement")
+_PLACES = ("start", "minimum")
 
 
 def caption(measured: Measured) -> str:
     """Say how well each law holds, and what the correction does at the full batch."""
     table = measured.table
     error = (table["ratio"] - 1).abs().groupby(table["sampling"]).max()
-    independent, finite = (formats.number(100 * float(error[f"with{out}_replacement"]), 2) for out in ("", "out"))
+    independent, finite = (formats.number(100 * float(error[sampling]), 2) for sampling in _SAMPLINGS)
     own = table[(table["sampling"] == "without_replacement") & (table["at"] == "start")]
     promised = own.set_index("batch_size")["ratio_to_independent"].astype(float)
     full = int(promised.index.max())
@@ -38,7 +35,7 @@ def caption(measured: Measured) -> str:
     )
 
 
-@register(title="Gradient noise", caption=caption)
+@register(kind="measurement", title="Gradient noise", caption=caption)
 def gradient_noise(measured: Measured) -> Figure:
     """Draw measured standard deviations and both laws, and the measured over the law that should hold.
 
@@ -54,42 +51,28 @@ def gradient_noise(measured: Measured) -> Figure:
     table = measured.table
     figure = style.new_figure(height=7.6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.6, 1])
-    shared.log_axes(upper, x=shared.plain, y=shared.plain)
-    handles, labels = [], []
-    for number, (sampling, words) in enumerate(
-        (("with_replacement", "with replacement"), ("without_replacement", "without replacement"))
-    ):
-        for place in _PLACES:
-            rows = table[(table["sampling"] == sampling) & (table["at"] == place)]
-            kind = {**shared.look(2 * number + (place == "minimum"), filled=number == 1), "linestyle": "none"}
-            _draw(upper, lower, rows, kind)
-            handles.append(Line2D([], [], **kind))
-            labels.append(f"{words}, {_PLACES[place]}")
+    style.log(upper.xaxis)
+    style.log(upper.yaxis)
+    keys = []
+    for number, (sampling, place) in enumerate((sampling, place) for sampling in _SAMPLINGS for place in _PLACES):
+        rows = table[(table["sampling"] == sampling) & (table["at"] == place) & table["ratio"].notna()]
+        look = {**style.look(number, sampling == "with_replacement"), "linestyle": "none"}
+        upper.plot(rows["batch_size"], rows["measured"], **{**look, "markersize": 5})
+        error = [rows["ratio"] - rows["low"], rows["high"] - rows["ratio"]]
+        lower.errorbar(rows["batch_size"], rows["ratio"], yerr=error, **{**look, "markersize": 4, "linewidth": 1})
+        keys.append(style.key(f"{sampling.replace('_', ' ')}, at the {place}", **look))
     for law, dashes, words in _LAWS:
+        line: dict[str, Any] = {"color": "black", "linewidth": 1.1, "linestyle": dashes}
         for place in _PLACES:
-            rows = table[(table["sampling"] == "without_replacement") & (table["at"] == place)]
-            rows = rows[rows[law] > 0]
-            upper.plot(rows["batch_size"], rows[law], color="black", linewidth=1.1, linestyle=dashes, zorder=1)
-        handles.append(Line2D([], [], color="black", linewidth=1.1, linestyle=dashes))
-        labels.append(words)
-    smallest = table.loc[table["finite"] > 0, "finite"].min()
-    upper.set_ylim(bottom=float(smallest) / 2)
+            rows = table[(table["sampling"] == "without_replacement") & (table["at"] == place) & (table[law] > 0)]
+            upper.plot(rows["batch_size"], rows[law], **line, zorder=1)
+        keys.append(style.key(words, **line))
+    upper.set_ylim(bottom=float(table.loc[table["finite"] > 0, "finite"].min()) / 2)
     upper.set_ylabel("standard deviation (log scale)")
     upper.set_title("Spread of the minibatch gradient")
     lower.axhline(1, color="black", linewidth=1)
     lower.set_ylabel("measured / law")
     lower.set_xlabel("batch size b (log scale)")
     lower.set_title("Measured over the law of its sampling, with 95 % intervals")
-    style.add_legend(figure, handles, labels, columns=2)
+    style.add_legend(figure, keys)
     return figure
-
-
-def _draw(upper: Axes, lower: Axes, rows: pd.DataFrame, kind: dict[str, Any]) -> None:
-    shown = rows[rows["ratio"].notna()]
-    upper.plot(shown["batch_size"], shown["measured"], **{**kind, "markersize": 5})
-    lower.errorbar(
-        shown["batch_size"],
-        shown["ratio"],
-        yerr=[shown["ratio"] - shown["low"], shown["high"] - shown["ratio"]],
-        **{**kind, "markersize": 4, "linewidth": 1},
-    )

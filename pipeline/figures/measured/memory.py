@@ -6,15 +6,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from pipeline.figures import style
-from pipeline.figures.measured import axes as shared
-from pipeline.figures.measured.registry import register
+from pipeline.figures.registry import register
 from pipeline.lab import formats
 from pipeline.measure.table import Measured
-
-_ROOFS: tuple[Any, ...] = ("solid", (0, (6, 1.6)), (0, (3, 1.4)), (0, (1.2, 1.4)))
 
 
 def caption(measured: Measured) -> str:
@@ -25,7 +21,7 @@ def caption(measured: Measured) -> str:
     rates, intensities = products["value"].astype(float) / 1e9, products["flops_per_byte"].astype(float)
     return (
         f"One thread reads {formats.number(read.max())} GB/s at best and {formats.number(read[last])} GB/s from "
-        f"{shared.size(last)}; sets of {shared.size(first)} are held back by the start of each pass. Operations per "
+        f"{formats.size(last)}; sets of {formats.size(first)} are held back by the start of each pass. Operations per "
         f"byte rise from {formats.number(intensities.min(), 2)} (element) to {formats.number(intensities.max())} "
         f"(whole), and the rate from {formats.number(rates.min())} to {formats.number(rates.max())} gigaflops; what is "
         f"far below its roof is held back by Python and not by memory. {_arithmetic(table)}"
@@ -84,7 +80,7 @@ def roofs(table: pd.DataFrame) -> dict[str, float]:
     return found
 
 
-@register(title="Memory hierarchy and roofline", caption=caption)
+@register(kind="measurement", title="Memory hierarchy and roofline", caption=caption)
 def memory(measured: Measured) -> Figure:
     """Draw the bandwidth against the working set, and the roofline with the four products.
 
@@ -105,26 +101,18 @@ def memory(measured: Measured) -> Figure:
 
 
 def _draw_bandwidth(axes: Axes, table: pd.DataFrame) -> None:
-    shared.log_axes(axes, x=shared.size)
+    style.log(axes.xaxis, formats.size)
     for number, kernel in enumerate(("read", "triad")):
         rate = _bandwidth(table, kernel)
-        axes.plot(rate.index, rate / 1e9, label=kernel, **shared.look(number, filled=number == 0))
-    sizes = list(_bandwidth(table, "read").index)
-    shared.ticks_at(axes.xaxis, [float(size) for size in sizes[::2]], [shared.size(size) for size in sizes[::2]])
+        axes.plot(rate.index, rate / 1e9, label=kernel, **style.look(number, number))
+    style.ticks(axes.xaxis, list(_bandwidth(table, "read").index)[::2], formats.size)
     axes.tick_params(axis="x", labelrotation=30)
     axes.set_ylim(bottom=0)
     axes.margins(y=0.15)
     for name, size in _caches(table).items():
-        axes.axvline(size, color=shared.GREY, linewidth=1, linestyle=(0, (2, 2)))
-        axes.annotate(
-            f"{name}\n{shared.size(size)}",
-            (size, 1.0),
-            xycoords=("data", "axes fraction"),
-            xytext=(3, -2),
-            textcoords="offset points",
-            fontsize=8,
-            va="top",
-        )
+        axes.axvline(size, color=style.GREY, linewidth=1, linestyle=(0, (2, 2)))
+        options: Any = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "va": "top"}
+        axes.annotate(f"{name}\n{formats.size(size)}", (size, 1.0), xytext=(3, -2), fontsize=8, **options)
     axes.set_xlabel("working set (log scale)")
     axes.set_ylabel("GB/s, one thread")
     axes.set_title("Bandwidth")
@@ -132,26 +120,25 @@ def _draw_bandwidth(axes: Axes, table: pd.DataFrame) -> None:
 
 
 def _draw_roofline(axes: Axes, table: pd.DataFrame) -> None:
-    shared.log_axes(axes, x=shared.plain, y=shared.plain)
+    style.log(axes.xaxis)
+    style.log(axes.yaxis)
     peaks = table[(table["kind"] == "peak") & (table["unit"] == "flop/s") & (table["threads"] == 1)]
     products = _products(table)
     top = float(max(peaks["value"].max(), products["value"].max())) / 1e9
     intensity = np.geomspace(0.05, 200, 200)
-    handles = []
-    levels = roofs(table)
-    for number, (name, rate) in enumerate(levels.items()):
-        dashes = _ROOFS[number % len(_ROOFS)]
-        axes.plot(intensity, np.minimum(top, rate / 1e9 * intensity), color="black", linewidth=1.2, linestyle=dashes)
-        label = f"{name}, {rate / 1e9:.0f} GB/s"
-        handles.append(Line2D([], [], color="black", linewidth=1.2, linestyle=dashes, label=label))
+    keys = []
+    for number, (name, rate) in enumerate(roofs(table).items()):
+        line = {"color": "black", "linewidth": 1.2, "linestyle": style.DASHES[number % len(style.DASHES)]}
+        axes.plot(intensity, np.minimum(top, rate / 1e9 * intensity), **line)
+        keys.append(style.key(f"{name}, {rate / 1e9:.0f} GB/s", **line))
     axes.text(190, top * 1.25, f"peak {formats.number(top)} gigaflops", ha="right", va="bottom", fontsize=8)
     for number, (_, row) in enumerate(products.iterrows()):
-        kind = {**shared.look(number), "linestyle": "none", "markersize": 8}
-        axes.plot([row["flops_per_byte"]], [row["value"] / 1e9], **kind)
-        handles.append(Line2D([], [], **kind, label=f"{row['name']}, {formats.number(row['value'] / 1e9)} gigaflops"))
+        look = {**style.look(number), "linestyle": "none", "markersize": 8}
+        axes.plot([row["flops_per_byte"]], [row["value"] / 1e9], **look)
+        keys.append(style.key(f"{row['name']}, {formats.number(row['value'] / 1e9)} gigaflops", **look))
     axes.set_ylim(bottom=float(products["value"].min()) / 1e9 / 3, top=top * 2.2)
     axes.set_xlim(0.05, 200)
     axes.set_xlabel("operations per byte (log scale)")
     axes.set_ylabel("gigaflops, one thread (log)")
     axes.set_title("Roofline, with the four products")
-    axes.legend(handles=handles, loc="lower right", ncols=1)
+    axes.legend(handles=keys, loc="lower right", ncols=1)

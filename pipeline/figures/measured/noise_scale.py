@@ -1,5 +1,7 @@
 """The gradient noise scale and the critical batch size on one axis."""
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -7,8 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullFormatter
 
 from pipeline.figures import style
-from pipeline.figures.measured import axes as shared
-from pipeline.figures.measured.registry import register
+from pipeline.figures.registry import register
 from pipeline.lab import formats
 from pipeline.measure.table import Measured
 
@@ -34,7 +35,7 @@ def _critical(row: pd.Series) -> str:
     return f"{value} [{low}, {high}] for a loss of {formats.loss(row['loss'])}"
 
 
-@register(title="Noise scale and critical batch size", caption=caption)
+@register(kind="measurement", title="Noise scale and critical batch size", caption=caption)
 def noise_scale(measured: Measured) -> Figure:
     """Draw both against the excess loss, and the steps to the targets against the batch size.
 
@@ -50,50 +51,53 @@ def noise_scale(measured: Measured) -> Figure:
     table = measured.table
     figure = style.new_figure(height=8.2)
     upper, lower = figure.subplots(2, 1, height_ratios=[1.2, 1])
-    handles = _draw_scales(upper, table)
-    handles += _draw_steps(lower, table)
-    style.add_legend(figure, handles, [str(handle.get_label()) for handle in handles], columns=2)
+    keys = _draw_scales(upper, table)
+    keys += _draw_steps(lower, table)
+    style.add_legend(figure, keys)
     return figure
 
 
 def _draw_scales(axes: Axes, table: pd.DataFrame) -> list[Line2D]:
-    shared.log_axes(axes, x=shared.plain, y=shared.plain)
-    handles = []
+    style.log(axes.xaxis)
+    style.log(axes.yaxis)
+    keys = []
     for number, (run, rows) in enumerate(table[table["kind"] == "training"].groupby("run", sort=False)):
-        kind = {**shared.look(number, filled=number == 0), "markersize": 4, "linestyle": "none"}
+        look = {**style.look(number, number), "markersize": 4, "linestyle": "none"}
         error = [rows["value"] - rows["low"], rows["high"] - rows["value"]]
-        axes.errorbar(rows["excess"], rows["value"], yerr=error, linewidth=1, **kind)
-        handles.append(Line2D([], [], **kind, label=f"noise scale, {run}"))
+        axes.errorbar(rows["excess"], rows["value"], yerr=error, linewidth=1, **look)
+        keys.append(style.key(f"noise scale, {run}", **look))
     critical = table[table["kind"] == "critical"]
     error = [critical["value"] - critical["low"], critical["high"] - critical["value"]]
-    kind = {"color": "black", "marker": "*", "markersize": 11, "linewidth": 1}
-    axes.errorbar(critical["excess"], critical["value"], yerr=error, **kind)
-    handles.append(Line2D([], [], **kind, label="critical batch size"))
+    star: Any = {"color": "black", "marker": "*", "markersize": 11, "linewidth": 1}
+    axes.errorbar(critical["excess"], critical["value"], yerr=error, **star)
+    keys.append(style.key("critical batch size", **star))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.invert_xaxis()
     axes.set_xlabel("excess loss L − L*, training goes to the right (log scale)")
     axes.set_ylabel("examples (log scale)")
     axes.set_title("Noise scale, and where larger batches stop paying")
-    return handles
+    return keys
 
 
 def _draw_steps(axes: Axes, table: pd.DataFrame) -> list[Line2D]:
-    shared.log_axes(axes, x=shared.plain, y=shared.plain)
+    style.log(axes.xaxis)
+    style.log(axes.yaxis)
     critical = table[table["kind"] == "critical"].set_index("run")
-    handles = []
+    keys = []
     for number, (run, rows) in enumerate(table[table["kind"] == "steps"].groupby("run", sort=False)):
-        kind = shared.look(number + 2)
-        axes.plot(rows["batch_size"], rows["value"], **{**kind, "linestyle": "none", "markersize": 4})
-        axes.plot(rows["batch_size"], rows["fitted"], color=kind["color"], linewidth=1.1)
+        look = style.look(number + 2)
+        axes.plot(rows["batch_size"], rows["value"], **{**look, "linestyle": "none", "markersize": 4})
+        axes.plot(rows["batch_size"], rows["fitted"], color=look["color"], linewidth=1.1)
         least = critical.loc[run]
         axes.plot([least["value"]], [2 * least["least_steps"]], marker="*", color="black", markersize=10, zorder=5)
-        handles.append(Line2D([], [], **kind, label=str(run)))
+        keys.append(style.key(str(run), **look, linewidth=1.1))
     perfect = table[(table["kind"] == "steps") & (table["run"] == critical.index[0])]
     b = perfect["batch_size"].astype(float)
-    axes.plot(b, critical["least_examples"].iloc[0] / b, color=shared.GREY, linewidth=1, linestyle=(0, (2, 2)))
-    handles.append(Line2D([], [], color=shared.GREY, linewidth=1, linestyle=(0, (2, 2)), label="perfect scaling"))
+    line: Any = {"color": style.GREY, "linewidth": 1, "linestyle": (0, (2, 2))}
+    axes.plot(b, critical["least_examples"].iloc[0] / b, **line)
+    keys.append(style.key("perfect scaling", **line))
     axes.set_ylim(bottom=1)
     axes.set_xlabel("batch size b (log scale)")
     axes.set_ylabel("steps to the target (log)")
     axes.set_title("Steps at the best learning rate; lines: Smin + Emin/b")
-    return handles
+    return keys

@@ -1,5 +1,7 @@
 """What a training step is spent on."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -7,14 +9,22 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from pipeline.figures import style
-from pipeline.figures.measured import axes as shared
-from pipeline.figures.measured.registry import register
+from pipeline.figures.registry import register
 from pipeline.lab import formats
 from pipeline.measure.table import Measured
 
 _STEP = {"data": "data", "forward_backward": "forward and backward", "update": "update"}
 _REST = {"reading": "reading the loss", "lightning": "Lightning", "setup": "starting the fit"}
 _WHOLE = {**_STEP, **_REST}
+#: Fillings of the bars, from dark to light and with hatches, so that neighbours differ in grey.
+_FILLS: tuple[dict[str, Any], ...] = (
+    {"facecolor": "#0072B2"},
+    {"facecolor": "#56B4E9", "hatch": "///"},
+    {"facecolor": "#D55E00"},
+    {"facecolor": "#E69F00", "hatch": "..."},
+    {"facecolor": "#bbbbbb"},
+    {"facecolor": "#ffffff", "hatch": "xxx"},
+)
 
 
 def caption(measured: Measured) -> str:
@@ -46,7 +56,7 @@ def _wide(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-@register(title="Cost of a step", caption=caption)
+@register(kind="measurement", title="Cost of a step", caption=caption)
 def step_cost(measured: Measured) -> Figure:
     """Draw the parts of a step for every optimizer, and of a whole fit at every batch size.
 
@@ -66,29 +76,23 @@ def step_cost(measured: Measured) -> Figure:
     figure = style.new_figure(height=3.6 + 0.25 * len(rows) + 0.3 * len(sizes))
     upper, lower = figure.subplots(2, 1, height_ratios=[0.25 * len(rows) + 0.6, 0.3 * 2 * len(sizes) + 0.6])
     _draw_bars(upper, rows, _STEP)
-    upper.set_yticks(range(len(rows)), [f"{name}, {_short(kind)}" for kind, name in rows.index])
+    style.rows(upper, [f"{name}, {kind}" for kind, name in rows.index], fontsize=10)
     upper.set_title(f"A step at b = {middle}, by optimizer")
     upper.set_xlabel("µs per step")
     _draw_whole(lower, wide, sizes)
-    handles = [Patch(edgecolor="black", linewidth=0.6, **fill) for fill in shared.FILLS]
-    style.add_legend(figure, handles, list(_WHOLE.values()), columns=3)  # type: ignore[arg-type]
+    words = zip(_WHOLE.values(), _FILLS, strict=True)
+    keys = [Patch(edgecolor="black", linewidth=0.6, label=label, **fill) for label, fill in words]
+    style.add_legend(figure, keys, columns=3)
     return figure
-
-
-def _short(implementation: str) -> str:
-    return {"scratch": "scratch", "torch": "torch"}.get(implementation, implementation)
 
 
 def _draw_bars(axes: Axes, rows: pd.DataFrame, parts: dict[str, str], share: bool = False) -> None:
     left = np.zeros(len(rows))
     divisor = rows[list(parts)].sum(axis=1).to_numpy() / 100 if share else np.ones(len(rows))
-    for part, fill in zip(parts, shared.FILLS, strict=False):
+    for part, fill in zip(parts, _FILLS, strict=False):
         width = rows[part].to_numpy() / divisor
         axes.barh(range(len(rows)), width, left=left, height=0.72, edgecolor="black", linewidth=0.6, **fill)
         left += width
-    axes.set_ylim(len(rows) - 0.4, -0.6)
-    axes.grid(visible=False, axis="y")
-    axes.tick_params(axis="y", length=0)
 
 
 def _draw_whole(axes: Axes, wide: pd.DataFrame, sizes: list[int]) -> None:
@@ -98,7 +102,7 @@ def _draw_whole(axes: Axes, wide: pd.DataFrame, sizes: list[int]) -> None:
     _draw_bars(axes, rows, _WHOLE, share=True)
     for place, (_, row) in enumerate(rows.iterrows()):
         axes.text(101, place, f"{formats.number(row['whole'])} µs", va="center", fontsize=8)
-    axes.set_yticks(range(len(rows)), [f"b = {b}, {_short(kind)}" for b, kind in rows.index])
+    style.rows(axes, [f"b = {b}, {kind}" for b, kind in rows.index], fontsize=10)
     axes.set_xlim(0, 100)
     axes.set_xlabel("% of a short fit; at the right, µs of it per step")
     axes.set_title("A whole fit, median optimizer")

@@ -5,12 +5,10 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from pipeline.analysis.grid import Array
 from pipeline.figures import style
-from pipeline.figures.measured import axes as shared
-from pipeline.figures.measured.registry import register
+from pipeline.figures.registry import register
 from pipeline.lab import formats
 from pipeline.measure.table import Measured
 
@@ -44,7 +42,7 @@ def _methods(table: pd.DataFrame, threads: int) -> pd.DataFrame:
     return table[(table["part"] == "methods") & (table["threads"] == threads)].set_index("method")
 
 
-@register(title="Vectorisation", caption=caption)
+@register(kind="measurement", title="Vectorisation", caption=caption)
 def vectorisation(measured: Measured) -> Figure:
     """Draw the gigaflops of every way, and of the whole product at every size.
 
@@ -61,19 +59,19 @@ def vectorisation(measured: Measured) -> Figure:
     counts = sorted(table.loc[table["part"] == "methods", "threads"].unique())
     figure = style.new_figure(height=7.4)
     upper, lower = figure.subplots(2, 1, height_ratios=[1.5, 1])
-    handles, labels = [], []
+    keys = []
     for number, threads in enumerate(counts):
-        kind = shared.look(number, filled=number == 0)
-        _draw_methods(upper, _methods(table, threads), kind, offset=0.16 * (number - (len(counts) - 1) / 2))
+        look = style.look(number, number)
+        _draw_methods(upper, _methods(table, threads), look, offset=0.16 * (number - (len(counts) - 1) / 2))
         sizes = table[(table["part"] == "sizes") & (table["threads"] == threads)]
-        lower.plot(sizes["n"], sizes["gigaflops"], **kind)
-        handles.append(Line2D([], [], **kind))
-        labels.append(f"{threads} thread{'s' if threads > 1 else ''}, warm median")
+        lower.plot(sizes["n"], sizes["gigaflops"], **look)
+        label = f"{threads} thread{'s' if threads > 1 else ''}, warm median"
+        keys.append(style.key(label, **look, linewidth=1.8))
     _draw_cold(upper, table)
-    handles.append(Line2D([], [], linestyle="none", marker="x", color="black"))
-    labels.append(f"one cold call, {int(table.loc[table['part'] == 'cold', 'threads'].max())} threads")
+    threads = int(table.loc[table["part"] == "cold", "threads"].max())
+    keys.append(style.key(f"one cold call, {threads} threads", marker="x", color="black"))
     _name(upper, lower, table)
-    style.add_legend(figure, handles, labels, columns=2)
+    style.add_legend(figure, keys)
     return figure
 
 
@@ -88,20 +86,14 @@ def rates_of(rows: pd.DataFrame) -> tuple[Array, Array, Array]:
     return rate, low, high
 
 
-def _draw_methods(axes: Axes, rows: pd.DataFrame, kind: dict[str, Any], offset: float) -> None:
+def _draw_methods(axes: Axes, rows: pd.DataFrame, look: dict[str, Any], offset: float) -> None:
     rate, low, high = rates_of(rows)
     y = [place + offset for place in range(len(rows))]
-    axes.errorbar(rate, y, xerr=[rate - low, high - rate], **{**kind, "linestyle": "none"})
+    axes.errorbar(rate, y, xerr=[rate - low, high - rate], **{**look, "linestyle": "none"})
     for value, top, place in zip(rate, high, y, strict=True):
         if offset <= 0:
-            axes.annotate(
-                formats.number(value),
-                (top, place),
-                xytext=(7, 1),
-                textcoords="offset points",
-                fontsize=8,
-                va="bottom",
-            )
+            options: Any = {"textcoords": "offset points", "fontsize": 8, "va": "bottom"}
+            axes.annotate(formats.number(value), (top, place), xytext=(7, 1), **options)
 
 
 def _draw_cold(axes: Axes, table: pd.DataFrame) -> None:
@@ -114,15 +106,13 @@ def _draw_cold(axes: Axes, table: pd.DataFrame) -> None:
 def _name(upper: Axes, lower: Axes, table: pd.DataFrame) -> None:
     order = list(_methods(table, threads=1).index)
     n = int(table.loc[table["part"] == "methods", "n"].iloc[0])
-    shared.log_axes(upper, x=shared.plain)
-    upper.set_yticks(range(len(order)), [f"{name} columns" if name.startswith("block") else name for name in order])
-    upper.set_ylim(len(order) - 0.5, -0.6)
+    style.log(upper.xaxis)
+    style.rows(upper, [f"{name} columns" if name.startswith("block") else name for name in order])
     upper.margins(x=0.12)
     upper.set_xlabel("gigaflops (log scale)")
     upper.set_title(f"The {n} × {n} product, piece by piece")
-    shared.log_axes(lower, x=shared.plain)
-    sizes = sorted(table.loc[table["part"] == "sizes", "n"].unique())
-    shared.ticks_at(lower.xaxis, [float(size) for size in sizes], [str(size) for size in sizes])
+    lower.set_xscale("log")
+    style.ticks(lower.xaxis, sorted(table.loc[table["part"] == "sizes", "n"].unique()), lambda n: f"{n:g}")
     lower.set_ylim(bottom=0)
     lower.set_xlabel("rows and columns n (log scale)")
     lower.set_ylabel("gigaflops")

@@ -2,19 +2,19 @@ rule figures:
     input:
         tables=expand(rules.collect.output, study=studies),
         measured=rules.measure.input,
-        data=inputs.default_data,
         step_cost=inputs.step_cost,
     output:
         captions=f"{results}/figures/captions.json",
         pictures=[
             report(
-                path,
+                directory(f"{results}/figures/{folder}"),
+                patterns=["{figure}.svg"],
                 caption="../../report/captions/figure.rst",
                 category="Figures",
                 subcategory=origin,
-                labels={"figure": title},
+                labels={"figure": "{figure}"},
             )
-            for path, title, origin in inputs.pictures(studies)
+            for folder, origin in inputs.pictures(studies)
         ],
     log:
         f"{results}/logs/figures.log",
@@ -33,6 +33,6 @@ rule figures:
         opted_in=inputs.opted_in_digest,
         code=needs("pipeline.figures"),
     shell:
-        "python -m pipeline.figures --out {params.out:q} --data {input.data:q} {params.step_cost:q}"
+        "python -m pipeline.figures --out {params.out:q} {params.step_cost:q}"
         " {params.measured:q}"
         " {params.studies:q} > {log:q} 2>&1"

@@ -3,7 +3,6 @@ rule report:
         figures=rules.figures.output.captions,
         claims=rules.claims.output[0],
         tables=rules.figures.input.tables,
-        data=rules.figures.input.data,
         step_cost=inputs.step_cost,
     output:
         report(
@@ -26,5 +25,5 @@ rule report:
             f"--step-cost={table}" for table in input.step_cost
         ],
     shell:
-        "python -m pipeline.report --out {output:q} --figures {params.figures:q} --data {input.data:q}"
+        "python -m pipeline.report --out {output:q} --figures {params.figures:q}"
         " --lang {params.lang:q} --claims {input.claims:q} {params.step_cost:q} {params.studies:q} > {log:q} 2>&1"

@@ -1,4 +1,4 @@
-"""``python -m pipeline.figures.picture``: the README's picture, theory against experiment and every verdict."""
+"""``python -m pipeline.contrib.picture``: draw the README's picture, theory against experiment and every verdict."""
 
 import argparse
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from pipeline.figures.registry import Tables
+    from pipeline.analysis.study import AnalysedStudy
 
 _INK = "#222222"
 #: Cell to colour, marker, words, and where they stand: epochs, factor above the curve there.
@@ -31,13 +31,13 @@ _GROUPS = {"A": "the chapter", "B": "a page on batches", "F": "the field", "H": 
 _ACROSS = 6
 
 
-def picture(tables: "Tables", claims: Mapping[str, Any]) -> "Figure":
+def picture(study: "AnalysedStudy", claims: Mapping[str, Any]) -> "Figure":
     """Draw what the lab is about: runs on top of what theory expects of them, and the verdicts on all claims.
 
     Parameters
     ----------
-    tables : Tables
-        The chapter's study, with its least squares problem.
+    study : AnalysedStudy
+        The chapter's, with its least squares problem.
     claims : mapping
         The content of ``claims.json``.
 
@@ -51,28 +51,26 @@ def picture(tables: "Tables", claims: Mapping[str, Any]) -> "Figure":
         figure = style.new_figure(height=3.7)
         figure.set_figwidth(9.0)
         left, right = figure.subplots(1, 2, width_ratios=[1.45, 1])
-        _draw_curves(left, tables)
+        _draw_curves(left, study)
         _draw_verdicts(right, claims)
     return figure
 
 
-def _draw_curves(axes: "Axes", tables: "Tables") -> None:
+def _draw_curves(axes: "Axes", study: "AnalysedStudy") -> None:
     import numpy as np
 
     from pipeline.analysis.agreement import LIMIT
     from pipeline.figures import style
-    from pipeline.figures.theory_curves import agreements
     from pipeline.lab import formats
 
-    minimum, smallest = tables.minimum or 0.0, 1e-7
-    found = {cell.label: one for cell, _, one in agreements(tables) if one is not None}
+    found = {cell.name: one for cell, _, one in study.agreements if one is not None}
     for label, (colour, marker, words, (x, factor)) in _CELLS.items():
         one = found[label]
         kept = one.epochs > 0
         epochs = one.epochs[kept]
         reach = LIMIT * one.error
         low, high, expected, measured = (
-            np.maximum(values[kept] - minimum, smallest)
+            study.excess(values[kept], 1e-7)
             for values in (one.expected - reach, one.expected + reach, one.expected, one.measured)
         )
         axes.fill_between(epochs, low, high, color=colour, alpha=0.18, linewidth=0)
@@ -82,11 +80,9 @@ def _draw_curves(axes: "Axes", tables: "Tables") -> None:
         place = float(np.interp(np.log(x), np.log(epochs), np.log(expected)))
         verdict = f"max |z| {formats.number(one.largest_z, 2)}: {'pass' if one.agrees else 'FAIL'}"
         axes.text(x, float(np.exp(place)) * factor, f"{words}\n{verdict}", color=colour, fontsize=8.5, va="center")
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    style.log(axes.xaxis)
+    style.log(axes.yaxis, formats.power_of_ten)
     axes.set_xlim(0.11, 130)
-    style.log_axis(axes.xaxis, lambda value: f"{value:g}")
-    style.log_axis(axes.yaxis, formats.power_of_ten)
     axes.set_xlabel("epochs (log scale)")
     axes.set_ylabel("loss − minimum (log scale)")
     axes.set_title("Mean of 20 runs (dots) on exact theory (line, ± 4 s.e.)", fontsize=10)
@@ -135,27 +131,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
         With status 2 after a mistake of the user's.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m pipeline.figures.picture", description="Draw the README's picture."
+        prog="python -m pipeline.contrib.picture", description="Draw the README's picture."
     )
     parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="of a finished run")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=Path("results/data/airfoil-standardize.parquet"),
-        metavar="FILE.parquet",
-        help="the whitened table",
-    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.png", help="where the picture goes")
     options = parser.parse_args(arguments)
     # Here, so that --help answers at once.
+    from pipeline.analysis.study import AnalysedStudy
     from pipeline.claims.summary import read_decided
     from pipeline.figures import style
-    from pipeline.figures.studies import read_studies
     from pipeline.lab.files import written_whole
 
     claims = read_decided(options.results / "claims.json")
-    (tables,) = read_studies([options.results / "textbook"], options.data).values()
-    figure = picture(tables, claims)
+    figure = picture(AnalysedStudy.read(options.results / "textbook"), claims)
     figure.dpi = 144
     with style.context(), written_whole(options.out) as temporary:
         figure.canvas.print_png(temporary, metadata={"Software": None})  # type: ignore[attr-defined]

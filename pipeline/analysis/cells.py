@@ -1,0 +1,126 @@
+"""A study's cells, summarised over their seeds."""
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.lab.results import CellResults
+
+#: The loss at which costs are compared: all four of the textbook's runs come below it.
+TARGET = 0.25
+
+#: Stands for infinity where quantiles are interpolated, because inf - inf is not a number.
+_HUGE = 1e300
+
+
+def trouble(cell: CellResults) -> str:
+    """How many runs did not end well, as ``3 of 20 diverged``; empty where all did."""
+    return ", ".join(f"{n} of {len(cell.runs)} {status}" for status, n in cell.statuses.items() if status != "ok")
+
+
+def quantiles(values: NDArray[np.float64], q: float | list[float]) -> Any:
+    """Quantiles over the first axis; infinite values count as larger than all others.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, ...)
+        Not NaN.
+    q : float or list of float
+        From 0 to 1.
+
+    Returns
+    -------
+    float or ndarray
+        As :func:`numpy.quantile`; infinite where runs at that quantile are.
+    """
+    found = np.quantile(np.where(np.isinf(values), _HUGE, values), q, axis=0)
+    return np.where(found > _HUGE / 1e6, np.inf, found)
+
+
+def curve_table(own: pd.DataFrame) -> pd.DataFrame:
+    """Summarise a cell's curves over its seeds, reading by reading.
+
+    A run that diverged stops; from then on it counts as infinite, so that the median is not one of
+    the survivors.
+
+    Parameters
+    ----------
+    own : DataFrame
+        The cell's readings.
+
+    Returns
+    -------
+    DataFrame
+        Index ``step``; columns ``examples``, ``epoch``, ``seconds`` (medians over the seeds that got
+        there), ``loss`` (median), ``low`` and ``high`` (10 and 90 % quantiles), ``seed`` (of the run nearest to the
+        median).
+    """
+    losses = own.set_index(["step", "seed"])["loss"].astype(float).unstack("seed")  # noqa: PD010 -- no aggregation
+    axes = own.groupby("step")[["examples", "epoch", "seconds"]].median().astype(float)
+    if losses.empty:
+        return axes.assign(loss=[], low=[], high=[], seed=[])
+    values = losses.fillna(np.inf).to_numpy()
+    low, middle, high = quantiles(values.T, [0.1, 0.5, 0.9])
+    with np.errstate(invalid="ignore"):  # inf - inf, where half of the runs diverged
+        distance = np.where(np.isinf(values), np.inf, abs(values - middle[:, None]))
+    return axes.assign(loss=middle, low=low, high=high, seed=losses.columns.to_numpy()[distance.argmin(axis=1)])
+
+
+def costs_to_target(
+    cells: Iterable[CellResults], curves: pd.DataFrame, axis: str, target: float = TARGET
+) -> dict[str, float]:
+    """Median over the seeds of what a run spends until its loss is at most the target.
+
+    Parameters
+    ----------
+    cells : iterable of CellResults
+        A study's cells.
+    curves : DataFrame
+        The study's readings.
+    axis : str
+        ``seconds``, ``examples`` or ``epoch``.
+    target : float
+        The loss.
+
+    Returns
+    -------
+    dict
+        Name to the cost at the first such reading; infinite where half of the runs or more never
+        get there, NaN where the cost was not measured.
+    """
+    reached = curves[curves["loss"] <= target].groupby(["cell_id", "seed"])[axis].min()
+    firsts = {str(cell_id): own.droplevel(0) for cell_id, own in reached.groupby(level=0)}
+    readings = curves.groupby("cell_id")[axis].agg(["size", "count"])
+    unmeasured = set(readings.index[(readings["size"] > 0) & (readings["count"] == 0)])
+    costs = {}
+    for cell in cells:
+        first = firsts.get(cell.id, pd.Series(dtype=float)).reindex(cell.runs["seed"]).astype(float).fillna(np.inf)
+        median = float(quantiles(np.asarray(first, dtype=np.float64), 0.5))
+        costs[cell.name] = math.nan if cell.id in unmeasured else median
+    return costs
+
+
+def unstable(cells: Iterable[CellResults]) -> list[tuple[CellResults, float, float]]:
+    """The cells whose runs are ``ok`` and whose loss rose all the same.
+
+    Parameters
+    ----------
+    cells : iterable of CellResults
+        A study's cells.
+
+    Returns
+    -------
+    list of (CellResults, float, float)
+        Cell, median initial and median final loss.
+    """
+    found = []
+    for cell in cells:
+        rows = cell.runs[cell.runs["status"] == "ok"]
+        initial, final = (float(rows[name].astype(float).median()) for name in ("initial_loss", "final_loss"))
+        if math.isfinite(final) and final > initial:
+            found.append((cell, initial, final))
+    return found

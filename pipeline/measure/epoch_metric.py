@@ -3,7 +3,7 @@
 The chapter stops its timer at every evaluation and prints the mean of what the timer kept: the time *between
 evaluations*. Gradient descent evaluates every second epoch, the others 7.5 times an epoch, so the printed numbers are
 off by a factor of 2 upwards and of 7.5 downwards. And a garbage collection that happens to fall into the quickest run
-outlasts all of its epochs: whether it falls there is chance, and told of every process; what it costs is measured in
+outlasts all of its epochs: whether it falls there is chance, and recorded; what it costs is measured in
 rounds within one process, with exactly one collection and without, so that few rounds are enough.
 
 References

@@ -27,7 +27,9 @@ def test_every_measurement_has_a_module_and_a_schema():
         assert callable(import_module(f"pipeline.measure.{name}").measure)
 
 
-def test_a_measurement_says_which_machine_and_data_it_speaks_of(twin, tmp_path, capsys):
+def test_a_measurement_says_which_machine_and_data_it_speaks_of(twin, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("pipeline.measure.noise_scale.BATCH_SIZES", (1, 8, 64))
+    monkeypatch.setattr("pipeline.measure.noise_scale.TARGETS", (0.03,))
     out = tmp_path / "new" / "noise_scale.parquet"
     main(["noise_scale", "--data", str(twin), "--out", str(out)])
     measured = read_measured(out)

@@ -44,6 +44,11 @@ def test_the_sources_arithmetic():
     assert numbers["compute, measured"] == pytest.approx(2 * peak)
 
 
+@pytest.fixture(autouse=True)
+def small_samples(monkeypatch):
+    monkeypatch.setattr(memory, "SAMPLE_BYTES", 2**20)
+
+
 @pytest.fixture
 def small_table(monkeypatch):
     """Every kind of row, on a machine that tells neither its caches nor its clock."""

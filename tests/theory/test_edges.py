@@ -157,6 +157,7 @@ def test_a_momentum_of_a_half_may_use_rates_that_plain_descent_may_not(problem):
     assert nesterov == pytest.approx(1 / 1.5 / problem.eigenvalues[0], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_a_scaling_curve_is_the_best_rate_of_each_size_for_its_sampling_and_rule(problem):
     start, target, rule = Initial.normal(problem.d), problem.minimum * 1.2, Rule(0.5)
     for options in ({"sampling": "fresh_subset"}, {"rule": rule}, {"sampling": "fresh_subset", "rule": rule}):

@@ -175,6 +175,7 @@ def test_a_rule_with_bad_momentum_is_refused(momentum, nesterov):
         Rule(momentum, nesterov)
 
 
+@pytest.mark.slow
 def test_band_is_exact_where_the_error_is_normal_and_far_from_the_minimum(skewed):
     """The initial parameters are normal, around a point where the slope matters."""
     problem, mean = Problem.from_data(*skewed), np.array([0.5, -1.0, 0.3, 0.8, -0.2, 0.4])

@@ -1,15 +1,31 @@
 """The offline twin is a generated table on which a linear model trains as on the real one."""
 
 import hashlib
+import math
 
 import numpy as np
 import pytest
 from airfoil_files import REAL_FILE, airfoil_config, needs_real_file
 
-from pipeline.fetch.moments import AIRFOIL, moments_of
+from pipeline.fetch.moments import AIRFOIL, ROWS, Moments, exact_sum
 from pipeline.fetch.twin import twin_bytes, twin_table
 from pipeline.whiten.parse import parse
-from pipeline.whiten.whiten import whiten
+from pipeline.whiten.whiten import whitening_of
+
+
+def moments_of(table):
+    """The moments of a table, each sum exactly rounded."""
+    mean, covariance = mean_and_covariance(table[:ROWS])
+    mean_all, covariance_all = mean_and_covariance(table)
+    return Moments(mean, covariance, mean_all, tuple(math.sqrt(row[-1]) for row in covariance_all))
+
+
+def mean_and_covariance(table):
+    n = len(table)
+    mean = tuple(exact_sum(column) / n for column in table.T)
+    centred = (table - np.array(mean)).T
+    return mean, tuple(tuple(exact_sum(centred[i] * centred[j]) / n for j in range(i + 1)) for i in range(len(centred)))
+
 
 # Full-batch gradient descent on the real rows, from zero, learning rate 1: the loss after 0, 1, ... 10 steps.
 REAL_CURVE = [
@@ -97,19 +113,19 @@ def test_only_39_numbers_are_stored():
 
 
 def test_full_batch_gradient_descent_draws_the_real_curve(either_table):
-    design, target = regression(whiten(either_table, "standardize").to_numpy())
+    design, target = regression(whitening_of(either_table, "standardize").apply(either_table).to_numpy())
     assert gradient_descent(design, target, lr=1.0, steps=10) == pytest.approx(REAL_CURVE, abs=1e-5)
 
 
 def test_the_minimum_and_where_it_lies_are_the_real_ones(either_table):
-    design, target = regression(whiten(either_table, "standardize").to_numpy())
+    design, target = regression(whitening_of(either_table, "standardize").apply(either_table).to_numpy())
     theta, *_ = np.linalg.lstsq(design, target)
     assert half_mse(design, target, theta) == pytest.approx(REAL_MINIMUM, abs=5e-8)
     assert theta == pytest.approx([-0.583178, -0.365512, -0.484334, 0.223865, -0.271330, 0.001964], abs=1e-6)
 
 
 def test_the_largest_stable_learning_rate_is_the_real_one(either_table):
-    design, _ = regression(whiten(either_table, "standardize").to_numpy())
+    design, _ = regression(whitening_of(either_table, "standardize").apply(either_table).to_numpy())
     curvature = np.linalg.eigvalsh(design.T @ design / 1500)
     assert 2 / curvature[-1] == pytest.approx(0.953069, abs=1e-6)
 

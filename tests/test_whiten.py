@@ -18,11 +18,23 @@ from pipeline.fetch.download import fetch
 from pipeline.lab.dataset import load_dataset
 from pipeline.lab.errors import UserError
 from pipeline.whiten.table import whiten_file
-from pipeline.whiten.whiten import whiten, whitening_of
+from pipeline.whiten.whiten import whitening_of
 
 
 def frame(values):
     return pd.DataFrame(np.asarray(values, dtype=float), columns=["chord", "velocity", "sound_pressure"])
+
+
+def whiten(table, method):
+    return whitening_of(table, method).apply(table)
+
+
+def undo(whitening, white):
+    """Map whitened values back to units."""
+    values = white.to_numpy(copy=True)
+    if whitening.decorrelation is not None:
+        values[:, :-1] = np.linalg.solve(whitening.decorrelation, values[:, :-1].T).T
+    return values * whitening.deviation + whitening.mean
 
 
 TABLE = frame([[0.3, 71.3, 126.2], [0.3, 55.5, 125.0], [0.1, 39.6, 110.0], [0.2, 31.7, 103.4]])
@@ -59,7 +71,7 @@ def test_standardized_columns_have_mean_0_and_deviation_1_and_can_be_mapped_back
     white = whitening.apply(table)
     assert white.mean().to_numpy() == pytest.approx(np.zeros(3), abs=1e-5)
     assert white.std(ddof=0).to_numpy() == pytest.approx(np.ones(3), abs=1e-9)
-    assert whitening.undo(white).to_numpy() == pytest.approx(values, rel=1e-9, abs=1e-9)
+    assert undo(whitening, white) == pytest.approx(values, rel=1e-9, abs=1e-9)
 
 
 def test_zca_decorrelates_the_features_and_only_standardizes_the_target():
@@ -70,7 +82,7 @@ def test_zca_decorrelates_the_features_and_only_standardizes_the_target():
     assert white[:, :2].T @ white[:, :2] / 50 == pytest.approx(np.eye(2), abs=1e-12)
     assert np.array_equal(white[:, 2], whiten(table, "standardize").to_numpy()[:, 2])
     assert np.allclose(whitening.decorrelation, whitening.decorrelation.T)
-    assert whitening.undo(whitening.apply(table)).to_numpy() == pytest.approx(table.to_numpy(), abs=1e-12)
+    assert undo(whitening, whitening.apply(table)) == pytest.approx(table.to_numpy(), abs=1e-12)
 
 
 def test_none_changes_nothing_not_even_a_constant_column():

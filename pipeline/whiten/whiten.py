@@ -51,36 +51,6 @@ class Whitening:
             values[:, :-1] = values[:, :-1] @ self.decorrelation
         return pd.DataFrame(values, columns=table.columns, index=table.index)
 
-    def undo(self, whitened: pd.DataFrame) -> pd.DataFrame:
-        """Map whitened values back to units; the inverse of :meth:`apply`."""
-        values = whitened.to_numpy(dtype=np.float64, copy=True)
-        if self.decorrelation is not None:
-            values[:, :-1] = np.linalg.solve(self.decorrelation, values[:, :-1].T).T
-        return pd.DataFrame(values * self.deviation + self.mean, columns=whitened.columns, index=whitened.index)
-
-
-def whiten(table: pd.DataFrame, method: str = "standardize") -> pd.DataFrame:
-    """Whiten a table by its own means and deviations.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame, shape (n, d)
-        In units; the last column is the target.
-    method : str
-        ``standardize``, ``zca`` (the features also decorrelated) or ``none``.
-
-    Returns
-    -------
-    pandas.DataFrame of float64, shape (n, d)
-        Without units, except for ``none``.
-
-    Raises
-    ------
-    UserError
-        As :func:`whitening_of`.
-    """
-    return whitening_of(table, method).apply(table)
-
 
 def whitening_of(table: pd.DataFrame, method: str = "standardize") -> Whitening:
     """Compute what whitens a table.
@@ -88,9 +58,9 @@ def whitening_of(table: pd.DataFrame, method: str = "standardize") -> Whitening:
     Parameters
     ----------
     table : pandas.DataFrame, shape (n, d)
-        All rows, also those that are not trained on.
+        All rows, in units, also those that are not trained on; the last column is the target.
     method : str
-        As for :func:`whiten`.
+        ``standardize``, ``zca`` (the features also decorrelated) or ``none``.
 
     Returns
     -------

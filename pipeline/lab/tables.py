@@ -1,6 +1,6 @@
-"""The two tables that others read.
+"""The two tables of a study.
 
-``runs``: one row a run. ``curves``: one row a reading of the loss. Their columns
+``runs``: one row per run. ``curves``: one row per reading of the loss. Their columns
 are a contract; a change of it changes ``VERSION``, which every file carries.
 """
 
@@ -27,7 +27,7 @@ ROW_GROUP = 2**12
 
 _text, _whole, _real = pa.string(), pa.int64(), pa.float64()
 
-#: One row a run. Losses are over all training rows: half mean squared errors in whitened units, or mean
+#: One row per run. Losses are over all training rows: half mean squared errors in whitened units, or mean
 #: cross-entropies. ``accuracy`` is that on examples held out, null where there are no classes;
 #: seconds are training seconds of the clock, null where runs were stacked.
 RUNS = pa.schema(
@@ -52,7 +52,7 @@ RUNS = pa.schema(
     metadata=_METADATA,
 )
 
-#: One row a reading; ``epoch`` counts passes over the data, with fractions.
+#: One row per reading; ``epoch`` counts passes over the data, with fractions.
 CURVES = pa.schema(
     [
         pa.field("study", _text, nullable=False),
@@ -195,10 +195,12 @@ def _series(column: pa.ChunkedArray, field: pa.Field) -> "pd.Series[Any]":
 def _opened(path: Path, schema: pa.Schema, shared: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
     """Open a table and check its version; columns named in ``shared`` hold each distinct value once."""
     try:
+        found = pq.read_schema(path)
+        version = (found.metadata or {}).get(b"table_version", b"none").decode()
+        if version != VERSION or found.names != schema.names:
+            other = "other columns" if version == VERSION else f"table version {version}"
+            raise UserError(f"{path} has {other}, and this is version {VERSION}: make it again")
         with pq.ParquetFile(path, read_dictionary=list(shared)) as file:
-            version = (file.schema_arrow.metadata or {}).get(b"table_version", b"none").decode()
-            if version != VERSION or file.schema_arrow.names != schema.names:
-                raise UserError(f"{path} has table version {version}, and this is version {VERSION}: make it again")
             yield file
     except (OSError, pa.ArrowInvalid) as error:
         raise UserError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}") from None

@@ -11,38 +11,39 @@ from pipeline.claims.decide import decide_all
 from pipeline.claims.evidence import Evidence
 from pipeline.claims.ledger import read_ledger
 from pipeline.contrib.baseline.__main__ import main
-from pipeline.contrib.baseline.parts import Baseline, Loss, Number, Verdict
-from pipeline.contrib.baseline.summary import benchmarks_of, digest, losses_of, step_cost_ratios
-from pipeline.contrib.baseline.text import VERSION, from_text, to_text
+from pipeline.contrib.baseline.table import (
+    VERSION,
+    digest,
+    from_text,
+    rows_of_benchmarks,
+    rows_of_steps,
+    rows_of_study,
+    to_text,
+)
 from pipeline.lab.errors import UserError
 from pipeline.lab.paths import CONF
+from pipeline.lab.results import StudyResults
 from pipeline.lab.tables import CURVES, RUNS, write_table
 from pipeline.measure.table import Measured, write_measured
 
 CLAIMS = CONF / "claims.yaml"
-NUMBER = Number("a over b", 2.5, -math.inf, math.inf, 3, "repeats", "inconclusive", "above 1")
-BASELINE = Baseline(
-    {"CPU": "a – b"},
-    {"torch": "2.13.0"},
-    (Verdict("A1", "holds", "“Quoted”.", (NUMBER, Number("nothing", None, None, None)), True),),
-    (NUMBER,),
-    (Loss("s", "c", "label", "airfoil", {"ok": 1, "diverged": 2}, math.inf, 0.25, math.inf, "ab"),),
-)
+NUMBER = {"part": "number", "name": "A1: a over b", "value": 2.5, "low": -math.inf, "high": math.inf, "n": 3}
+NUMBER |= {"state": "inconclusive", "rule": "above 1"}
+VERDICT = {"part": "verdict", "name": "A1", "state": "holds", "text": "“Quoted”.", "n": 0, "twin": True}
+LOSS = {"part": "loss", "name": "s, label, airfoil", "value": math.inf, "low": 0.25, "high": math.inf, "digest": "ab"}
+BASELINE = {"version": VERSION, "made_with": {"CPU": "a – b", "torch": "2.13.0"}, "rows": [VERDICT, NUMBER, LOSS]}
+EMPTY = {"version": VERSION, "made_with": {}, "rows": []}
 
 
-def test_a_baseline_survives_the_disk():
+def test_a_baseline_survives_the_disk_with_a_line_for_each_row():
     assert from_text(to_text(BASELINE), "x") == BASELINE
-    assert from_text(to_text(Baseline({}, {})), "x") == Baseline({}, {})
-
-
-def test_each_claim_and_cell_has_a_line_of_its_own():
+    assert from_text(to_text(EMPTY), "x") == EMPTY
     lines = to_text(BASELINE).splitlines()
-    assert sum('"study": "s"' in line for line in lines) == 1
-    assert sum('"id": "A1"' in line for line in lines) == 1
+    assert [sum(f'"name": "{row["name"]}"' in line for line in lines) for row in BASELINE["rows"]] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"version": 1}', "nothing", json.dumps({"version": VERSION, "losses": [1]})]
+    "text", ["", "[]", "{}", '{"version": 2}', "nothing", json.dumps({"version": VERSION, "rows": [1]})]
 )
 def test_what_is_no_baseline_is_refused(text):
     with pytest.raises(UserError, match=r"^old\.json is no baseline"):
@@ -68,14 +69,12 @@ def test_a_digest_changes_with_any_bit_of_a_loss_and_with_a_status_and_not_with_
 
 def test_the_losses_of_a_cell_are_its_median_and_range_those_that_diverged_infinite():
     tables = study(cell("fine"), cell("edge", lr=1.0, diverged=(3,)), cell("gone", lr=2.0, error=range(4)))
-    fine, edge, gone = losses_of("textbook", tables.runs)
-    own = tables.runs[tables.runs.cell_id == fine.id].final_loss
-    assert (fine.label, fine.data, fine.statuses) == ("fine", "airfoil", {"ok": 4})
-    assert (fine.median, fine.low, fine.high) == pytest.approx((own.median(), own.min(), own.max()))
-    assert edge.statuses == {"ok": 3, "diverged": 1}
-    assert edge.high == math.inf
-    assert math.isfinite(edge.median)
-    assert (gone.median, gone.low, gone.high) == (None, None, None)
+    fine, edge, gone = rows_of_study(StudyResults(tables.runs, tables.curves))
+    own = tables.runs[tables.runs.cell_id == tables.runs.cell_id.iloc[0]].final_loss
+    assert (fine["name"], fine["steps"], fine["state"]) == ("textbook, fine, airfoil", 300, "4 ok")
+    assert (fine["value"], fine["low"], fine["high"]) == pytest.approx((own.median(), own.min(), own.max()))
+    assert edge["state"] == "3 ok, 1 diverged" and edge["high"] == math.inf and math.isfinite(edge["value"])
+    assert (gone["value"], gone["low"], gone["high"]) == (None, None, None)
 
 
 def test_steps_are_compared_where_both_implementations_were_timed():
@@ -90,11 +89,11 @@ def test_steps_are_compared_where_both_implementations_were_timed():
             row | {"implementation": "torch", "optimizer": "sgd", "us_per_step": 99.0, "model": "mlp"},
         ]
     )
-    (ratio,) = step_cost_ratios(steps)
-    assert ratio.name == "seconds of a step with torch.optim over from scratch, sgd, b 10"
-    assert ratio.value == 2.0
-    assert 1.9 < ratio.low < 2.0 < ratio.high < 2.1
-    assert (ratio.n, ratio.of) == (400, "repeats")
+    (ratio,) = rows_of_steps(steps)
+    assert ratio["name"] == "seconds of a step with torch.optim over from scratch, sgd, b 10"
+    assert ratio["value"] == 2.0
+    assert 1.9 < ratio["low"] < 2.0 < ratio["high"] < 2.1
+    assert (ratio["n"], ratio["of"]) == (400, "repeats")
 
 
 def test_benchmarks_are_ratios_to_the_plain_loops_as_wide_as_their_timings():
@@ -113,12 +112,12 @@ def test_benchmarks_are_ratios_to_the_plain_loops_as_wide_as_their_timings():
         }
         for name, middle in (("DataLoader", 100), ("130 sgd", 5))
     ]
-    ratios = benchmarks_of({"solo": solo, "stacks": stacks})
-    assert [(r.name, r.value, r.low, r.high, r.n) for r in ratios] == [
+    ratios = rows_of_benchmarks({"solo": solo, "stacks": stacks})
+    assert [tuple(r[key] for key in ("name", "value", "low", "high", "n")) for r in ratios] == [
         ("seconds of scratch over a plain loop (slicing), b 10", 0.5, 0.2, 1.5, 11),
         ("seconds of 130 sgd over a plain loop (DataLoader), b 10", 0.05, 0.05, 0.05, 3),
     ]
-    assert benchmarks_of({}) == ()
+    assert rows_of_benchmarks({}) == []
 
 
 # -- the command
@@ -178,18 +177,15 @@ def test_a_changed_conclusion_is_told_with_status_1_and_written_down(results, ba
     assert "1 conclusion changed" in said
     assert f"{turned['id']}: {turned['text']} Was “holds”, is “does not hold” (reversed)." in said
     found = json.loads((tmp_path / "found.json").read_text())
-    assert [change["kind"] for change in found["changed"]] == ["verdict"]
+    assert [change["outcome"] for change in found["changed"]] == ["reversed"]
     assert found["changed"][0]["sentence"] in said
 
 
 def test_a_number_that_moved_leaves_status_0(results, baseline, capsys):
     stored = from_text(baseline.read_text(), "mine")
-    text = baseline.read_text()
-    loss = stored.losses[0]
-    text = text.replace(f'"median": {loss.median:.9g}', f'"median": {loss.median + 1e-4:.9g}').replace(
-        loss.digest, "other"
-    )
-    baseline.write_text(text)
+    loss = next(row for row in stored["rows"] if row["part"] == "loss")
+    loss |= {"value": loss["value"] + 1e-4, "digest": "other"}
+    baseline.write_text(to_text(stored))
     assert compared(results, baseline) == 0
     assert "Numbers that moved and changed no conclusion" in capsys.readouterr().out
 
@@ -226,16 +222,16 @@ def test_missing_files_end_with_a_sentence_and_status_2(results, baseline, tmp_p
 
 def test_nothing_in_common_is_no_success(results, baseline, tmp_path, capsys):
     empty = tmp_path / "empty.json"
-    empty.write_text(to_text(Baseline({}, {})))
+    empty.write_text(to_text(EMPTY))
     assert compared(results, empty, "--out", tmp_path / "found.json") == 2
     assert "has nothing in common with" in capsys.readouterr().err
     assert not (tmp_path / "found.json").exists()
 
 
 def test_a_number_that_is_not_defined_is_stored_as_nothing():
-    undefined = Baseline({}, {}, (), (Number("0 over 0", math.nan, 0.0, math.inf, 2, "repeats"),))
-    (back,) = from_text(to_text(undefined), "x").ratios
-    assert (back.value, back.low, back.high) == (None, 0.0, math.inf)
+    undefined = {"part": "ratio", "name": "0 over 0", "value": math.nan, "low": 0.0, "high": math.inf}
+    (back,) = from_text(to_text(EMPTY | {"rows": [undefined]}), "x")["rows"]
+    assert (back["value"], back["low"], back["high"]) == (None, 0.0, math.inf)
 
 
 def test_the_ratios_of_a_measured_step_are_in_the_baseline(results, tmp_path, capsys):

@@ -1,5 +1,5 @@
-"""Numbers that stay: what a set of results came to in one small file, and what has changed since.
+"""What a set of results came to, in one small file, and what has changed since.
 
-``collected`` reads a folder of results, ``summary`` makes the baseline of it, ``compare`` sets one baseline beside
-another, and ``words`` says in words what it found. ``docs/baseline.md`` says what counts as a change.
+``table`` makes the rows of a baseline from a folder of results, ``compare`` joins two of them and says which
+conclusions changed. ``docs/baseline.md`` says what counts as a change.
 """

@@ -1,4 +1,4 @@
-"""``python -m pipeline.contrib.baseline {store,compare}``: numbers that stay.
+"""``python -m pipeline.contrib.baseline {store,compare}``: store a baseline of the results, or compare with one.
 
 store    write what the results came to, and what they were made with, to one small file
 compare  say which conclusions changed since; exit status 1 if any did, 2 after a mistake
@@ -24,13 +24,17 @@ def store(results: Path, out: Path) -> None:
     UserError
         If the results cannot be read, or the file cannot be written.
     """
-    from pipeline.contrib.baseline.collected import baseline_of
-    from pipeline.contrib.baseline.text import to_text
+    from pipeline.contrib.baseline.table import baseline_of, to_text
 
     baseline = baseline_of(results)
     with written_whole(out) as temporary:
         temporary.write_text(to_text(baseline), encoding="utf-8")
-    print(f"{out}: {len(baseline.verdicts)} verdicts, {len(baseline.losses)} cells, {len(baseline.ratios)} ratios")
+    parts = [row["part"] for row in baseline["rows"]]
+    counts = (
+        f"{parts.count(part)} {name}"
+        for part, name in (("verdict", "verdicts"), ("loss", "cells"), ("ratio", "ratios"))
+    )
+    print(f"{out}: {', '.join(counts)}")
 
 
 def compare(results: Path, against: Path, out: Path | None) -> bool:
@@ -46,10 +50,8 @@ def compare(results: Path, against: Path, out: Path | None) -> bool:
     UserError
         If the two have nothing in common: then nothing can be said to have stayed.
     """
-    from pipeline.contrib.baseline.collected import baseline_of
-    from pipeline.contrib.baseline.compare import compare
-    from pipeline.contrib.baseline.text import from_text
-    from pipeline.contrib.baseline.words import as_json, told
+    from pipeline.contrib.baseline.compare import ROUNDING, compare, report
+    from pipeline.contrib.baseline.table import baseline_of, from_text, jsonable
 
     try:
         was = from_text(against.read_text(encoding="utf-8"), str(against))
@@ -59,15 +61,16 @@ def compare(results: Path, against: Path, out: Path | None) -> bool:
             f"{against} cannot be read: {reason}; make it with python -m pipeline.contrib.baseline store"
         ) from None
     found = compare(was, baseline_of(results))
-    if not found.compared:
-        example = found.missing[0] if found.missing else "both are empty"
+    if not found["counts"]:
+        example = found["missing"][0] if found["missing"] else "both are empty"
         raise UserError(f"{results} has nothing in common with {against} ({example})")
     if out is not None:
-        text = json.dumps(as_json(found, str(against)), indent=1, ensure_ascii=False, allow_nan=False)
+        whole = {"version": 2, "baseline": str(against), "rounding": ROUNDING, **found}
+        text = json.dumps(jsonable(whole), indent=1, ensure_ascii=False, allow_nan=False)
         with written_whole(out) as temporary:
             temporary.write_text(f"{text}\n", encoding="utf-8")
-    print(told(found, str(against)), end="")
-    return bool(found.changed)
+    print(report(found, str(against)), end="")
+    return bool(found["changed"])
 
 
 @exit_on_user_error()

@@ -1,279 +1,210 @@
-"""One baseline beside another: which conclusions changed, which numbers moved, and what stayed."""
+"""Join two baselines, row by row: which conclusions changed, which numbers moved, and what stayed."""
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pipeline.contrib.baseline.parts import Baseline, Loss, Number, Verdict
+from pipeline.contrib.baseline.table import Row
+from pipeline.lab import formats
 
 #: Relative difference of two final losses that rounding explains: as far as the engines may differ.
 ROUNDING = 1e-5
-
+#: Entries of one outcome that are shown one by one; the JSON has them all.
+LONGEST = 20
 OPEN = "inconclusive"
-WITHIN, BEYOND = "within their spread", "beyond their spread"
+#: Outcomes after which what the baseline states can no longer be stated.
+CHANGED = ("reversed", "no longer decided", "other statuses", "beyond the seeds' spread", "on the other side of one")
+#: Outcomes that change no conclusion, and are shown.
+MOVED = ("can be decided now", "within the seeds' spread", "beyond their spread")
+PARTS = {
+    "verdict": "verdicts",
+    "number": "numbers behind the verdicts",
+    "loss": "final losses",
+    "ratio": "ratios",
+}
 
 
-@dataclass(frozen=True)
-class Change:
-    """One thing that is not as it was.
-
-    Parameters
-    ----------
-    kind : str
-        What sort of change: see :class:`Comparison`.
-    subject : str
-        The claim, cell or ratio.
-    was, now : object
-        The two, as JSON can hold them.
-    details : tuple of (Number, Number)
-        The numbers behind a claim's verdict, then and now.
-    """
-
-    kind: str
-    subject: str
-    was: Any
-    now: Any
-    details: tuple[tuple[Number, Number], ...] = ()
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """What became of a baseline.
+def outcome(part: str, was: Row, now: Row) -> str:
+    """Name what became of a row.
 
     Parameters
     ----------
-    changed : tuple of Change
-        Conclusions that can no longer be stated. Kinds: ``verdict`` (reversed, or no longer decided), ``status`` (other
-        numbers of runs diverged), ``loss`` (a median beyond rounding and beyond the spread over the seeds), ``order``
-        (a ratio of timings that lies on the other side of one).
-    moved : tuple of Change
-        Numbers that changed no conclusion. Kinds: ``decided`` (a claim that was open), ``number`` and ``ratio`` (the
-        intervals do not meet), ``loss within the seeds' spread``.
-    counts : dict
-        What was compared, part by part, to how it came out.
-    missing : tuple of str
-        What only one of the two has, or where one has no data.
-    made_with : dict
-        Fact of the machine or package to (then, now), where they differ.
+    part : str
+        ``verdict``, ``number``, ``loss`` or ``ratio``.
+    was, now : dict
+        The row, then and now.
+
+    Returns
+    -------
+    str
+        One of :data:`CHANGED` or :data:`MOVED`, or how it stayed.
+
+    Examples
+    --------
+    >>> outcome("verdict", {"state": "holds"}, {"state": "inconclusive"})
+    'no longer decided'
+    >>> outcome("ratio", {"low": 0.7, "high": 0.9}, {"low": 1.1, "high": 1.3})
+    'on the other side of one'
     """
-
-    changed: tuple[Change, ...]
-    moved: tuple[Change, ...]
-    counts: Mapping[str, Mapping[str, int]]
-    missing: tuple[str, ...]
-    made_with: Mapping[str, tuple[str, str]]
-
-    @property
-    def compared(self) -> int:
-        """How many verdicts, losses and ratios were compared."""
-        return sum(sum(part.values()) for part in self.counts.values())
-
-
-@dataclass
-class _Tally:
-    changed: list[Change] = field(default_factory=list)
-    moved: list[Change] = field(default_factory=list)
-    missing: list[str] = field(default_factory=list)
-    counts: dict[str, Counter[str]] = field(default_factory=dict)
-
-    def count(self, part: str, outcome: str) -> None:
-        """Count one more outcome of a part."""
-        self.counts.setdefault(part, Counter())[outcome] += 1
+    if part == "verdict":
+        if was["state"] == now["state"]:
+            return "same"
+        return MOVED[0] if was["state"] == OPEN else CHANGED[1] if now["state"] == OPEN else CHANGED[0]
+    if part == "loss":
+        if was["digest"] == now["digest"]:
+            return "bit for bit"
+        if was["state"] != now["state"]:
+            return "other statuses"
+        if was["value"] is None or now["value"] is None or _close(was["value"], now["value"]):
+            return "within rounding"
+        inside = was["low"] <= now["value"] <= was["high"] and now["low"] <= was["value"] <= now["high"]
+        return "within the seeds' spread" if inside else "beyond the seeds' spread"
+    if part == "ratio" and {_side(was), _side(now)} == {-1, 1}:
+        return "on the other side of one"
+    return "beyond their spread" if _apart(was, now) else "within their spread"
 
 
-def compare(was: Baseline, now: Baseline) -> Comparison:
+def _close(a: float, b: float) -> bool:
+    return math.isclose(a, b, rel_tol=ROUNDING)
+
+
+def _side(row: Row) -> int:
+    """On which side of one an interval lies, below (-1) or above (1); 0 where it has one in it, or is not known."""
+    low, high = row["low"], row["high"]
+    return 0 if low is None or high is None else (low > 1) - (high < 1)
+
+
+def _apart(a: Row, b: Row) -> bool:
+    """Whether two intervals do not meet; by more than rounding, where they have no width."""
+    if None in (a["low"], a["high"], b["low"], b["high"]) or (a["low"] <= b["high"] and b["low"] <= a["high"]):
+        return False
+    return not (_close(a["high"], b["low"]) or _close(a["low"], b["high"]))
+
+
+def compare(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
     """Set a baseline beside what the results come to now.
 
     Parameters
     ----------
-    was, now : Baseline
-        Then and now.
+    was, now : mapping
+        As of :func:`pipeline.contrib.baseline.table.baseline_of`.
 
     Returns
     -------
-    Comparison
+    dict
+        ``changed`` and ``moved`` (rows with ``part``, ``name``, ``outcome``, ``was``, ``now`` and ``sentence``),
+        ``counts`` (part to outcome to number), ``missing`` (what was not compared, and why) and ``made_with`` (facts
+        of machine and packages that differ, then and now).
     """
-    tally = _Tally()
-    _compare_verdicts(was.verdicts, now.verdicts, tally)
-    _compare_losses(was.losses, now.losses, tally)
-    _compare_ratios(was.ratios, now.ratios, tally)
-    facts_was, facts_now = ({**made.machine, **made.packages} for made in (was, now))
-    made_with = {
-        key: (facts_was.get(key, "not known"), facts_now.get(key, "not known"))
-        for key in {**facts_was, **facts_now}
-        if facts_was.get(key) != facts_now.get(key)
+    then, today = ({(row["part"], row["name"]): row for row in found["rows"]} for found in (was, now))
+    skipped = {key: why for key in then | today if (why := _not_comparable(key, then, today))}
+    claims = {name for (part, name) in skipped if part == "verdict"}
+    entries: list[dict[str, Any]] = []
+    counts: dict[str, Counter[str]] = {}
+    for key in (key for key in then if key not in skipped):
+        part, name = key
+        if part == "number" and name.split(":")[0] in claims:
+            continue
+        came = outcome(part, then[key], today[key])
+        counts.setdefault(PARTS[part], Counter())[came] += 1
+        entries.append({"part": part, "name": name, "outcome": came, "was": then[key], "now": today[key]})
+    decided = {entry["name"] for entry in entries if entry["part"] == "verdict" and entry["outcome"] != "same"}
+    for entry in entries:
+        entry["sentence"] = _sentence(entry, entries)
+    listed = [entry for entry in entries if entry["part"] != "number" or entry["name"].split(":")[0] not in decided]
+    facts = {key: (was["made_with"].get(key), now["made_with"].get(key)) for key in was["made_with"] | now["made_with"]}
+    return {
+        "changed": [entry for entry in listed if entry["outcome"] in CHANGED],
+        "moved": [entry for entry in listed if entry["outcome"] in MOVED],
+        "counts": {part: dict(outcomes) for part, outcomes in counts.items()},
+        "missing": [why for (part, _), why in skipped.items() if part != "number"],
+        "made_with": {key: [a or "not known", b or "not known"] for key, (a, b) in facts.items() if a != b},
     }
-    counts = {part: dict(outcomes) for part, outcomes in tally.counts.items()}
-    return Comparison(tuple(tally.changed), tuple(tally.moved), counts, tuple(tally.missing), made_with)
 
 
-# -- verdicts
+def _not_comparable(key: tuple[str, str], then: Mapping[Any, Row], today: Mapping[Any, Row]) -> str:
+    """Why a row cannot be compared; empty where it can."""
+    what = f"{ {'verdict': 'claim', 'loss': 'cell'}.get(key[0], key[0]) } {key[1]}"
+    if key not in today:
+        return f"{what}: only the baseline has it"
+    if key not in then:
+        return f"{what}: the baseline does not have it"
+    was, now = then[key], today[key]
+    if key[0] == "verdict" and not (was["n"] and now["n"]):
+        return f"{what}: there are no data {'now' if was['n'] else 'in the baseline'}"
+    if was.get("twin") != now.get("twin"):
+        return f"{what}: one of the two was decided on the offline twin of the data"
+    if was.get("steps") != now.get("steps"):
+        return f"{what}: {was.get('steps')} steps in the baseline, now {now.get('steps')}"
+    return ""
 
 
-def verdict_change(was: str, now: str) -> str:
-    """Name what became of a verdict.
-
-    Returns
-    -------
-    str
-        ``same``; ``reversed``; ``lost``, where it was decided and is inconclusive; ``decided``, where it was not.
-
-    Examples
-    --------
-    >>> verdict_change("holds", "does not hold"), verdict_change("holds", "inconclusive")
-    ('reversed', 'lost')
-    """
-    if was == now:
-        return "same"
-    return "decided" if was == OPEN else "lost" if now == OPEN else "reversed"
-
-
-def _compare_verdicts(was: Iterable[Verdict], now: Iterable[Verdict], tally: _Tally) -> None:
-    then, today = ({verdict.id: verdict for verdict in found} for found in (was, now))
-    tally.missing += _only_one(then, today, "claim")
-    for key in (key for key in then if key in today):
-        old, new = then[key], today[key]
-        if not (old.has_data and new.has_data):
-            tally.missing.append(f"claim {key}: there are no data {'now' if old.has_data else 'in the baseline'}")
-            continue
-        if old.offline_twin != new.offline_twin:
-            tally.missing.append(f"claim {key}: one of the two was decided on the offline twin of the data")
-            continue
-        change = verdict_change(old.verdict, new.verdict)
-        tally.count("verdicts", change)
-        pairs = _pairs(old, new)
-        if change != "same":
-            kept = tuple(pair for pair in pairs if pair[0].verdict != pair[1].verdict) or pairs
-            entry = Change(
-                "decided" if change == "decided" else "verdict", f"{key}: {new.text}", old.verdict, new.verdict, kept
-            )
-            (tally.moved if change == "decided" else tally.changed).append(entry)
-        for a, b in pairs:
-            beyond = beyond_spread(a, b)
-            tally.count("numbers behind the verdicts", BEYOND if beyond else WITHIN)
-            if beyond and change == "same":
-                tally.moved.append(Change("number", f"{key}: {b.name}", _interval(a), _interval(b), ((a, b),)))
+def _sentence(entry: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> str:
+    was, now, name = entry["was"], entry["now"], entry["name"]
+    if entry["part"] == "verdict":
+        numbers = [e for e in entries if e["part"] == "number" and e["name"].startswith(f"{name}: ")]
+        turned = [e for e in numbers if e["was"]["state"] != e["now"]["state"]] or numbers
+        details = "; ".join(_detail(e["name"].removeprefix(f"{name}: "), e["was"], e["now"]) for e in turned)
+        verdict = f"{name}: {now['text']} Was “{was['state']}”, is “{now['state']}” ({entry['outcome']})."
+        return f"{verdict} {details}".rstrip()
+    if entry["outcome"] == "other statuses":
+        return f"{now['text']}: {was['state']}, now {now['state']}"
+    if entry["part"] == "loss":
+        then, today = (_interval(row, formats.loss) for row in (was, now))
+        return f"{now['text']}: median final loss {then}, now {today}{_percent(was['value'], now['value'])}"
+    other = "; it was on the other side of one" if entry["outcome"] == "on the other side of one" else ""
+    return f"{name}: {_interval(was)}, now {_interval(now)}{other}"
 
 
-def _pairs(old: Verdict, new: Verdict) -> tuple[tuple[Number, Number], ...]:
-    """The numbers that both have, by what they are of."""
-    names = {test.name: test for test in old.tests}
-    return tuple((names[test.name], test) for test in new.tests if test.name in names)
+def _detail(name: str, was: Row, now: Row) -> str:
+    rule = f" (the rule asks for {now['rule']}: {was['state']}, now {now['state']})"
+    return f"{name}: {_interval(was)}, now {_interval(now)}{rule}"
 
 
-def beyond_spread(a: Number, b: Number) -> bool:
-    """Whether two intervals do not meet; by more than rounding, where they have no width."""
-    if a.low is None or a.high is None or b.low is None or b.high is None:
-        return False
-    if a.low <= b.high and b.low <= a.high:
-        return False
-    return not (within_rounding(a.high, b.low) or within_rounding(a.low, b.high))
+def _interval(row: Row, write: Any = formats.number) -> str:
+    value, low, high = (row[key] for key in ("value", "low", "high"))
+    return str(write(value)) if low == high else f"{write(value)} [{write(low)}, {write(high)}]"
 
 
-# -- losses
+def _percent(was: float | None, now: float | None) -> str:
+    if was is None or now is None or was <= 0 or not math.isfinite(was) or not math.isfinite(now):
+        return ""
+    return f" ({100 * abs(now / was - 1):.2g} % {'more' if now > was else 'less'})"
 
 
-def within_rounding(a: float, b: float) -> bool:
-    """Whether two numbers differ by no more than :data:`ROUNDING` of the larger.
-
-    Examples
-    --------
-    >>> within_rounding(1.0, 1.000009), within_rounding(1.0, 1.00002)
-    (True, False)
-    """
-    return math.isclose(a, b, rel_tol=ROUNDING)
-
-
-def loss_change(was: Loss, now: Loss) -> str:
-    """Name what became of a cell's final losses.
-
-    Returns
-    -------
-    str
-        ``bit for bit``; ``other statuses``, where not as many runs as before are ok, diverged or in error;
-        ``within rounding``; ``within the spread over the seeds``, where each median lies in the other's range;
-        ``beyond the spread``.
-    """
-    if was.digest == now.digest:
-        return "bit for bit"
-    if dict(was.statuses) != dict(now.statuses):
-        return "other statuses"
-    if was.median is None or now.median is None or within_rounding(was.median, now.median):
-        return "within rounding"
-    ranges = ((was, now.median), (now, was.median))
-    inside = all(loss.low is not None and loss.high is not None and loss.low <= x <= loss.high for loss, x in ranges)
-    return "within the spread over the seeds" if inside else "beyond the spread"
+def report(found: Mapping[str, Any], baseline: str) -> str:
+    """Write a comparison as text: what changed, what moved, what stayed, what could not be compared."""
+    changed = len(found["changed"])
+    verdict = f"{formats.count(changed, 'conclusion')} changed" if changed else "no conclusion changed"
+    counts = [
+        f"{part}: {', '.join(f'{number:,} {outcome}' for outcome, number in outcomes.items())}"
+        for part, outcomes in found["counts"].items()
+    ]
+    parts = [
+        [f"Beside {baseline}, {verdict}."],
+        _section("Made with", [f"{key}: {then}, now {now}" for key, (then, now) in found["made_with"].items()])
+        or ["The machine and the packages are the same."],
+        _section("Conclusions that changed", _by_outcome(found["changed"])),
+        _section("Numbers that moved and changed no conclusion", _by_outcome(found["moved"])),
+        _section("In all", counts),
+        _section("Not compared", _cut(found["missing"])),
+    ]
+    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
-def _compare_losses(was: Iterable[Loss], now: Iterable[Loss], tally: _Tally) -> None:
-    then, today = ({loss.key: loss for loss in found} for found in (was, now))
-    tally.missing += _only_one(then, today, "cell")
-    for key in (key for key in then if key in today):
-        old, new = then[key], today[key]
-        change = loss_change(old, new)
-        tally.count("final losses", change)
-        subject = f"{new.study}, {new.label}"
-        if change == "other statuses":
-            tally.changed.append(Change("status", subject, dict(old.statuses), dict(new.statuses)))
-        elif change == "beyond the spread":
-            tally.changed.append(Change("loss", subject, _range(old), _range(new)))
-        elif change == "within the spread over the seeds":
-            tally.moved.append(Change("loss", subject, _range(old), _range(new)))
+def _by_outcome(entries: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The sentences, outcome by outcome, so that many of one do not hide another."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for entry in entries:
+        found.setdefault((entry["part"], entry["outcome"]), []).append(entry["sentence"])
+    return [line for lines in found.values() for line in _cut(lines)]
 
 
-# -- ratios
+def _cut(lines: Sequence[str]) -> list[str]:
+    rest = len(lines) - LONGEST
+    return list(lines) if rest <= 0 else [*lines[:LONGEST], f"and {rest:,} more: the JSON has them all"]
 
 
-def side(ratio: Number) -> str:
-    """On which side of one a ratio lies: ``below``, ``above``, or ``about`` where the interval has one in it.
-
-    Examples
-    --------
-    >>> side(Number("", 0.8, 0.7, 0.9)), side(Number("", 0.98, 0.9, 1.1))
-    ('below', 'about')
-    """
-    if ratio.low is None or ratio.high is None:
-        return "about"
-    return "above" if ratio.low > 1 else "below" if ratio.high < 1 else "about"
-
-
-def ratio_change(was: Number, now: Number) -> str:
-    """Name what became of a ratio: within or beyond its spread, or beyond it and on the other side of one."""
-    if {side(was), side(now)} == {"above", "below"}:
-        return "on the other side of one"
-    return BEYOND if beyond_spread(was, now) else WITHIN
-
-
-def _compare_ratios(was: Iterable[Number], now: Iterable[Number], tally: _Tally) -> None:
-    then, today = ({ratio.name: ratio for ratio in found} for found in (was, now))
-    tally.missing += _only_one(then, today, "ratio")
-    for key in (key for key in then if key in today):
-        old, new = then[key], today[key]
-        change = ratio_change(old, new)
-        tally.count("ratios", change)
-        if change != WITHIN:
-            kind, found = ("ratio", tally.moved) if change == BEYOND else ("order", tally.changed)
-            found.append(Change(kind, key, _interval(old), _interval(new), ((old, new),)))
-
-
-# -- in common
-
-
-def _only_one(then: Mapping[Any, Any], today: Mapping[Any, Any], noun: str) -> list[str]:
-    gone = [f"{noun} {_key(key)}: only the baseline has it" for key in then if key not in today]
-    new = [f"{noun} {_key(key)}: the baseline does not have it" for key in today if key not in then]
-    return gone + new
-
-
-def _key(key: Any) -> str:
-    return ", ".join(key) if isinstance(key, tuple) else str(key)
-
-
-def _interval(number: Number) -> list[float | None]:
-    return [number.value, number.low, number.high]
-
-
-def _range(loss: Loss) -> list[float | None]:
-    return [loss.median, loss.low, loss.high]
+def _section(title: str, lines: Sequence[str]) -> list[str]:
+    return [f"{title}:", *(f"  - {line}" for line in lines)] if lines else []

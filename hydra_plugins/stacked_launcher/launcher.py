@@ -7,18 +7,16 @@ give it; only then all cells are trained together, and each job's tables written
 Imported at every start of a Hydra application in this repository: nothing heavy up here.
 """
 
-import copy
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.utils import JobReturn, configure_log, run_job, setup_globals
 from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict, read_write
+from omegaconf import DictConfig
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +41,6 @@ class StackedLauncher(Launcher):
         """
         self.hydra_context = hydra_context
         self.config = config
-        self._composed: dict[tuple[str, ...], DictConfig] = {}
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Prepare every job, then train all of them.
@@ -61,19 +58,21 @@ class StackedLauncher(Launcher):
             In the same order.
         """
         from pipeline.lab.errors import exit_on_user_error
-        from pipeline.train.app import Job, job_of, train_jobs
+        from pipeline.train.app import Job, read_job, train_jobs
+        from pipeline.train.command_line import JobConfigs
 
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         Path(str(self.config.hydra.sweep.dir)).mkdir(parents=True, exist_ok=True)
         log.info("Launching %d jobs as stacks", len(job_overrides))
+        configs = JobConfigs(self.hydra_context.config_loader, self.config)
         jobs: list[Job] = []
         with exit_on_user_error():
             returns = [
                 run_job(
                     hydra_context=self.hydra_context,
-                    task_function=lambda config: jobs.append(job_of(config)),
-                    config=self._job_config(list(overrides), number),
+                    task_function=lambda config: jobs.append(read_job(config)),
+                    config=configs.compose(overrides, number),
                     job_dir_key="hydra.sweep.dir",
                     job_subdir_key="hydra.sweep.subdir",
                 )
@@ -81,36 +80,7 @@ class StackedLauncher(Launcher):
             ]
             for returned in returns:
                 _ = returned.return_value  # raises what the job raised
-            train_jobs(jobs, engine="stacked")
+            for returned, metric in zip(returns, train_jobs(jobs, engine="stacked"), strict=True):
+                returned.return_value = metric
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)
         return returns
-
-    def _job_config(self, overrides: list[str], number: int) -> DictConfig:
-        """Compose once per choice of groups (30 ms), then set the plain values on a copy.
-
-        The plain values are set through the structured configuration, so their types are still checked.
-        """
-        from pipeline.lab.config.compose import SCALARS
-
-        parsed = OverridesParser.create().parse_overrides(overrides)
-        plain = [one for one in parsed if one.key_or_group in SCALARS and not one.is_add() and not one.is_delete()]
-        groups = tuple(text for text, one in zip(overrides, parsed, strict=True) if one not in plain)
-        if groups not in self._composed:
-            self._composed[groups] = self.hydra_context.config_loader.load_sweep_config(self.config, list(groups))
-        config = copy.deepcopy(self._composed[groups])
-        OmegaConf.copy_cache(from_config=self.config, to_config=config)
-        for one in plain:
-            OmegaConf.update(config, one.key_or_group, one.value())
-        with read_write(config.hydra), open_dict(config.hydra):
-            config.hydra.overrides.task = overrides
-            config.hydra.job.id = number
-            config.hydra.job.num = number
-            config.hydra.job.override_dirname = _override_dirname(self.config, overrides)
-        return config
-
-
-def _override_dirname(config: DictConfig, overrides: list[str]) -> str:
-    """What ``${hydra.job.override_dirname}`` says, for a folder that is named by its overrides."""
-    names = config.hydra.job.config.override_dirname
-    kept = sorted(text for text in overrides if text.split("=")[0] not in names.exclude_keys)
-    return str(names.item_sep).join(text.replace("=", str(names.kv_sep), 1) for text in kept)

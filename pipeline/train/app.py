@@ -1,20 +1,28 @@
-"""What ``python -m pipeline.train`` does: configurations in, tables and MLflow runs out."""
+"""What ``python -m pipeline.train`` does: configurations in; tables, the chapter's lines and MLflow runs out."""
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import chdir
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from pipeline.lab.config import Cell, checks, load_study
-from pipeline.lab.config.compose import cell_config
+from pipeline.lab.config.compose import CELL_FIELDS, cell_config
+from pipeline.lab.config.limits import LIMITS, check_runs, check_steps
+from pipeline.lab.config.schema import AppConfig
 from pipeline.lab.devices import gpus_wanted, reserved
-from pipeline.train.command_line import RIM
+from pipeline.lab.errors import UserError, exit_on_user_error
+from pipeline.train.failures import FailedCell, report
 
 if TYPE_CHECKING:
     import pandas as pd
+
+#: Keys of ``config.yaml`` that choose what is trained and where it goes, and belong to no cell.
+_NOT_OF_A_CELL = {field.name for field in fields(AppConfig)} - {*CELL_FIELDS, *LIMITS}
 
 
 @dataclass(frozen=True)
@@ -31,45 +39,45 @@ class Job:
         The folder of the whitened data; what is missing there is fetched and whitened.
     mlflow_uri : str or None
         Where to log, if at all.
+    of_study : bool
+        Whether this is one job of a study: it fails only if all of its runs do.
     """
 
     cells: list[Cell]
     out: Path
     data_dir: Path
     mlflow_uri: str | None
+    of_study: bool
 
 
-def job_of(config: DictConfig) -> Job:
-    """Read the job that a composed ``config.yaml`` asks for.
+def train(config: DictConfig) -> float:
+    """Train what one composed configuration asks for: the function that Hydra calls.
+
+    Parameters
+    ----------
+    config : DictConfig
+        ``conf/config.yaml`` with its overrides.
+
+    Returns
+    -------
+    float
+        What a sweeper minimises: the median final loss over the seeds, of the best cell where there are several;
+        infinite where the median run diverged, NaN where all failed.
 
     Raises
     ------
-    UserError
-        If the study has no such job, or a value is out of range.
+    FailedRunsError
+        In a process of a launcher (joblib, submitit, ...): it takes the failure to the process of the command.
+    SystemExit
+        With status 2, after a mistake of the user's that shows only now.
     """
-    return Job(
-        cells=_chosen_cells(config),
-        out=Path(config.out),
-        data_dir=Path(config.data_dir),
-        mlflow_uri=config.mlflow_uri if config.track else None,
-    )
+    # Hydra prints a line of its own before an exception that it lets through; SystemExit passes without.
+    # With hydra.job.chdir=true the process is in the job's folder; paths are relative to where the command was started.
+    with exit_on_user_error(), chdir(HydraConfig.get().runtime.cwd):
+        return train_jobs([read_job(config)])[0]
 
 
-def _chosen_cells(config: DictConfig) -> list[Cell]:
-    """The one cell of the configuration, or those of its study (and job)."""
-    if config.study is None:
-        return [Cell(cell_config(config), label=config.label)]
-    given = HydraConfig.get().overrides.task
-    overrides = [text for text in given if text.lstrip("+").split("=")[0] not in RIM]
-    name = HydraConfig.get().runtime.choices["study"]
-    study = load_study(name, overrides, Path(config.extension) if config.extension else None)
-    if config.job is None:
-        return study.cells
-    checks.one_of("job", config.job, study.jobs)
-    return study.jobs[config.job]
-
-
-def train_jobs(jobs: Sequence[Job], engine: str | None = None) -> None:
+def train_jobs(jobs: Sequence[Job], engine: str | None = None) -> list[float]:
     """Train the cells of all jobs together; write each job's tables, log them, print the chapter's lines.
 
     Parameters
@@ -78,21 +86,27 @@ def train_jobs(jobs: Sequence[Job], engine: str | None = None) -> None:
         A cell that is in several of them is trained once.
     engine : str, optional
         In place of the one that the cells ask for.
+
+    Returns
+    -------
+    list of float
+        For each job, what :func:`train` returns.
     """
-    # Imported here: pandas and pyarrow take a second, and a wrong value should be told at once.
+    # Imported here: pandas and pyarrow take a second, and a wrong value should be reported at once.
     from pipeline.lab.tables import CURVES, RUNS, write_table
 
     cells = {cell.id: cell for job in jobs for cell in job.cells}
     if engine is not None:
         cells = {key: replace(cell, config=replace(cell.config, engine=engine)) for key, cell in cells.items()}
     folders = {cell.id: job.data_dir for job in jobs for cell in job.cells}
+    reasons: dict[str, str] = {}
     with reserved(gpus_wanted(cell.config.trainer for cell in cells.values())):
-        runs, curves = _train(list(cells.values()), folders)
+        runs, curves = _train_cells(list(cells.values()), folders, reasons)
     for job in jobs:
         own = {cell.id for cell in job.cells}
         write_table(runs[runs.cell_id.isin(own)], RUNS, job.out / "runs.parquet")
         write_table(curves[curves.cell_id.isin(own)], CURVES, job.out / "curves.parquet")
-    by_cell = dict(list(runs.groupby("cell_id")))
+    by_cell = {str(cell_id): own for cell_id, own in runs.groupby("cell_id")}
     for cell in cells.values():
         print((f"{cell.name}: " if len(cells) > 1 else "") + summary(by_cell[cell.id]))
     for uri in {job.mlflow_uri for job in jobs if job.mlflow_uri is not None}:
@@ -100,9 +114,56 @@ def train_jobs(jobs: Sequence[Job], engine: str | None = None) -> None:
 
         logged = {cell.id for job in jobs if job.mlflow_uri == uri for cell in job.cells}
         log_study(runs[runs.cell_id.isin(logged)], curves[curves.cell_id.isin(logged)], uri, complete=False)
+    for job in jobs:
+        report(_failed(job, by_cell, reasons), tolerated=job.of_study and not (runs.status == "error").all())
+    return [min(_metric(by_cell[cell.id]) for cell in job.cells) for job in jobs]
 
 
-def _train(cells: Sequence[Cell], folders: Mapping[str, Path]) -> "tuple[pd.DataFrame, pd.DataFrame]":
+def read_job(config: DictConfig) -> Job:
+    """Read the job that a composed ``config.yaml`` asks for.
+
+    Raises
+    ------
+    UserError
+        If there is no such key, the study has no such job, or a value is out of range.
+    """
+    for key in set(config) - {field.name for field in fields(AppConfig)} - {"hydra"}:  # Hydra adds any with +KEY=VALUE
+        raise UserError(f"+{key}=... is not allowed: there is neither such a key nor a folder conf/{key}")
+    return Job(
+        cells=_cells(config),
+        out=Path(config.out or HydraConfig.get().runtime.output_dir),
+        data_dir=Path(config.data_dir),
+        mlflow_uri=config.mlflow_uri if config.track else None,
+        of_study=config.job is not None,
+    )
+
+
+def _cells(config: DictConfig) -> list[Cell]:
+    """The one cell of the configuration, or those of its study (and job)."""
+    if config.study is None:
+        for key in ("job", "extension"):
+            if config[key] is not None:
+                raise UserError(f"{key}={config[key]} is not allowed without study=NAME")
+        cell = Cell(cell_config(config), label=config.label)
+        check_steps(cell, config.max_steps)
+        check_runs("this cell", cell.config.seeds, f"seeds={cell.config.seeds}", config.max_runs)
+        return [cell]
+    if config.label:
+        raise UserError(f"label={config.label} is not allowed with study=...: its cells have labels of their own")
+    # As they were given: reading an entry would put in what ${...} stands for.
+    given = OmegaConf.to_container(HydraConfig.get().overrides.task, resolve=False)
+    overrides = [text for text in cast(list[str], given) if text.lstrip("+").split("=")[0] not in _NOT_OF_A_CELL]
+    name = HydraConfig.get().runtime.choices["study"]
+    study = load_study(name, overrides, Path(config.extension) if config.extension else None)
+    if config.job is None:
+        return study.cells
+    checks.one_of("job", config.job, study.jobs)
+    return study.jobs[config.job]
+
+
+def _train_cells(
+    cells: Sequence[Cell], folders: Mapping[str, Path], reasons: dict[str, str]
+) -> "tuple[pd.DataFrame, pd.DataFrame]":
     """Train cells, data set by data set: cells may share a data set's name and differ in its rows or whitening."""
     import pandas as pd
     from tqdm import tqdm
@@ -111,7 +172,7 @@ def _train(cells: Sequence[Cell], folders: Mapping[str, Path]) -> "tuple[pd.Data
     from pipeline.train.data import prepared
     from pipeline.train.placement import placed
 
-    cells = placed(cells)  # a GPU that is not there is told before anything is fetched
+    cells = placed(cells)  # a GPU that is not there is reported before anything is fetched
     groups: dict[tuple[Path, str, str, int, int], list[Cell]] = {}
     for cell in cells:
         data = cell.config.data
@@ -125,11 +186,26 @@ def _train(cells: Sequence[Cell], folders: Mapping[str, Path]) -> "tuple[pd.Data
             bar.update(steps)
 
         tables = [
-            train_cells(group, {name: prepared(group[0].config.data, folder)}, progress)
+            train_cells(group, {name: prepared(group[0].config.data, folder)}, progress, reasons)
             for (folder, name, *_), group in groups.items()
         ]
     runs, curves = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
     return runs, curves
+
+
+def _failed(job: Job, by_cell: "Mapping[str, pd.DataFrame]", reasons: Mapping[str, str]) -> list[FailedCell]:
+    """The cells of a job that have failed runs."""
+    cells = [(cell, by_cell[cell.id].status == "error") for cell in job.cells]
+    return [
+        FailedCell(cell.name, int(failed.sum()), len(failed), reasons[cell.id])
+        for cell, failed in cells
+        if failed.any()
+    ]
+
+
+def _metric(runs: "pd.DataFrame") -> float:
+    """The median final loss of one cell; a run that diverged counts as infinite, one that failed not at all."""
+    return float(runs.final_loss.mask(runs.status == "diverged", math.inf)[runs.status != "error"].median())
 
 
 def summary(runs: "pd.DataFrame") -> str:
@@ -138,16 +214,24 @@ def summary(runs: "pd.DataFrame") -> str:
     Examples
     --------
     >>> import pandas as pd
-    >>> summary(pd.DataFrame({"final_loss": [0.245], "seconds_per_epoch": [0.009], "status": ["ok"]}))
+    >>> summary(
+    ...     pd.DataFrame({"final_loss": [0.245], "seconds_per_epoch": [0.009], "status": ["ok"], "engine": ["solo"]})
+    ... )
     'loss: 0.245, 0.009 sec/epoch'
 
     With an accuracy where there is one: ``loss: 0.014, accuracy: 0.981, 0.101 sec/epoch``.
     """
-    seconds = runs.seconds_per_epoch.median()
-    digits = ".3f" if seconds >= 0.001 else ".1g"
-    clock = "no clock (stacked)" if seconds != seconds else f"{seconds:{digits}} sec/epoch"
     bad = runs.status[runs.status != "ok"].value_counts()
     counts = f" ({', '.join(f'{count} {status}' for status, count in bad.items())})" if len(bad) else ""
+    if (runs.status == "error").all():
+        return f"no loss{counts}"
+    parts = [f"loss: {runs.final_loss.median():.3f}"]
     tested = runs.accuracy.dropna() if "accuracy" in runs else runs.final_loss[:0]
-    accuracy = f"accuracy: {tested.median():.3f}, " if len(tested) else ""
-    return f"loss: {runs.final_loss.median():.3f}, {accuracy}{clock}{counts}"
+    if len(tested):
+        parts.append(f"accuracy: {tested.median():.3f}")
+    seconds = runs.seconds_per_epoch.median()
+    if not math.isnan(seconds):
+        parts.append(f"{seconds:{'.3f' if seconds >= 0.001 else '.1g'}} sec/epoch")
+    else:
+        parts.append("no clock (stacked)" if (runs.engine == "stacked").any() else "no clock")
+    return ", ".join(parts) + counts

@@ -1,151 +1,373 @@
-"""Check a command line of ``python -m pipeline.train`` before Hydra makes a folder for it.
+"""The command line of ``python -m pipeline.train``: checks before Hydra makes a folder, errors in one sentence.
 
-Hydra calls the task only when the folder, the log and ``.hydra`` are there. So everything that can be wrong is looked
-at here first, and a mistake leaves nothing behind. For a product (``-m``) that is every cell of it: a mistake in the
-last one is told before the first one is trained.
+Hydra reads the command line. It calls :class:`CheckFirst` when the configuration is composed, and the task only when
+the job's folder, log and ``.hydra`` are there; so whatever can be wrong is checked in between, for every job of a
+product, and a mistake leaves nothing behind.
 """
 
+import copy
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+import os
+import re
+import shlex
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, cast
 
 from hydra._internal.utils import get_args_parser
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import ChoiceSweep, Glob, IntervalSweep, Override, RangeSweep, Transformer
-from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from hydra.core.override_parser.types import ChoiceSweep, IntervalSweep, Override, RangeSweep
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline.lab.config import Cell, checks, compose_cell, load_study
-from pipeline.lab.config.compose import CELL_FIELDS, check_text, first_line, parse_overrides
-from pipeline.lab.config.limits import LIMITS, check_runs, check_steps, split_limits
-from pipeline.lab.config.schema import MAX_RUNS, MAX_STEPS, AppConfig
+from pipeline.lab.config.compose import CELL_FIELDS, GROUPS, SCALARS, check_text, first_line, own_defaults
+from pipeline.lab.config.limits import check_runs
+from pipeline.lab.config.yaml_file import read_config
 from pipeline.lab.errors import UserError
 from pipeline.lab.paths import CONF
+from pipeline.train.app import Job, read_job
 from pipeline.train.buildable import check_buildable
 
-#: Keys of ``config.yaml`` that choose what is trained and where it goes, and are not a cell's.
-RIM = ("study", "job", "extension", "out", "label", "mlflow_uri", "track", "data_dir")
-_KEYS = (*CELL_FIELDS, *RIM, *LIMITS)
-#: Hydra's own keys that are needed here. Others load code (callbacks, sweepers) or files from elsewhere.
-_HYDRA = ("run.dir", "sweep.dir", "sweep.subdir", "output_subdir", "verbose", "job.name", "job.chdir")
-_HYDRA_GROUPS = {
-    "hydra/launcher": ("basic", "stacked", "joblib"),
-    "hydra/job_logging": ("default", "stdout", "none", "disabled"),
-    "hydra/hydra_logging": ("default", "none", "disabled"),
+#: Plug-ins of Hydra's that are packages of their own, by what is asked for.
+_PACKAGES = {
+    **dict.fromkeys(("submitit_local", "submitit_slurm"), "hydra-submitit-launcher"),
+    **dict.fromkeys(("ray", "ray_aws"), "hydra-ray-launcher"),
+    **{name: f"hydra-{name}-launcher" for name in ("joblib", "rq")},
+    **{name: f"hydra-{name}-sweeper" for name in ("ax", "nevergrad", "optuna")},
+    "colorlog": "hydra-colorlog",
 }
-_OTHER_FOLDERS = ("config_path", "config_dir", "config_name")
+#: Packages that read the command line and the configuration's files.
+_READERS = {"hydra", "omegaconf", "antlr4", "yaml"}
+_BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
 
-def check_command_line(arguments: Sequence[str]) -> None:
-    """Refuse what could not be trained, or not be stored; writes nothing.
+def read_options(arguments: Sequence[str]) -> list[str]:
+    """Check the options that Hydra would obey before it composes anything.
 
     Parameters
     ----------
     arguments : sequence of str
         The command line, without the program's name.
 
+    Returns
+    -------
+    list of str
+        The same with the overrides first: ``argparse`` wants them in one group, and ``lr=0.1 -m epochs=1,2`` has two.
+
+    Raises
+    ------
+    UserError
+        If one would run code that the lab does not have, or read its configuration from elsewhere.
+    SystemExit
+        If there is no such option.
+    """
+    options = get_args_parser().parse_intermixed_args(list(arguments))
+    if options.experimental_rerun is not None:
+        raise UserError("--experimental-rerun is not allowed: it loads a pickle, which may hold any code")
+    for name in ("config_path", "config_name"):
+        if getattr(options, name) is not None:
+            flag = f"--{name.replace('_', '-')}={getattr(options, name)}"
+            raise UserError(f"{flag} is not allowed: add files of your own with --config-dir=FOLDER")
+    for text in options.overrides:
+        check_text(text)
+        key = text.lstrip("+~").partition("=")[0]
+        if key.startswith("hydra.callbacks") or (key.startswith("hydra") and "_target_" in text):
+            raise UserError(f"{key} is not allowed: it names code for Hydra to run")
+        if text.startswith("~"):
+            raise UserError(f"{text} is not allowed: a key cannot be taken away; give it a value, as in lr=0.05")
+    folders = [CONF, *([Path(options.config_dir)] if options.config_dir else [])]
+    for text in options.overrides:
+        _check_files(folders, *text.lstrip("+").partition("=")[::2])
+    rest = list(arguments)
+    for text in options.overrides:
+        rest.remove(text)
+    return [*options.overrides, *rest]
+
+
+def _check_files(folders: Sequence[Path], group: str, value: str) -> None:
+    """Read the files that an override chooses as the lab does: Hydra obeys in them what somebody else's may not say."""
+    if group not in (*GROUPS, "study", "experiment"):
+        return
+    files = {path.stem: path for folder in folders for path in (folder / group).glob("*.yaml")}
+    names = [name for name in files if name in value or "glob" in value]
+    for name in names:  # grows: a file may build on others of its folder
+        if group == "experiment":  # a saved command line
+            if found := re.search(
+                r"_target_|callbacks|oc\.env", files[name].read_text(encoding="utf-8", errors="replace")
+            ):
+                raise UserError(f"experiment/{name}.yaml is not allowed to say {found.group()}")
+            continue
+        below = own_defaults(read_config(files[name]), f"{group}/{name}.yaml")
+        names += [entry for entry in below if entry in files and entry not in names]
+
+
+@contextmanager
+def hydra_errors_in_one_sentence() -> Iterator[None]:
+    """Turn what Hydra and its parsers raise into a :class:`UserError` that names key, value and what is allowed."""
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # raise errors; Hydra would print them over many lines
+    warnings.filterwarnings("error", ".* is not available", UserWarning)  # a folder of hydra.searchpath
+    try:
+        yield
+    except (Refusal, Exception) as error:
+        cause = cast(Exception, error.__cause__) if isinstance(error, Refusal) else error
+        packages = [
+            frame.f_globals["__name__"].partition(".")[0] for frame, _ in traceback.walk_tb(cause.__traceback__)
+        ]
+        if [name for name in packages if name in {"pipeline", *_READERS}][-1] != "pipeline":
+            raise UserError(sentence(cause)) from None
+        if isinstance(cause, OSError) and cause.filename is not None:
+            raise UserError(f"{cause.filename} cannot be read or written: {cause.strerror}") from cause
+        raise cause from None
+
+
+def sentence(error: Exception) -> str:
+    """Say in one sentence what a user can act on in an error of Hydra's."""
+    text = str(error)
+    if isinstance(error, OverrideParseException):
+        return unreadable(error.override, error)
+    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        return _no_such_choice(text, group, name, error.options)
+    if match := re.match(r"(?:In '\S+': )?Could not override '([^']*)'", text):
+        return _no_such_key(match[1], error.__cause__)
+    if match := re.match(r"Ambiguous value for argument '(.*)'", text):
+        return f"{match[1]} is not allowed here: give each key one value, or add -m to train every combination"
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return first_line(error)
+    return f"{' '.join(sys.argv[1:])} cannot be read: {first_line(error)}"
+
+
+def unreadable(override: str, error: Exception) -> str:
+    """Say why an override cannot be read, and how to write it.
+
+    Examples
+    --------
+    >>> print(unreadable("out=é", ValueError("token recognition error at: 'é'")))
+    out=é cannot be read: quote the value, as in 'out="é"'
+    """
+    why = first_line(error)
+    key, _, value = override.partition("=")
+    if value and ("token recognition error" in why or "Lexer" in why):  # a character that only quotes allow
+        quoted = shlex.quote(f'{key}="{value}"')
+        return f"{override} cannot be read: quote the value, as in {quoted}"
+    return f"the override {override!r} cannot be read: write key=value ({why})"
+
+
+def _no_such_choice(text: str, group: str, name: str, options: Sequence[str]) -> str:
+    if group.startswith("hydra/") and name in _PACKAGES:
+        return f"{group}={name} needs a package that is not installed: pip install {_PACKAGES[name]}"
+    where = re.sub(r"In '(hydra/)?config': ", "", text.partition("Could not find")[0])
+    options = sorted(_without_schemas(options))
+    near = get_close_matches(name, options, n=1)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    return f"{where}{group}={name} is not allowed: choose one of {', '.join(options)}{hint}"
+
+
+def _without_schemas(options: Sequence[str]) -> list[str]:
+    return [option for option in options if not option.startswith("base_")]
+
+
+def _no_such_key(key: str, cause: BaseException | None) -> str:
+    """Name the keys that there are beside a wrong one."""
+    given = next((text for text in sys.argv[1:] if text.lstrip("+").partition("=")[0] == key), key)
+    if key.startswith("hydra/"):
+        return f"{given} is not allowed: there is no such group; a plug-in's are there where it is installed and chosen"
+    parent, _, last = key.rpartition(".")
+    node = getattr(cause, "parent_node", None)
+    keys = [str(one) for one in node if one != "hydra"] if isinstance(node, DictConfig) else list(CELL_FIELDS)
+    near = get_close_matches(last, keys, n=1)
+    hint = f"; did you mean {parent + '.' if parent else ''}{near[0]}?" if near else ""
+    return f"{given} is not allowed: there is no such key, only {', '.join(keys)}{hint}"
+
+
+class Refusal(BaseException):
+    """Takes an exception out of a callback: Hydra turns those of class Exception into warnings."""
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        raise Refusal from error
+
+
+class CheckFirst(Callback):
+    """Hydra's callback that checks a command when its configuration is composed and nothing is written."""
+
+    def on_run_start(self, config: DictConfig, **_: Any) -> None:
+        """Check the one job of a command without ``-m``."""
+        with _refusing():
+            _check_keys_of_mode(config, multirun=False)
+            check_jobs([_job(config, "hydra.run.dir")])
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Check every job of a product; for a sweeper that searches, the ends of its axes."""
+        with _refusing():
+            _check_keys_of_mode(config, multirun=True)
+            str(config.hydra.sweep.dir)  # reads the clock, once for all jobs
+            loader = GlobalHydra.instance().config_loader()
+            options = loader.get_group_options
+            # glob(*) would choose the schemas, too.
+            vars(loader)["get_group_options"] = lambda *args, **keys: _without_schemas(options(*args, **keys))
+            configs = JobConfigs(loader, config)
+            jobs = [
+                _job(configs.compose(point, number), "hydra.sweep.dir", "hydra.sweep.subdir")
+                for number, point in enumerate(_points(config))
+            ]
+            _check_total(sum(_runs(job) for job in jobs), [len(jobs), "seeds"], config.max_runs)
+            check_jobs(jobs)
+
+
+def check_jobs(jobs: Sequence[Job]) -> None:
+    """Refuse jobs that could not be trained or stored, or whose tables would overwrite others.
+
     Raises
     ------
     UserError
         Naming key, value and what is allowed.
-    SystemExit
-        If there is no such option.
     """
-    options = get_args_parser().parse_args(list(arguments))
-    if options.experimental_rerun is not None:
-        raise UserError("--experimental-rerun is not allowed: it loads a pickle, which may hold any code")
-    for name in _OTHER_FOLDERS:
-        if getattr(options, name) is not None:
-            flag = f"--{name.replace('_', '-')}"
-            raise UserError(f"{flag}={getattr(options, name)} is not allowed: configurations are read from conf/")
-    overrides = [_parsed(text) for text in options.overrides]
-    for override in overrides:
-        _check_key(override)
-    if options.help or options.hydra_help or options.cfg or options.info or options.shell_completion:
-        return  # they show something, and train nothing
-    limits = {"max_runs": MAX_RUNS, "max_steps": MAX_STEPS}
-    limits |= split_limits([cast(str, one.input_line) for one in overrides if not one.is_sweep_override()])[1]
-    for key in LIMITS:
-        checks.whole(key, limits[key], least=1)
-    if options.multirun:
-        cells = _check_product(overrides, **limits)
-    else:
-        cells = _check_one([cast(str, one.input_line) for one in overrides], **limits)
-    check_buildable(cells)
+    numbers: dict[Path, int] = {}
+    for number, job in enumerate(jobs):
+        _check_folder("out", job.out)
+        _check_folder("data_dir", job.data_dir)
+        first = numbers.setdefault(job.out.resolve(), number)
+        if first != number:
+            raise UserError(
+                f"out={job.out} is not allowed: jobs {first} and {number} of this product would write the same tables; "
+                "leave out and hydra.sweep.subdir at their defaults, or put ${hydra:job.num} in the folder's name"
+            )
+        _check_overwritten(job)
+    check_buildable(cell for job in jobs for cell in job.cells)
 
 
-def _parsed(text: str) -> Override:
-    check_text(text)
+def _check_overwritten(job: Job) -> None:
+    """Refuse a folder with the tables of runs that this job does not train."""
+    path = job.out / "runs.parquet"
+    if not path.exists():
+        return
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     try:
-        return OverridesParser.create().parse_override(text)
-    except (HydraException, RecursionError) as error:
-        raise UserError(f"the override {text!r} cannot be read: write key=value ({first_line(error)})") from None
+        table = pq.read_table(path, columns=["study", "cell_id", "seed"]).to_pylist()
+    except (OSError, pa.ArrowException):  # damaged, or no table of runs: nothing that could be lost
+        return
+    seeds = {cell.id: cell.config.seeds for cell in job.cells}
+    lost = [run for run in table if run["seed"] >= seeds.get(run["cell_id"], 0)]
+    if lost:
+        studies = ", ".join(sorted({run["study"] for run in lost}))
+        raise UserError(
+            f"out={job.out} is not allowed: its runs.parquet has {len(lost):,} other runs (study {studies}), which "
+            "would be lost; name another folder, or delete those tables first"
+        )
 
 
-def _check_key(override: Override) -> None:
-    """Refuse keys that there are not, and those of Hydra's that are not needed."""
-    key, line = override.get_key_element().lstrip("+~"), override.input_line
-    if override.is_delete():
-        raise UserError(f"{line} is not allowed: a key cannot be taken away; give it a value, as in lr=0.05")
-    if key.startswith("hydra/"):
-        checks.one_of("key", key, _HYDRA_GROUPS)
-        for choice in _values(override, _HYDRA_GROUPS[key]):
-            checks.one_of(key, str(choice), _HYDRA_GROUPS[key])
-    elif key.startswith("hydra"):
-        checks.one_of("key", key, [f"hydra.{one}" for one in _HYDRA])
-        # Hydra's own ways of saying: no folder beside the tables, and these loggers
-        other = {"hydra.output_subdir": type(None), "hydra.verbose": object}.get(key, str)
-        if not isinstance(override.value(), (str, int, float, other)):
-            raise UserError(f"{line} is not allowed: it must be text")
-    elif key.split(".")[0] not in _KEYS:
-        near = get_close_matches(key.split(".")[0], _KEYS, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise UserError(f"{line} is not allowed: there is no such key, only {', '.join(_KEYS)}, hydra.run.dir{hint}")
+def _check_keys_of_mode(config: DictConfig, *, multirun: bool) -> None:
+    """Refuse Hydra's keys that would silently have no effect."""
+    given = {text.lstrip("+").partition("=")[0]: text for text in config.hydra.overrides.hydra}
+    if multirun and "hydra.run.dir" in given and "hydra.sweep.dir" not in given:
+        raise UserError(f"{given['hydra.run.dir']} has no effect with -m: give hydra.sweep.dir")
+    for key, text in given.items():
+        only_of_products = re.match(r"hydra[./](launcher|sweeper)", key) or (
+            key.startswith("hydra.sweep.") and "hydra.run.dir" not in given
+        )
+        if not multirun and only_of_products:
+            raise UserError(f"{text} has no effect without -m, which trains a product of cells")
 
 
-def _values(override: Override, names: Iterable[str]) -> list[Any]:
-    """The values of a key in a product: one, or those of its sweep; ``names`` are what a glob chooses from."""
-    value: Any = override.value()
-    if isinstance(value, Glob):
-        return [
-            name
-            for name in names
-            if any(fnmatchcase(name, one) for one in value.include)
-            and not any(fnmatchcase(name, one) for one in value.exclude)
-        ]
-    if isinstance(value, IntervalSweep):
-        raise UserError(f"{override.input_line} is not allowed: an interval has no end of values; use choice or range")
-    return list(override.sweep_iterator(Transformer.identity)) if override.is_sweep_override() else [value]
+def _job(config: DictConfig, dir_key: str, subdir_key: str | None = None) -> Job:
+    """Read a job as it will be read when it is launched, in the folder that Hydra will make for it."""
+    before = HydraConfig.instance().cfg
+    HydraConfig.instance().set_config(config)
+    try:
+        folder = Path(str(OmegaConf.select(config, dir_key)))
+        if subdir_key is not None:
+            folder /= str(OmegaConf.select(config, subdir_key))
+        _check_folder(dir_key, folder)
+        with read_write(config.hydra.runtime):
+            config.hydra.runtime.output_dir = str(folder.absolute())
+        HydraConfig.instance().set_config(config)
+        return read_job(config)
+    finally:
+        HydraConfig.instance().cfg = before
 
 
-def _count(override: Override) -> float:
-    """How many values a sweep has, without making them."""
-    value = override.value()
+def _check_folder(key: str, folder: Path) -> None:
+    """Refuse a place where no folder can be made."""
+    try:
+        place = folder.absolute()
+        while not place.exists():
+            place = place.parent
+        usable = place.is_dir()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{key}={folder} is not allowed: {getattr(error, 'strerror', None) or error}") from None
+    if not usable:
+        raise UserError(f"{key}={folder} is not allowed: it must be a folder, and {place} is a file")
+
+
+def _points(config: DictConfig) -> list[list[str]]:
+    """The overrides of each job of a product, counted before they are made."""
+    sweeper = config.hydra.sweeper
+    exhaustive = sweeper._target_ == _BASIC
+    own = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items() if isinstance(value, str)]
+    given = cast(list[str], OmegaConf.to_container(config.hydra.overrides.task, resolve=False))
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    # As BasicSweeper has it, the last one of a key wins.
+    axes = {one.get_key_element(): one for one in parser.parse_overrides([*own, *given])}
+    counts = [_count(one, exhaustive) for one in axes.values()]
+    _check_total(math.prod(counts) if exhaustive else sum(counts), counts, config.max_runs)
+    lists = [_texts(one) for one in axes.values()]
+    for axis, texts in zip(axes.values(), lists, strict=True):
+        if not texts:
+            raise UserError(f"{axis.input_line} is not allowed: it has no value")
+    if exhaustive:
+        return [list(point) for point in itertools.product(*lists)]
+    first = [texts[0] for texts in lists]
+    return [first] + [
+        [*first[:axis], text, *first[axis + 1 :]] for axis, texts in enumerate(lists) for text in texts[1:]
+    ]
+
+
+def _count(axis: Override, exhaustive: bool) -> float:
+    """How many values an override has, without making them."""
+    value = axis.value()
+    if isinstance(value, IntervalSweep) and exhaustive:
+        raise UserError(
+            f"{axis.input_line} is not allowed: an interval needs a sweeper that searches, hydra/sweeper=optuna say "
+            f"(pip install {_PACKAGES['optuna']}); choice and range list their values"
+        )
     if isinstance(value, RangeSweep):
         start, stop, step = (float(cast(float, one)) for one in (value.start, value.stop, value.step))
         if step == 0 or not all(map(math.isfinite, (start, stop, step))):
-            raise UserError(f"{override.input_line} is not allowed: a range has finite bounds and a step other than 0")
+            raise UserError(f"{axis.input_line} is not allowed: a range has finite bounds and a step other than 0")
         return max(0, math.ceil((stop - start) / step)) if math.isfinite((stop - start) / step) else math.inf
     return len(value.list) if isinstance(value, ChoiceSweep) else 1
 
 
-def _check_product(overrides: Sequence[Override], max_runs: int, max_steps: int) -> list[Cell]:
-    """Check every combination of a product, once their number is known to be bearable."""
-    counts = [_count(one) for one in overrides]
-    _check_total(math.prod(counts), counts, max_runs)
-    lists = [_texts(one) for one in overrides]
-    combinations = list(itertools.product(*lists))
-    if not combinations:
-        empty = next(one.input_line for one, texts in zip(overrides, lists, strict=True) if not texts)
-        raise UserError(f"{empty} is not allowed: it has no value")
-    cells = [cell for one in combinations for cell in _check_one(list(one), max_runs, max_steps)]
-    _check_total(sum(cell.config.seeds for cell in cells), [len(combinations), "seeds"], max_runs)
-    return cells
+def _texts(axis: Override) -> list[str]:
+    """The overrides that an axis stands for, each as Hydra will read it."""
+    key, value = axis.get_key_element(), axis.value()
+    if isinstance(value, IntervalSweep):
+        return [f"{key}={value.start}", f"{key}={value.end}"]
+    if axis.is_sweep_override():
+        return [f"{key}={text}" for text in axis.sweep_string_iterator()]
+    return [cast(str, axis.input_line)]
+
+
+def _runs(job: Job) -> int:
+    return sum(cell.config.seeds for cell in job.cells)
 
 
 def _check_total(runs: float, factors: Sequence[Any], max_runs: int) -> None:
@@ -155,82 +377,44 @@ def _check_total(runs: float, factors: Sequence[Any], max_runs: int) -> None:
     check_runs("this product", int(runs), made_of, max_runs)
 
 
-def _texts(override: Override) -> list[str]:
-    """The overrides that a sweep stands for, each as Hydra will read it."""
-    if not override.is_sweep_override():
-        return [cast(str, override.input_line)]
-    key: str = override.get_key_element()
-    if isinstance(cast(Any, override.value()), Glob):
-        group = key.lstrip("+")
-        return [f"{key}={name}" for name in _values(override, sorted(p.stem for p in (CONF / group).glob("*.yaml")))]
-    _values(override, ())  # refuses an interval
-    return [f"{key}={text}" for text in override.sweep_string_iterator()]
+class JobConfigs:
+    """The configurations of a product's jobs.
 
+    Composed once per choice of groups (30 ms); plain values are set on a copy, through the structured configuration,
+    so their types are still checked.
 
-def _check_one(overrides: Sequence[str], max_runs: int, max_steps: int) -> list[Cell]:
-    """Check one cell, or one study; give the cells that would be trained."""
-    rest = [text for text in overrides if not text.lstrip("+").startswith("hydra")]
-    own = [text for text in rest if _head(text) not in RIM]
-    rim = _rim([text for text in rest if _head(text) in RIM])
-    for key in ("out", "data_dir"):
-        _check_folder(key, rim[key])
-    for key in ("hydra.run.dir", "hydra.sweep.dir"):
-        given = parse_overrides([text for text in overrides if text.lstrip("+").startswith(f"{key}=")])
-        _check_folder(key, str(next(iter(given.values()), "")))
-    if rim["study"] is None:
-        cell = Cell(compose_cell(split_limits(own)[0]), label=str(rim["label"]))
-        check_steps(cell, max_steps)
-        check_runs("this cell", cell.config.seeds, f"seeds={cell.config.seeds}", max_runs)
-        return [cell]
-    study = load_study(rim["study"], own, Path(rim["extension"]) if rim["extension"] else None)
-    if rim["job"] is not None:
-        checks.one_of("job", rim["job"], study.jobs)
-        return study.jobs[rim["job"]]
-    return study.cells
+    Parameters
+    ----------
+    loader : ConfigLoader
+        Hydra's.
+    config : DictConfig
+        What the whole command is composed to.
+    """
 
+    def __init__(self, loader: ConfigLoader, config: DictConfig) -> None:
+        self._loader, self._config = loader, config
+        self._composed: dict[tuple[str, ...], DictConfig] = {}
 
-def _head(text: str) -> str:
-    return text.lstrip("+").partition("=")[0].partition(".")[0]
+    def compose(self, overrides: Sequence[str], number: int) -> DictConfig:
+        """Compose the configuration of job ``number``, as Hydra's basic launcher would."""
+        parsed = OverridesParser.create().parse_overrides(list(overrides))
+        plain = [one for one in parsed if one.key_or_group in SCALARS and not one.is_add() and not one.is_delete()]
+        groups = tuple(text for text, one in zip(overrides, parsed, strict=True) if one not in plain)
+        if groups not in self._composed:
+            self._composed[groups] = self._loader.load_sweep_config(self._config, list(groups))
+        config = copy.deepcopy(self._composed[groups])
+        OmegaConf.copy_cache(from_config=self._config, to_config=config)
+        for one in plain:
+            OmegaConf.update(config, one.key_or_group, one.value())
+        with read_write(config.hydra), open_dict(config.hydra):
+            config.hydra.overrides.task = list(overrides)
+            config.hydra.job.id = number
+            config.hydra.job.num = number
+            config.hydra.job.override_dirname = self._override_dirname(overrides)
+        return config
 
-
-def _rim(overrides: Sequence[str]) -> dict[str, Any]:
-    """The values of the keys that are no cell's, of the types that they must have."""
-    for text in overrides:
-        one = parse_overrides([text])
-        if not isinstance(one.get("study", ""), str | None):
-            raise UserError(f"{text} is not allowed: it must be the name of a file in conf/study")
-    values = parse_overrides(overrides)
-    study = values.pop("study", None)
-    typed = OmegaConf.masked_copy(OmegaConf.structured(AppConfig), [key for key in RIM if key != "study"])
-    for key, value in values.items():
-        if key not in RIM:
-            raise UserError(f"{key}={value} is not allowed: it is one value, and has no keys below")
-        try:
-            OmegaConf.update(typed, key, value)
-        except OmegaConfBaseException as error:
-            raise UserError(f"{key}={value} is not allowed: {first_line(error)}") from None
-    given = {key: _interpolated(typed, key, value) for key, value in values.items()}
-    return dict.fromkeys(RIM) | {"label": ""} | given | {"study": study}
-
-
-def _interpolated(typed: DictConfig, key: str, given: Any) -> Any:
-    """A value with what it takes from elsewhere put in; what it names must be there."""
-    try:
-        return typed[key]
-    except OmegaConfBaseException as error:
-        raise UserError(f"{key}={given} is not allowed: {first_line(error)}") from None
-
-
-def _check_folder(key: str, value: Any) -> None:
-    """Refuse a place where no folder can be, while there is nothing to lose."""
-    if not value or "${" in str(value):
-        return
-    try:
-        place = Path(str(value)).absolute()
-        while not place.exists():
-            place = place.parent
-        usable = place.is_dir()
-    except (OSError, ValueError) as error:
-        raise UserError(f"{key}={value} is not allowed: {getattr(error, 'strerror', None) or error}") from None
-    if not usable:
-        raise UserError(f"{key}={value} is not allowed: it must be a folder, and {place} is a file")
+    def _override_dirname(self, overrides: Sequence[str]) -> str:
+        """What ``${hydra:job.override_dirname}`` is, for a folder that is named by its overrides."""
+        names = self._config.hydra.job.config.override_dirname
+        kept = sorted(text for text in overrides if text.split("=")[0] not in names.exclude_keys)
+        return str(names.item_sep).join(text.replace("=", str(names.kv_sep), 1) for text in kept)

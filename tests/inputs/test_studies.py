@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pipeline.lab.config import compose, load_study
 from pipeline.lab.errors import exit_on_user_error
 from pipeline.lab.paths import CONF
-from pipeline.train.command_line import check_command_line
+from pipeline.train.buildable import check_buildable
 from pipeline.workflow.settings import read_settings
 from tests.inputs import nasty
 from tests.inputs.door import cases
@@ -30,7 +30,7 @@ def study(door, tmp_path, monkeypatch):
     def check(content, *overrides):
         file = conf / "study" / "mine.yaml"
         file.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogateescape"))
-        command = exit_on_user_error()(lambda: check_command_line(["study=mine", *overrides]))
+        command = exit_on_user_error()(lambda: check_buildable(load_study("mine", overrides).cells))
         return door.run_or_refuse(command)
 
     check.folder = conf / "study"

@@ -28,9 +28,9 @@ from pipeline.lab.paths import CONF
 from pipeline.lab.urls import has_password, shown
 
 CELL_FIELDS = tuple(field.name for field in dataclasses.fields(CellConfig))
-_GROUPS = ("data", "model", "optimizer", "schedule", "sampling", "trainer")
+GROUPS = ("data", "model", "optimizer", "schedule", "sampling", "trainer")
 #: The keys of a cell that are plain values: set on a composed cell without composing again.
-SCALARS = tuple(name for name in CELL_FIELDS if name not in _GROUPS)
+SCALARS = tuple(name for name in CELL_FIELDS if name not in GROUPS)
 
 #: Words that Hydra reads as themselves: not numbers, and not true, false, null, nan or inf.
 _PLAIN = re.compile(r"(?!(?i:true|false|null|nan|inf)$)[A-Za-z_][A-Za-z0-9_.]*")
@@ -128,7 +128,7 @@ def check_keys(values: Mapping[str, Any]) -> None:
             raise UserError(
                 f"{key}={value} is not allowed: a cell has no such key, only {', '.join(CELL_FIELDS)}{hint}"
             )
-        if key in _GROUPS:
+        if key in GROUPS:
             checks.one_of(key, value, choices(key))
 
 
@@ -180,13 +180,13 @@ def _compose_cell(overrides: tuple[str, ...]) -> CellConfig:
     for text in overrides:  # one by one: Hydra looks at each value of a key that is given twice
         check_keys(parse_overrides([text]))
     values = parse_overrides(overrides)
-    groups = tuple(text for text, key in zip(overrides, values, strict=False) if key.split("@")[0] in _GROUPS)
+    groups = tuple(text for text, key in zip(overrides, values, strict=False) if key.split("@")[0] in GROUPS)
     if len(values) < len(overrides) or any(key.startswith("+") for key in values):
         groups, values = overrides, {}  # a key given twice, or a new one: leave it to Hydra
     config = copy.deepcopy(_compose_groups(groups))
     try:
         for key, value in values.items():
-            if key.split("@")[0] not in _GROUPS:
+            if key.split("@")[0] not in GROUPS:
                 OmegaConf.update(config, key, value)
     except OmegaConfBaseException as error:
         raise UserError(f"{key}={value}: {first_line(error)}") from None
@@ -201,7 +201,7 @@ def _compose_groups(overrides: tuple[str, ...]) -> DictConfig:
     one in a copy. The tests hold that against Hydra's own composition, choice by choice.
     """
     values = parse_overrides(overrides)
-    if overrides and len(values) == len(overrides) and values.keys() <= set(_GROUPS):
+    if overrides and len(values) == len(overrides) and values.keys() <= set(GROUPS):
         config = copy.deepcopy(_compose_groups(()))
         for group, choice in values.items():
             config[group] = _choice(group, str(choice))

@@ -287,7 +287,7 @@ class AppConfig(CellConfig):
     study: StudyConfig | None = None
     job: str | None = None
     extension: str | None = None
-    out: str = MISSING
+    out: str | None = None
     data_dir: str = "results/data"
     mlflow_uri: str = MISSING
     track: bool = True

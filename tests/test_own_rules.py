@@ -61,6 +61,12 @@ USABLE = {
         "def init_states(params):\n    return {'t': 0, 'm': [p.data.clone() for p in params]}\n",
         RunByRun,
     ),
+    "norms after a while": (
+        "    states.append(0)\n    for p in params:\n"
+        "        p.data.sub_(lr * p.grad / (p.grad.norm() if len(states) > 8 else 1))\n"
+        "def init_states(params):\n    return []\n",
+        RunByRun,
+    ),
     "skipping gradients that are not finite": (
         "    if not all(torch.isfinite(p.grad).all() for p in params):\n        return\n" + STEP,
         None,
@@ -88,6 +94,7 @@ UNUSABLE = {
         "seen = []\n" + HEAD + "    seen.append(0)\n    lr = lr * len(seen)\n" + STEP,
         "started again it takes other steps",
     ),
+    "an exit": (HEAD + "    raise SystemExit(0)\n", "its first steps fail: SystemExit: 0"),
     "no more gradients": (HEAD + STEP + "    torch.set_grad_enabled(False)\n", "does not require grad"),
 }
 
@@ -126,7 +133,7 @@ def test_a_rule_that_can_train_does_so_in_a_stack_as_alone_or_says_why_it_is_tra
     own_rule, dataset, caplog, kind
 ):
     body, update = USABLE[kind]
-    alone = own_rule(HEAD + body, epochs=1)
+    alone = own_rule(HEAD + body, epochs=2)
     assert stack_update(alone.config) is update
     said = [line for line in caplog.messages if "is trained solo" in line]
     assert len(said) == (update is None)

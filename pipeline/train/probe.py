@@ -8,7 +8,7 @@ generated data, trained by the engines themselves; trying a rule of the lab's ta
 import inspect
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,12 +28,13 @@ from pipeline.train.isolation import isolated
 from pipeline.train.solo import SoloRun
 from pipeline.train.stack_update import Elementwise, RunByRun, StackUpdate
 from pipeline.train.stacked import StackedRun
+from pipeline.train.update import ScratchUpdate
 
 logger = logging.getLogger(__name__)
 
-#: Steps that are compared, and steps after which a rule that has changed nothing is refused: some rules only move
-#: every few steps.
-STEPS, PATIENCE = 5, 100
+#: Steps that are compared; steps whose operations are watched, because some rules begin differently; and steps after
+#: which a rule that has changed nothing is refused, because some only move every few steps.
+STEPS, WATCHED, PATIENCE = 5, 25, 100
 #: How far runs of a stack may be from the same runs alone, relative to their largest parameter.
 TOLERANCE = 1e-5
 #: Operations that are not elementwise by torch's tags, and treat every number alone all the same.
@@ -52,11 +53,10 @@ _EXAMPLES, _FEATURES, _HIDDEN = 20, 3, 4
 
 @dataclass(frozen=True)
 class _Trial:
-    """What came of a rule's steps alone: its parameters after each step, by learning rate, and what it computed."""
+    """What came of a rule's steps alone: the parameters at the start and after each step, for each cell."""
 
     cells: list[Cell]
     steps: list[list[torch.Tensor]]
-    elementwise: bool
 
 
 def check_rule(config: CellConfig) -> None:
@@ -96,16 +96,17 @@ def stack_update(config: CellConfig) -> type[StackUpdate] | None:
 
 
 _memory: dict[tuple[Any, ...], Any] = {}
+_imported: set[str] = set()
 
 
 def _remembered(look: Callable[[CellConfig], Any], config: CellConfig) -> Any:
     """What was found of a rule with these hyperparameters, in this process; mistakes are remembered too."""
     optimizer = config.optimizer
-    if config.implementation == "torch":
-        code, own = None, optimizer.torch
-    else:
-        with isolated(0):  # a file may set what all share when it is imported
+    code, own = None, optimizer.torch
+    if config.implementation == "scratch":
+        with nullcontext() if optimizer.name in _imported else isolated(0):  # its file may set what all share
             code, own = optimizers.load(optimizer.name), optimizer.hyperparams
+        _imported.add(optimizer.name)
     key = (look, code, optimizer.name, config.implementation, canonical_json([own, optimizer.lr_range]))
     if key not in _memory:
         try:
@@ -121,21 +122,20 @@ def _tried_alone(config: CellConfig) -> _Trial:
     lowest, highest = config.optimizer.lr_range
     # From the lower half of the range, where nothing diverges.
     cells = [_cell(config, lowest ** (1 - part) * highest**part) for part in (0.25, 0.5)]
-    record = _Operations()
     try:
-        steps = [_walk_alone(cells[0], record), _walk_alone(cells[1], nullcontext())]
-        again = _walk_alone(cells[-1], nullcontext())
-        _check_changes(config, cells[-1], steps[-1])
+        steps = [_walk_alone(cell) for cell in cells]
+        again = _walk_alone(cells[1])
+        _check_changes(config, cells[1], steps[1])
     except UserError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise UserError(f"{_named(config)} is not allowed: {_why(config, error)}") from None
-    if not all(torch.equal(one, other) for one, other in zip(again, steps[-1], strict=True)):
+    if not torch.allclose(torch.stack(again), torch.stack(steps[1]), rtol=0.0, atol=0.0, equal_nan=True):
         raise UserError(
             f"{_named(config)} is not allowed: started again it takes other steps; what it remembers belongs in "
             "init_states, not in the module"
         )
-    return _Trial(cells, steps, record.elementwise)
+    return _Trial(cells, steps)
 
 
 @isolated(0)
@@ -143,7 +143,7 @@ def _check_changes(config: CellConfig, cell: Cell, steps: Sequence[torch.Tensor]
     """Refuse a rule that changes nothing, and mention the parameters that it leaves alone."""
     moved = steps[-1] != steps[0]
     if not moved.any():
-        steps = _walk_alone(cell, nullcontext(), PATIENCE)
+        steps = _walk_alone(cell, PATIENCE)
         moved = steps[-1] != steps[0]
     if not moved.any():
         raise UserError(
@@ -158,41 +158,32 @@ def _check_changes(config: CellConfig, cell: Cell, steps: Sequence[torch.Tensor]
 
 
 @isolated(0)
-def _walk_alone(cell: Cell, watching: AbstractContextManager[Any], steps: int = STEPS) -> list[torch.Tensor]:
+def _walk_alone(cell: Cell, steps: int = STEPS) -> list[torch.Tensor]:
     """Train one run; its parameters at the start and after each step, as one vector each."""
     run = SoloRun(cell, 0, _data())
     run.configure_optimizers()
     run.on_fit_start()
-    rule = getattr(run.update, "rule", None)
-    if rule is not None:
-
-        def watched(*arguments: Any) -> None:
-            """The rule, watched."""
-            with watching:
-                rule(*arguments)
-
-        run.update.rule = watched  # type: ignore[attr-defined]
-    kinds = [(p.shape, p.dtype) for p in run.net.parameters()]
-    walked = [_vector(run)]
+    params = list(run.net.parameters())
+    kinds = [(p.shape, p.dtype) for p in params]
+    walked = [_vector(params)]
     for _ in range(steps):
         run.training_step(1, 0)
-        found = [(p.shape, p.dtype) for p in run.net.parameters()]
-        if found != kinds:
-            was, now = next((a, b) for a, b in zip(kinds, found, strict=True) if a != b)
-            raise TypeError(f"it makes a parameter {now[1]} of shape {tuple(now[0])} of {was[1]} of {tuple(was[0])}")
-        walked.append(_vector(run))
+        for p, (shape, dtype) in zip(params, kinds, strict=True):
+            if (p.shape, p.dtype) != (shape, dtype):
+                raise TypeError(f"it makes a parameter {p.dtype} of shape {tuple(p.shape)}, of {dtype} {tuple(shape)}")
+        walked.append(_vector(params))
     run.read_loss()
     return walked
 
 
-def _vector(run: SoloRun) -> torch.Tensor:
-    return torch.cat([p.detach().reshape(-1) for p in run.net.parameters()])
+def _vector(params: Sequence[torch.Tensor]) -> torch.Tensor:
+    return torch.cat([p.detach().reshape(-1) for p in params])
 
 
 def _tried_stacked(config: CellConfig) -> type[StackUpdate] | None:
     trial: _Trial = _remembered(_tried_alone, config)
     why = ""
-    for kind in (Elementwise, RunByRun) if trial.elementwise else (RunByRun,):
+    for kind in (Elementwise, RunByRun) if _is_elementwise(trial.cells[0]) else (RunByRun,):
         try:
             difference = _difference(trial, kind)
         except Exception as error:
@@ -222,12 +213,24 @@ def _difference(trial: _Trial, kind: type[StackUpdate]) -> float:
     return largest
 
 
-class _Operations(TorchDispatchMode):
-    """Watches which operations a rule computes with."""
+@isolated(0)
+def _is_elementwise(cell: Cell) -> bool:
+    """Whether a rule's operations treat every number alone; seen on a matrix and a vector."""
+    params = list(SoloRun(cell, 0, _data()).net.parameters())[:2]
+    update = ScratchUpdate(cell.config.optimizer, params)
+    watched = _Operations()  # type: ignore[no-untyped-call]
+    with watched:
+        for _ in range(WATCHED):
+            for p in params:
+                p.grad = p.data * p.data
+            update(cell.config.lr)
+    return watched.elementwise
 
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.elementwise = True
+
+class _Operations(TorchDispatchMode):
+    """Watches which operations are computed."""
+
+    elementwise = True
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Note whether the operation treats every number alone."""
@@ -267,7 +270,7 @@ def _named(config: CellConfig) -> str:
     return f"optimizer={config.optimizer.name}"
 
 
-def _why(config: CellConfig, error: Exception) -> str:
+def _why(config: CellConfig, error: BaseException) -> str:
     """Why a rule that raised cannot be used."""
     if config.implementation == "torch":
         if isinstance(error, TypeError) and "closure" in str(error):

@@ -1,5 +1,6 @@
 """``python -m pipeline.train``: cells, products and studies; what it prints, writes, refuses and ends with."""
 
+import pickle
 import re
 import shutil
 import sys
@@ -13,6 +14,7 @@ from repository import ROOT
 from pipeline.lab.tables import CURVES, RUNS, read_table
 from pipeline.train import cells
 from pipeline.train.__main__ import main
+from pipeline.train.failures import FailedCell, FailedRunsError, failures_reported, report
 from tests.inputs.door import Door, listing
 
 LINE = r"loss: 0\.\d{3}, [\d.e-]+ sec/epoch"
@@ -163,6 +165,17 @@ def test_one_job_of_a_study_fails_only_if_all_its_runs_do(train, broken):
     assert set(train.runs("job").status) == {"ok", "error"}
     assert train(*given, "out=study")[0] == 1
     assert train(*given, "job=all", "lr=0.2", "out=all")[0] == 1
+
+
+def test_failed_runs_of_a_launchers_process_reach_the_command(capsys):
+    failed = [FailedCell("mine", 1, 2, "no such luck")]
+    with pytest.raises(FailedRunsError) as raised:  # no command in this process: Hydra takes the exception along
+        report(failed, tolerated=False)
+    report(failed, tolerated=True)
+    with pytest.raises(SystemExit) as ended, failures_reported():
+        raise pickle.loads(pickle.dumps(raised.value))
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "error: 1 of 2 runs of mine failed: no such luck\n"
 
 
 def test_diverged_runs_are_data(train):

@@ -96,7 +96,7 @@ mutate: setup-dev
 
 picture: setup
 	python -m pipeline.contrib.picture --out docs/images/theory-and-verdicts.png
-	python -m pipeline.claims.summary README.md
+	python -m pipeline.contrib.verdicts README.md
 
 # Every pinned package, for whoever must know what is in here; needs no network.
 sbom: setup-dev

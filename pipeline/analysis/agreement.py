@@ -1,4 +1,4 @@
-r"""Whether the measured mean loss is the one that theory expects.
+r"""Compare the measured mean loss with the one that theory expects.
 
 The mean over the seeds of a cell is held against the expected loss at every reading. Its band is the predicted
 standard deviation of one run, divided by the square root of the number of seeds.

@@ -38,7 +38,7 @@ def best_cells(grid: Grid, by: Sequence[str] = PER_OPTIMIZER) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a group, in the order of the table: the columns ``by``, ``row`` (position of the cell;
+        One row per group, in the order of the table: the columns ``by``, ``row`` (position of the cell;
         -1 where no median is finite), ``batch_size``, ``lr``, ``median``, ``low`` and ``high`` (95 %
         bootstrap interval of the median over seeds), ``held_out``.
 

@@ -1,4 +1,4 @@
-r"""How far a median over a few seeds can be trusted.
+r"""Confidence intervals for a median over a few seeds.
 
 Two intervals. The bootstrap (Efron, 1979; percentiles) redraws the seeds with replacement, and by the
 same draw for all cells, because a seed gives every cell the same initial weights and example order; so

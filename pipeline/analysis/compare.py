@@ -1,4 +1,4 @@
-r"""Whether A is better than B, and whether the seeds are enough to say so.
+r"""Probability that A is better than B, with an interval that says whether the seeds can tell.
 
 Seeds are paired: seed k gives both the same initial weights and the same order of examples. So the
 estimate of :math:`P(A < B)` is the share of seeds in which A ends lower, ties counting half, and not the

@@ -1,4 +1,4 @@
-"""The edge alarm: a best learning rate on the border of its range may lie beyond it."""
+"""Best learning rates on the border of their range: the optimum may lie beyond."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""What theory expects of the plain SGD cells of a sweep: limits, best learning rates, steps to the target.
+"""Predictions of theory for the plain SGD cells of a sweep: limits, best learning rates, steps to the target.
 
 All are of minibatches drawn anew at every step, for which theory is exact. A sweep walks one permutation an epoch,
 whose noise is lower: the best rates are then a little higher, and the steps a little fewer.
@@ -17,7 +17,7 @@ from pipeline.lab.theory import Problem, best_lr, max_stable_lr, scaling_curve
 
 Array = NDArray[np.float64]
 
-#: The optimizer that theory speaks of.
+#: The optimizer that the theory is about.
 OPTIMIZER = "sgd"
 
 
@@ -51,7 +51,7 @@ class Expected:
 
 
 def expected_of_sweep(problem: Problem, grid: Grid, study: StudyResults, target: float) -> Expected | None:
-    """Ask theory what the plain SGD cells of a sweep should show.
+    """Predict what the plain SGD cells of a sweep show.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-r"""How the best learning rate grows with the batch size."""
+r"""Growth of the best learning rate with the batch size."""
 
 from dataclasses import dataclass
 
@@ -62,7 +62,7 @@ def lr_scaling(grid: Grid) -> list[LrScaling]:
     Returns
     -------
     list of LrScaling
-        One an optimizer.
+        One per optimizer.
     """
     draws = seed_draws(len(grid.seeds))
     return [_of_optimizer(grid, name, draws) for name in grid.optimizers]

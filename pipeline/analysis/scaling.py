@@ -21,12 +21,12 @@ def scaling(grid: Grid, hits: Hits) -> pd.DataFrame:
     grid : Grid
         The study.
     hits : Hits
-        What its runs spend.
+        Costs of its runs.
 
     Returns
     -------
     DataFrame
-        One row an optimizer and batch size: ``optimizer``, ``batch_size``, ``row``, ``lr``, then
+        One row per optimizer and batch size: ``optimizer``, ``batch_size``, ``row``, ``lr``, then
         ``steps`` and ``examples`` (medians over seeds, infinite where half of the seeds or more miss the
         target), with ``steps_low``, ``steps_high``, ``examples_low``, ``examples_high`` (95 %
         order-statistic intervals, open upwards where seeds miss), and ``arrived`` (the share of seeds).
@@ -61,7 +61,7 @@ def cheapest(table: pd.DataFrame, cost: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row an optimizer, in the order of the table; infinite where it never gets there.
+        One row per optimizer, in the order of the table; infinite where it never gets there.
     """
     order = table.assign(_position=np.arange(len(table))).sort_values([cost, "_position"], na_position="last")
     kept = order.drop_duplicates("optimizer").set_index("optimizer")

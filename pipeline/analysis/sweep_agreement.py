@@ -1,4 +1,4 @@
-"""Whether a sweep's plain SGD does what theory says: at the best rate, at the limit, and on the way to the target.
+"""Compare a sweep's plain SGD with theory: at the best rate, at the limit, and on the way to the target.
 
 Each answer is a deviation in standard errors and a pass or fail, like that of :mod:`pipeline.analysis.agreement`. The
 cells are chosen by theory alone (the grid's rate nearest to the expected one), never by how well they did.
@@ -62,7 +62,7 @@ def nearest_row(grid: Grid, batch_size: int, lr: float) -> int:
 
 
 def best_rates(grid: Grid, expected: Expected) -> list[Held]:
-    """What it costs to trust theory's best rate: mean final loss there against that of the best cell measured.
+    """Compare the mean final loss at theory's best rate with that of the best cell measured.
 
     Parameters
     ----------

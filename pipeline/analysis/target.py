@@ -1,4 +1,4 @@
-"""A loss to reach, fixed beforehand, and what each run spends until it is there."""
+"""Target losses, fixed beforehand, and the cost of each run until it reaches one."""
 
 from dataclasses import dataclass
 
@@ -37,7 +37,7 @@ class Target:
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """What the runs of a grid spend until the loss is first read at or below the target.
+    """Cost of the runs of a grid until the loss is first read at or below the target.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-r"""What tuning costs: the best loss to expect after k trials of a random search.
+r"""Cost of tuning: the best loss to expect after k trials of a random search.
 
 .. math:: E\big[\min(v_{i_1}, \dots, v_{i_k})\big]
           = \sum_{i=1}^{N} v_{(i)} \,\frac{\binom{N-i}{k-1}}{\binom{N}{k}}
@@ -43,7 +43,7 @@ def tuning_curves(grid: Grid, runs: pd.DataFrame) -> list[TuningCurve]:
 
     A trial is one run of one of its cells (batch size and learning rate drawn together, from the ranges of
     the study); the whole search uses one seed, and the curves of all seeds are summarised. A trial that
-    diverges, fails or ends above the initial loss counts as the initial loss: nobody keeps a model that
+    diverges, fails or ends above the initial loss counts as the initial loss: no one keeps a model that
     is worse than the untrained one, and without that rule a single divergence would make every
     expectation infinite.
 
@@ -57,7 +57,7 @@ def tuning_curves(grid: Grid, runs: pd.DataFrame) -> list[TuningCurve]:
     Returns
     -------
     list of TuningCurve
-        One an optimizer.
+        One per optimizer.
     """
     initial = float(runs["initial_loss"].astype(float).median())
     losses = np.minimum(grid.losses, initial) if np.isfinite(initial) else grid.losses

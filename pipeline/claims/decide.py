@@ -16,7 +16,7 @@ VERDICTS = (HOLDS, FAILS, OPEN)
 
 @dataclass(frozen=True)
 class Finding:
-    """What one test came to.
+    """The result of one test.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A number with its interval, and how intervals are drawn."""
+"""Numbers with confidence intervals."""
 
 import math
 from collections.abc import Callable
@@ -19,7 +19,7 @@ _TOO_CLOSE = 1.15
 
 @dataclass(frozen=True)
 class Effect:
-    """What a statistic found.
+    """The result of a statistic.
 
     Parameters
     ----------

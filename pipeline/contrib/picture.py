@@ -138,7 +138,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     # Here, so that --help answers at once.
     from pipeline.analysis.study import AnalysedStudy
-    from pipeline.claims.summary import read_decided
+    from pipeline.contrib.verdicts import read_decided
     from pipeline.figures import style
     from pipeline.lab.files import written_whole
 

@@ -6,32 +6,26 @@ Every stage after training reads a study through :class:`StudyResults`.
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipeline.lab.config.cell import (
-    NOT_IDENTITY,
-    NOT_IDENTITY_OF_DATA,
-    NOT_IDENTITY_OF_OPTIMIZER,
-    WORDS_VERSION,
-    canonical_json,
-    examples_in,
-)
+from pipeline.lab.config.cell import WORDS_VERSION, canonical_json, examples_in
 from pipeline.lab.config.data import TWIN_NAME
 from pipeline.lab.dataset import load_dataset
 from pipeline.lab.errors import UserError
+from pipeline.lab.facts import DataFacts, facts_of, json_object, read_provenance
+from pipeline.lab.pieces import whole_cells
 from pipeline.lab.published import published_for
-from pipeline.lab.tables import CURVES, RUNS, read_batches, read_table, to_frame
+from pipeline.lab.tables import CURVES, RUNS, read_table
 from pipeline.lab.theory.problem import Problem
+from pipeline.lab.variation import told_apart
 
 #: Learning rates of one configuration that make a study a sweep.
 SWEEP_RATES = 3
@@ -39,44 +33,6 @@ SWEEP_RATES = 3
 PUBLISHED_SHARE = 2 / 3
 #: Readings that :meth:`StudyResults.pieces` holds at once, unless a single cell has more.
 PIECE_ROWS = 2**16
-
-
-@dataclass(frozen=True)
-class DataFacts:
-    """A data set that a study was trained on.
-
-    Parameters
-    ----------
-    name : str
-        As in the table of runs: ``airfoil_twin`` wherever the offline twin was used.
-    title, credit, licence, source, sha1 : str
-        For people; empty where they are not known. The hash is that of the raw table.
-    rows : int
-        Rows that were trained on, without copies.
-    features : tuple of str
-        Names of the features; empty for images.
-    target : str
-        Name of the target; empty for images.
-    whiten : str
-        How the table was whitened; empty for images.
-    offline_twin : bool
-        Whether the generated stand-in was used.
-    table : Path or None
-        The whitened table; None for images, and where the folder of the data is not known.
-    """
-
-    name: str
-    title: str
-    credit: str
-    licence: str
-    source: str
-    sha1: str
-    rows: int
-    features: tuple[str, ...]
-    target: str
-    whiten: str
-    offline_twin: bool
-    table: Path | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,7 +188,7 @@ class StudyResults:
             As :meth:`read` does.
         """
         rest = folder, data_dir or folder.parent / "data", _words(folder / "study.json")
-        for runs, curves in _whole_cells(folder, rows):
+        for runs, curves in whole_cells(folder, rows):
             yield cls(runs, curves, *rest)
 
     @property
@@ -350,98 +306,12 @@ class StudyResults:
 
     def data_of(self, cell: CellResults) -> DataFacts:
         """The facts about a cell's data."""
-        config: Mapping[str, Any] = cell.config.get("data", {})
-        configured, used = str(config.get("name", "")), str(cell.runs["data"].iloc[0])
-        words = {**config, **self.words.get("data", {}).get(configured, {})}
-        twin = used == TWIN_NAME
-        provenance = self._provenance.get(configured, {})
-        if provenance.get("name") != used:  # fetched anew since, or not there
-            provenance = {} if twin else {"sha1": config.get("sha1")}
-        names = [str(column["name"]) for column in config.get("columns", ())]
-        table = f"{configured}-{config['whiten']}.parquet" if config.get("whiten") else ""
-        title = str(words.get("title") or configured)
-        return DataFacts(
-            name=used,
-            title=f"{title} (offline twin)" if twin else title,
-            credit=str(words.get("credit") or ""),
-            licence=str(words.get("licence") or ""),
-            source=str(provenance.get("source") or ""),
-            sha1=str(provenance.get("sha1") or ""),
-            rows=int(config.get("rows", 0)),
-            features=tuple(names[:-1]),
-            target=names[-1] if names else "",
-            whiten=str(config.get("whiten") or ""),
-            offline_twin=twin,
-            table=self.data_dir / table if self.data_dir and table else None,
-        )
+        words, used = self.words.get("data", {}), str(cell.runs["data"].iloc[0])
+        return facts_of(cell.config.get("data", {}), used, words, self._provenance, self.data_dir)
 
     @cached_property
     def _provenance(self) -> dict[str, dict[str, Any]]:
-        """What fetching wrote beside each raw table, by the name in the configuration."""
-        if self.data_dir is None:
-            return {}
-        paths = {path.stem: path for path in sorted(self.data_dir.glob("*.json"))}
-        return {name: _json_object(path, "fetch the data again") for name, path in paths.items()}
-
-
-def told_apart(configs: Sequence[Mapping[str, Any]], free: Sequence[str] = ()) -> list[str]:
-    """Say what tells configurations apart, batch size and learning rate left aside.
-
-    Parameters
-    ----------
-    configs : sequence of mapping
-        Effective configurations.
-    free : sequence of str
-        Other keys to leave aside.
-
-    Returns
-    -------
-    list of str
-        For each configuration the values that others do not share, such as ``mlp, epochs 4``; equal texts for equal
-        configurations, and empty ones where all are equal.
-    """
-    left_aside = {*NOT_IDENTITY, "label", "batch_size", "lr", *free}
-    leaves = [
-        {key: value for key, value in _leaves(config) if key.split(".")[0] not in left_aside} for config in configs
-    ]
-    keys = dict.fromkeys(key for own in leaves for key in own)
-    varied = [key for key in keys if len({repr(own.get(key)) for own in leaves}) > 1]
-    names = {key.split(".")[0] for key in varied if key.endswith(".name")}
-    texts: dict[tuple[str, ...], str] = {}
-    for own in leaves:
-        values = tuple(repr(own.get(key)) for key in varied)
-        if values not in texts:
-            # What goes with a name needs no word of its own, unless configurations of that name differ in it.
-            needed = [key for key in varied if _needed(key, own, leaves, names)]
-            texts[values] = ", ".join(_word(key, own[key]) for key in needed if key in own)
-    return [texts[tuple(repr(own.get(key)) for key in varied)] for own in leaves]
-
-
-def _leaves(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The dotted keys of a configuration that change a number."""
-    unread = "torch" if config.get("implementation") == "scratch" else "hyperparams"
-    skipped = {"data.": NOT_IDENTITY_OF_DATA, "optimizer.": NOT_IDENTITY_OF_OPTIMIZER}.get(prefix, frozenset())
-    for key, value in config.items():
-        if isinstance(value, Mapping) and prefix + key != "optimizer":
-            yield from _leaves(value, f"{prefix}{key}.")
-        elif isinstance(value, Mapping):
-            yield from _leaves({name: item for name, item in value.items() if name != unread}, "optimizer.")
-        elif key not in skipped and key != "_target_":
-            yield prefix + key, value
-
-
-def _needed(key: str, own: Mapping[str, Any], leaves: Sequence[Mapping[str, Any]], names: set[str]) -> bool:
-    """Whether a key tells a configuration from those whose names in the same group are the same."""
-    group = key.split(".")[0]
-    if key.endswith(".name") or (group not in names and group != "optimizer"):
-        return True
-    decisive = [f"{group}.name", *(["implementation"] if group == "optimizer" else [])]
-    alike = [other for other in leaves if all(other.get(name) == own.get(name) for name in decisive)]
-    return len({repr(other.get(key)) for other in alike}) > 1
-
-
-def _word(key: str, value: Any) -> str:
-    return str(value) if isinstance(value, str) else f"{key.rsplit('.', 1)[-1]} {value}"
+        return {} if self.data_dir is None else read_provenance(self.data_dir)
 
 
 def _names(labels: Mapping[str, str], groups: Mapping[str, pd.DataFrame]) -> dict[str, str]:
@@ -460,67 +330,7 @@ def _words(path: Path) -> dict[str, Any]:
     """Read ``study.json``; empty where there is none."""
     if not path.exists():
         return {}
-    words = _json_object(path, "delete it and run snakemake again")
+    words = json_object(path, "delete it and run snakemake again")
     if words.get("version") != WORDS_VERSION:
         raise UserError(f"{path} has version {words.get('version')}, not {WORDS_VERSION}: make it again")
     return words
-
-
-def _json_object(path: Path, cure: str) -> dict[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}): {cure}") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{path} is not a JSON object: {cure}")
-    return found
-
-
-def _whole_cells(folder: Path, rows: int) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
-    paths = {RUNS: folder / "runs.parquet", CURVES: folder / "curves.parquet"}
-    runs, curves = (_blocks(path, schema) for schema, path in paths.items())
-    readings = dict(curves)
-    in_order = [cell_id for cell_id, _ in runs if cell_id in readings] == [cell_id for cell_id, _ in curves]
-    if len(dict(runs)) < len(runs) or not in_order:
-        yield read_table(paths[RUNS], RUNS), read_table(paths[CURVES], CURVES)
-        return
-    lengths = _piece_lengths([(count, readings.get(cell_id, 0)) for cell_id, count in runs], rows)
-    pieces = (_cut(paths[s], s, [piece[i] for piece in lengths]) for i, s in enumerate((RUNS, CURVES)))
-    yield from zip(*pieces, strict=True)
-
-
-def _blocks(path: Path, schema: pa.Schema) -> list[tuple[str, int]]:
-    """Count the rows of each cell, in the order of the table; a cell whose rows are scattered comes up again."""
-    ids = (str(i) for batch in read_batches(path, schema, ["cell_id"]) for i in batch["cell_id"].to_pylist())
-    return [(cell_id, sum(1 for _ in block)) for cell_id, block in groupby(ids)]
-
-
-def _piece_lengths(cells: Sequence[tuple[int, int]], most: int) -> list[tuple[int, int]]:
-    """Put cells together, each with so many runs and readings, up to ``most`` of either.
-
-    Examples
-    --------
-    >>> _piece_lengths([(1, 4), (1, 4), (1, 4)], 8)
-    [(2, 8), (1, 4)]
-    """
-    pieces = [(0, 0)]
-    for runs, readings in cells:
-        together = pieces[-1][0] + runs, pieces[-1][1] + readings
-        if pieces[-1] == (0, 0) or max(together) <= most:
-            pieces[-1] = together
-        else:
-            pieces.append((runs, readings))
-    return pieces
-
-
-def _cut(path: Path, schema: pa.Schema, lengths: Sequence[int]) -> Iterator[pd.DataFrame]:
-    """Read a table in consecutive pieces of so many rows."""
-    batches = read_batches(path, schema)
-    rest = schema.empty_table()
-    for length in lengths:
-        held = [rest]
-        while sum(map(len, held)) < length:
-            held.append(pa.Table.from_batches([next(batches)], schema))
-        rest = pa.concat_tables(held)
-        yield to_frame(rest.slice(0, length), schema)
-        rest = rest.slice(length)

@@ -1,4 +1,4 @@
-"""What others have published for these runs, and what many seeds gave.
+"""Published values for these runs, and means over many seeds.
 
 An entry is found by the configuration it was published for, never by a label: a cell that is
 trained for another number of epochs has nothing to be compared with.

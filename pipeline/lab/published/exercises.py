@@ -1,4 +1,4 @@
-"""What many seeds gave for the chapter's exercises 2 to 4; the chapter itself answers none of them.
+"""Means over many seeds for the chapter's exercises 2 to 4, which the chapter itself does not answer.
 
 Means over 1000 seeds (4000 with replacement) in plain PyTorch, on the measured table, as precisely as they are known.
 """
@@ -6,7 +6,7 @@ Means over 1000 seeds (4000 with replacement) in plain PyTorch, on the measured 
 from typing import Any
 
 from pipeline.lab.published.textbook import SCRATCH
-from pipeline.lab.published.values import Expected, Published
+from pipeline.lab.published.values import Published, SeedMean
 
 _CALLS = {"sgd": (1, 0.005), "minibatch 10": (10, 0.05), "minibatch 100": (100, 0.4)}
 
@@ -16,7 +16,7 @@ def _exercise(
 ) -> Published:
     where = {"batch_size": batch_size, "lr": lr} | SCRATCH | {"epochs": 2}
     where |= {name.replace("__", "."): value for name, value in changed.items()}
-    return Published(where, expected=Expected(mean, sd, seeds, rounding=0.5 * 10**-digits))
+    return Published(where, expected=SeedMean(mean, sd, seeds, rounding=0.5 * 10**-digits))
 
 
 def _decayed(call: str, mean: float, sd: float | None, epochs: int = 2) -> Published:

@@ -1,4 +1,4 @@
-"""What others have published for the calls of the sibling sections: momentum, Adagrad, RMSprop, Adadelta, Adam.
+"""Published values for the calls of the sibling sections: momentum, Adagrad, RMSprop, Adadelta, Adam.
 
 A "concise" call is torch.optim's, for four epochs, from a bias at torch's default; the others are the textbook's
 own rules, for two epochs, from a bias of zero. Means over 1000 seeds are known to four decimals.
@@ -7,7 +7,7 @@ own rules, for two epochs, from a bias of zero. Means over 1000 seeds are known 
 from typing import Any
 
 from pipeline.lab.published.textbook import CHAPTER
-from pipeline.lab.published.values import Expected, Published
+from pipeline.lab.published.values import Published, SeedMean
 
 _CALL: dict[str, Any] = {key: value for key, value in CHAPTER.items() if key != "optimizer.name"} | {"batch_size": 10}
 _SCRATCH = _CALL | {"epochs": 2, "model.bias": "zeros"}
@@ -27,7 +27,7 @@ def _call(
     # What tells the calls apart comes first: most cells are then dismissed at once.
     where = {"lr": lr, "optimizer.name": optimizer} | base
     where |= {f"optimizer.hyperparams.{name}": value for name, value in hyperparams.items()}
-    return Published(where, notebooks=notebooks, renders=renders, expected=Expected(mean, sd, rounding=5e-5))
+    return Published(where, notebooks=notebooks, renders=renders, expected=SeedMean(mean, sd, rounding=5e-5))
 
 
 SIBLINGS = (

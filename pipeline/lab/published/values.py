@@ -1,4 +1,4 @@
-"""What a published value is."""
+"""Classes of published values."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Expected:
+class SeedMean:
     """Final losses over many seeds.
 
     Parameters
@@ -73,4 +73,4 @@ class Published:
     book: str = ""
     notebooks: str = ""
     renders: str = ""
-    expected: Expected | None = None
+    expected: SeedMean | None = None

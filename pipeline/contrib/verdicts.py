@@ -1,4 +1,4 @@
-"""``python -m pipeline.claims.summary README.md``: bring the verdicts that a Markdown file quotes up to date."""
+"""``python -m pipeline.contrib.verdicts README.md``: update the verdicts that a Markdown file quotes."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.lab.errors import UserError, exit_on_user_error
 
-#: What stands around the lines that are written.
+#: Marks around the lines that are written.
 BEGIN, END = "<!-- verdicts: written by `make picture` -->", "<!-- end of verdicts -->"
 #: The headline findings, and the tests whose numbers are shown.
 HEADLINES: dict[str, tuple[int, ...]] = {"H1": (0, 1), "H2": (0,), "H3": (1, 2), "H4": (0,), "H5": (0, 1)}
@@ -68,7 +68,7 @@ def replaced(text: str, lines: Sequence[str]) -> str:
 
 @exit_on_user_error()
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Bring a file up to date.
+    """Update a file.
 
     Parameters
     ----------
@@ -81,9 +81,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         With status 2 after a mistake of the user's.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m pipeline.claims.summary", description="Write the verdicts between the two marks of a file."
+        prog="python -m pipeline.contrib.verdicts", description="Write the verdicts between the two marks of a file."
     )
-    parser.add_argument("file", type=Path, metavar="README.md", help="what to bring up to date")
+    parser.add_argument("file", type=Path, metavar="README.md", help="the file to update")
     parser.add_argument(
         "--claims", type=Path, default=Path("results/claims.json"), metavar="FILE.json", help="verdicts"
     )

@@ -12,8 +12,8 @@ from pipeline.claims.decide import VERDICTS, decide_all
 from pipeline.claims.evidence import Evidence
 from pipeline.claims.ledger import read_ledger
 from pipeline.claims.statistics import BASES
-from pipeline.claims.summary import BEGIN, END, HEADLINES, main, replaced, summary
 from pipeline.contrib.picture import picture
+from pipeline.contrib.verdicts import BEGIN, END, HEADLINES, main, replaced, summary
 
 LEDGER = read_ledger(ROOT / "conf" / "claims.yaml")
 README = (ROOT / "README.md").read_text(encoding="utf-8")

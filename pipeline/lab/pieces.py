@@ -1,0 +1,61 @@
+"""Read a study's two tables some whole cells at a time."""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from pipeline.lab.tables import CURVES, RUNS, read_batches, read_table, to_frame
+
+
+def whole_cells(folder: Path, rows: int) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Read both tables some whole cells at a time; see :meth:`pipeline.lab.results.StudyResults.pieces`."""
+    paths = {RUNS: folder / "runs.parquet", CURVES: folder / "curves.parquet"}
+    runs, curves = (_blocks(path, schema) for schema, path in paths.items())
+    readings = dict(curves)
+    in_order = [cell_id for cell_id, _ in runs if cell_id in readings] == [cell_id for cell_id, _ in curves]
+    if len(dict(runs)) < len(runs) or not in_order:
+        yield read_table(paths[RUNS], RUNS), read_table(paths[CURVES], CURVES)
+        return
+    lengths = _piece_lengths([(count, readings.get(cell_id, 0)) for cell_id, count in runs], rows)
+    pieces = (_cut(paths[s], s, [piece[i] for piece in lengths]) for i, s in enumerate((RUNS, CURVES)))
+    yield from zip(*pieces, strict=True)
+
+
+def _blocks(path: Path, schema: pa.Schema) -> list[tuple[str, int]]:
+    """Count the rows of each cell, in the order of the table; a cell whose rows are scattered comes up again."""
+    ids = (str(i) for batch in read_batches(path, schema, ["cell_id"]) for i in batch["cell_id"].to_pylist())
+    return [(cell_id, sum(1 for _ in block)) for cell_id, block in groupby(ids)]
+
+
+def _piece_lengths(cells: Sequence[tuple[int, int]], most: int) -> list[tuple[int, int]]:
+    """Put cells together, each with so many runs and readings, up to ``most`` of either.
+
+    Examples
+    --------
+    >>> _piece_lengths([(1, 4), (1, 4), (1, 4)], 8)
+    [(2, 8), (1, 4)]
+    """
+    pieces = [(0, 0)]
+    for runs, readings in cells:
+        together = pieces[-1][0] + runs, pieces[-1][1] + readings
+        if pieces[-1] == (0, 0) or max(together) <= most:
+            pieces[-1] = together
+        else:
+            pieces.append((runs, readings))
+    return pieces
+
+
+def _cut(path: Path, schema: pa.Schema, lengths: Sequence[int]) -> Iterator[pd.DataFrame]:
+    """Read a table in consecutive pieces of so many rows."""
+    batches = read_batches(path, schema)
+    rest = schema.empty_table()
+    for length in lengths:
+        held = [rest]
+        while sum(map(len, held)) < length:
+            held.append(pa.Table.from_batches([next(batches)], schema))
+        rest = pa.concat_tables(held)
+        yield to_frame(rest.slice(0, length), schema)
+        rest = rest.slice(length)

@@ -1,9 +1,12 @@
-"""MLflow shows what the tables say: once, and only finished runs."""
+"""MLflow shows what the tables say: once, only finished runs, and each folder touches only its own."""
 
+import dataclasses
 import json
 import math
+import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,50 +15,61 @@ from hypothesis import strategies as st
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 from sqlalchemy.exc import OperationalError
-from track_tables import one_cell, tables
+from track_tables import one_cell, tables, write
 
 from pipeline.lab.errors import UserError
-from pipeline.lab.tables import CURVES, RUNS, write_table
-from pipeline.lab.urls import masked
+from pipeline.lab.results import StudyResults
+from pipeline.lab.settings import Tracking
+from pipeline.track import log
 from pipeline.track.__main__ import main
-from pipeline.track.data import dataset_input
-from pipeline.track.fingerprint import fingerprints
-from pipeline.track.log import Counts, log_study, log_summary
-from pipeline.track.record import MAX_BATCH, records
-from pipeline.track.store import connect, ensure_store, open_store
-from pipeline.track.summary import Figure, summarize
-from pipeline.track.uri import absolute_uri
+from pipeline.track.log import Counts, log_folder
+from pipeline.track.owner import FILE, owner_of
+from pipeline.track.record import MAX_BATCH, dataset_input, records_of
+from pipeline.track.store import check_store, open_store
 
 ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def uri(tmp_path_factory):
-    uri = f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
-    ensure_store(uri)
-    return uri
+def store(tmp_path_factory):
+    """A store that the tests of this file share; each test has a folder and a study of its own."""
+    store = Tracking(f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}")
+    check_store(store)
+    return store
 
 
-def runs_of(uri, study):
-    client = connect(uri)
-    found = client.search_runs([ensure_store(uri)], f"tags.study = '{study}'")
-    return {run.data.tags["cell_id"]: run for run in found} if len(found) else {}
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch):
+    """Settings of whoever runs the tests."""
+    for name in ("TRACKING_URI", "EXPERIMENT_NAME", "EXPERIMENT_ID"):
+        monkeypatch.delenv(f"MLFLOW_{name}", raising=False)
 
 
-def count(uri, study):
-    return len(connect(uri).search_runs([ensure_store(uri)], f"tags.study = '{study}'"))
+def runs_of(store, *folders, view=ViewType.ACTIVE_ONLY):
+    """The store's runs of some folders, ordered by cell."""
+    ids = {owner_of(folder).id for folder in folders}
+    with open_store(store) as (client, experiment_id):
+        found = client.search_runs([experiment_id], run_view_type=view, max_results=5000)
+    return sorted(
+        (run for run in found if run.data.tags["folder_id"] in ids), key=lambda run: run.data.tags.get("cell_id", "")
+    )
 
 
-def record_of(runs, curves, **options):
-    return next(records(runs, curves, fingerprints(runs, curves), **options))
+def ids_of(store, *folders):
+    return [run.info.run_id for run in runs_of(store, *folders)]
+
+
+def record_of(cell, **words):
+    (record,) = records_of(StudyResults(*cell, words=words))
+    return record
 
 
 # -- what a run shows
 
 
-def test_a_cell_is_one_finished_run_with_its_seeds_inside(uri):
-    log_study(*one_cell("shown", losses=(0.2, 0.3, 0.4), label="mini 10"), uri, complete=True, folder=Path("results/s"))
-    run = runs_of(uri, "shown")["a"]
+def test_a_cell_is_one_finished_run_with_its_seeds_inside(store, tmp_path):
+    log_folder(write(tmp_path, one_cell("shown", losses=(0.2, 0.3, 0.4), label="mini 10")), store)
+    (run,) = runs_of(store, tmp_path)
     assert (run.info.run_name, run.info.status) == ("mini 10", "FINISHED")
     assert run.info.end_time - run.info.start_time == 500  # the median run's training seconds
     assert run.data.params["optimizer"] == "momentum"
@@ -65,41 +79,45 @@ def test_a_cell_is_one_finished_run_with_its_seeds_inside(uri):
     assert run.data.tags["taxonomy"] == "mini-batch"
     assert run.data.tags["updates"] == "300"
     assert (run.data.tags["status"], run.data.tags["status.ok"], run.data.tags["status.error"]) == ("ok", "3", "0")
-    assert run.data.tags["folder"] == "results/s"
+    assert run.data.tags["folder"].endswith(f":{tmp_path}")
     assert run.data.metrics["final_loss"] == pytest.approx(0.3)
     assert run.data.metrics["final_loss_sd"] == pytest.approx(0.1)
     assert run.data.metrics["seconds_per_epoch"] == 0.25
     assert run.inputs.dataset_inputs[0].dataset.name == "airfoil"
 
-    history = connect(uri).get_metric_history(run.info.run_id, "loss")
+    with open_store(store) as (client, _):
+        history = client.get_metric_history(run.info.run_id, "loss")
+        by_seed = client.get_metric_history(run.info.run_id, "final_loss_by_seed")
     assert [point.step for point in history] == [0, 20, 40, 60]
     assert [point.timestamp - run.info.start_time for point in history] == [0, 100, 200, 300]
     assert history[-1].value == pytest.approx(0.3)
-    by_seed = connect(uri).get_metric_history(run.info.run_id, "final_loss_by_seed")
     assert {point.step: point.value for point in by_seed} == {0: 0.2, 1: 0.3, 2: 0.4}
 
 
-def test_a_cell_without_a_label_is_named_by_what_people_look_for():
-    assert record_of(*one_cell("s", "sgd-b10")).name == "momentum b=10 lr=0.05"
-    assert record_of(*one_cell("s", implementation="torch")).name == "momentum b=10 lr=0.05 torch"
+def test_a_run_is_named_by_its_label_else_by_what_people_look_for():
+    assert record_of(one_cell("s", "sgd-b10")).name == "momentum b=10 lr=0.05"
+    assert record_of(one_cell("s", implementation="torch")).name == "momentum b=10 lr=0.05 torch"
+    assert record_of(one_cell("s", label="mini 10")).name == "mini 10"
+    assert record_of(one_cell("s", label="mini 10"), labels={"a": "edited since"}).name == "edited since"
 
 
 def test_torch_runs_show_the_half_of_the_optimizer_that_torch_read():
-    params = record_of(*one_cell("s", implementation="torch")).params
+    params = record_of(one_cell("s", implementation="torch")).params
     assert params["optimizer.class"] == "torch.optim.SGD"
     assert (params["optimizer.momentum"], params["optimizer.nesterov"]) == ("0.8", "true")
 
 
-def test_the_offline_twin_is_named_and_its_hash_is_not_the_real_datas():
-    runs, curves = one_cell("s", data="airfoil_twin")
-    assert record_of(runs, curves).tags["offline_twin"] == "true"
-    assert record_of(runs, curves).data is None
-    data = record_of(runs, curves, provenance=[{"name": "airfoil_twin", "sha1": "a" * 40, "source": "generated"}]).data
-    assert (data.name, data.digest) == ("airfoil_twin", "a" * 36)
+def test_the_offline_twin_is_named_and_its_hash_is_not_the_real_datas(tmp_path):
+    twin = one_cell("s", data="airfoil_twin")
+    assert record_of(twin).tags["offline_twin"] == "true"
+    assert record_of(twin).data is None
+    (tmp_path / "airfoil.json").write_text(json.dumps({"name": "airfoil_twin", "sha1": "a" * 40, "source": "made"}))
+    (record,) = records_of(StudyResults(*twin, data_dir=tmp_path))
+    assert (record.data.name, record.data.digest, record.data.source) == ("airfoil_twin", "a" * 36, "made")
 
 
 def test_diverged_and_failed_seeds_are_counted_not_dropped():
-    record = record_of(*one_cell("s", losses=(0.3, 0.4, math.inf, None)))
+    record = record_of(one_cell("s", losses=(0.3, 0.4, math.inf, None)))
     values = {m.key: m.value for m in record.metrics}
     assert record.tags["status"] == "mixed"
     assert [record.tags[f"status.{s}"] for s in ("ok", "diverged", "error")] == ["2", "1", "1"]
@@ -111,24 +129,24 @@ def test_diverged_and_failed_seeds_are_counted_not_dropped():
     assert [m.value for m in record.metrics if m.key == "loss_runs"] == [3, 3, 3, 2]
 
 
-def test_a_cell_that_diverges_says_why_it_has_no_final_loss(uri):
-    log_study(*one_cell("diverges", losses=(math.inf, math.inf)), uri, complete=True)
-    run = runs_of(uri, "diverges")["a"]
-    assert (run.info.status, run.data.tags["status"]) == ("FINISHED", "diverged")
-    assert "final_loss" not in run.data.metrics
-    assert "diverged" in run.data.tags["final_loss"]
+def test_a_cell_that_diverges_says_why_it_has_no_final_loss():
+    record = record_of(one_cell("diverges", losses=(math.inf, math.inf)))
+    assert (record.failed, record.tags["status"]) == (False, "diverged")
+    assert "final_loss" not in {m.key for m in record.metrics}
+    assert "diverged" in record.tags["final_loss"]
 
 
-def test_a_cell_whose_every_seed_failed_is_a_failed_run(uri):
-    log_study(*one_cell("fails", losses=(None, None)), uri, complete=True)
-    run = runs_of(uri, "fails")["a"]
+def test_a_cell_whose_every_seed_failed_is_a_failed_run(store, tmp_path):
+    log_folder(write(tmp_path, one_cell("fails", losses=(None, None))), store)
+    (run,) = runs_of(store, tmp_path)
     assert (run.info.status, run.data.tags["status"]) == ("FAILED", "error")
 
 
-def test_a_long_curve_is_thinned_into_one_batch_with_both_ends(uri):
-    log_study(*one_cell("long", readings=2000), uri, complete=True)
-    run = runs_of(uri, "long")["a"]
-    history = connect(uri).get_metric_history(run.info.run_id, "loss")
+def test_a_long_curve_is_thinned_into_one_batch_with_both_ends(store, tmp_path):
+    log_folder(write(tmp_path, one_cell("long", readings=2000)), store)
+    (run,) = runs_of(store, tmp_path)
+    with open_store(store) as (client, _):
+        history = client.get_metric_history(run.info.run_id, "loss")
     assert (history[0].step, history[-1].step) == (0, 20 * 1999)
     assert run.data.tags["curve_thinned"] == f"{len(history)} of 2000 readings"
 
@@ -139,9 +157,9 @@ losses = st.lists(
 
 
 @given(losses=losses, readings=st.integers(2, 40))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 def test_whatever_the_losses_metrics_are_finite_and_fit_one_batch(losses, readings):
-    record = record_of(*one_cell("s", losses=losses, readings=readings))
+    record = record_of(one_cell("s", losses=losses, readings=readings))
     assert all(math.isfinite(m.value) for m in record.metrics)
     assert len(record.metrics) + len(record.params) <= MAX_BATCH
     assert sum(int(record.tags[f"status.{s}"]) for s in ("ok", "diverged", "error")) == len(losses)
@@ -150,96 +168,95 @@ def test_whatever_the_losses_metrics_are_finite_and_fit_one_batch(losses, readin
 @given(seeds=st.integers(1, 600), readings=st.integers(2, 3))
 @settings(max_examples=5, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 def test_however_many_seeds_they_fit_one_batch(seeds, readings):
-    record = record_of(*one_cell("s", losses=[0.3] * seeds, readings=readings))
+    record = record_of(one_cell("s", losses=[0.3] * seeds, readings=readings))
     assert len(record.metrics) + len(record.params) <= MAX_BATCH
 
 
-@given(order=st.permutations(range(6)))
-@settings(deadline=None)
-def test_the_order_of_rows_does_not_make_a_cell_another(order):
-    runs, curves = tables(one_cell("s", "a", (0.1, 0.2, 0.3)), one_cell("s", "b", (0.1, math.inf, None)))
-    assert fingerprints(runs.iloc[order], curves.iloc[::-1]) == fingerprints(runs, curves)
-
-
-def test_a_cell_has_the_same_fingerprint_in_a_part_of_the_table():
-    whole = fingerprints(*tables(one_cell("s", "a"), one_cell("s", "b", (math.inf, None))))
-    assert fingerprints(*one_cell("s", "a"))["a"] == whole["a"]
-
-
-@pytest.mark.parametrize("column", ["final_loss", "train_seconds", "status", "config"])
-def test_any_change_of_a_row_changes_the_fingerprint(column):
+def test_the_dataset_has_a_schema_and_the_number_of_its_rows():
     runs, curves = one_cell("s")
-    other = runs.assign(**{column: [*runs[column][:-1], {"status": "error", "config": "{}"}.get(column, 0.125)]})
-    assert fingerprints(other, curves) != fingerprints(runs, curves)
+    config = json.loads(runs.config[0])
+    config["data"]["columns"] = [{"name": "frequency", "unit": "Hz"}, {"name": "sound_pressure", "unit": "dB"}]
+    dataset = dataset_input(record_of((runs.assign(config=json.dumps(config)), curves)).data).dataset
+    columns = [column["name"] for column in json.loads(dataset.schema)["mlflow_colspec"]]
+    assert columns == ["frequency", "sound_pressure"]
+    assert json.loads(dataset.profile)["num_rows"] == 1500
 
 
 # -- nothing twice
 
 
-def test_logging_twice_changes_nothing(uri):
-    study = tables(one_cell("twice", "a"), one_cell("twice", "b", (math.inf, 0.1)))
-    assert log_study(*study, uri, complete=True) == Counts(logged=2, unchanged=0, removed=0)
-    before = {cell: run.to_dictionary() for cell, run in runs_of(uri, "twice").items()}
-    assert log_study(*study, uri, complete=True) == Counts(logged=0, unchanged=2, removed=0)
-    assert {cell: run.to_dictionary() for cell, run in runs_of(uri, "twice").items()} == before
+@given(order=st.permutations(range(6)))
+@settings(deadline=None, max_examples=10)
+def test_the_order_of_rows_does_not_make_a_run_another(order):
+    runs, curves = tables(one_cell("s", "a", (0.1, 0.2, 0.3)), one_cell("s", "b", (0.1, math.inf, None)))
+    shuffled = StudyResults(runs.iloc[order], curves.iloc[::-1])
+    hashes = {record.key: record.content_hash for record in records_of(shuffled)}
+    assert hashes == {record.key: record.content_hash for record in records_of(StudyResults(runs, curves))}
 
 
-def test_a_changed_cell_replaces_its_old_run(uri):
-    log_study(*tables(one_cell("changed", "a"), one_cell("changed", "b")), uri, complete=True)
-    kept = runs_of(uri, "changed")["a"].info.run_id
-    changed = tables(one_cell("changed", "a"), one_cell("changed", "b", (0.1, 0.1)))
-    assert log_study(*changed, uri, complete=True) == Counts(logged=1, unchanged=1, removed=1)
-    assert count(uri, "changed") == 2
-    assert runs_of(uri, "changed")["a"].info.run_id == kept
-    assert runs_of(uri, "changed")["b"].data.metrics["final_loss"] == 0.1
+@pytest.mark.parametrize("column", ["final_loss", "train_seconds", "status", "config"])
+def test_any_change_that_a_run_shows_changes_its_hash(column):
+    runs, curves = one_cell("s")
+    config = {**json.loads(runs.config[0]), "extra": 1}
+    other = {"status": "error", "config": json.dumps(config)}.get(column, 0.125)
+    assert record_of((runs.assign(**{column: other}), curves)).content_hash != record_of((runs, curves)).content_hash
 
 
-def test_a_vanished_cell_is_removed_from_a_complete_study_only(uri):
-    log_study(*tables(one_cell("vanish", "a"), one_cell("vanish", "b")), uri, complete=True)
-    log_study(*one_cell("vanish's neighbour", "a"), uri, complete=True)
-    assert log_study(*one_cell("vanish", "a"), uri, complete=False).removed == 0
-    assert count(uri, "vanish") == 2
-    assert log_study(*one_cell("vanish", "a"), uri, complete=True) == Counts(logged=0, unchanged=1, removed=1)
-    assert set(runs_of(uri, "vanish")) == {"a"}
+def test_logging_twice_changes_nothing(store, tmp_path):
+    write(tmp_path, one_cell("twice", "a"), one_cell("twice", "b", (math.inf, 0.1)))
+    assert log_folder(tmp_path, store) == Counts(logged=2, unchanged=0, removed=0)
+    before = [run.to_dictionary() for run in runs_of(store, tmp_path)]
+    assert log_folder(tmp_path, store) == Counts(logged=0, unchanged=2, removed=0)
+    assert [run.to_dictionary() for run in runs_of(store, tmp_path)] == before
 
 
-def test_a_kill_between_the_new_run_and_the_old_one_is_healed(uri, monkeypatch):
-    log_study(*one_cell("killed", losses=(0.3,)), uri, complete=True)
+def test_a_changed_cell_replaces_its_old_run_and_a_vanished_one_is_removed(store, tmp_path):
+    log_folder(write(tmp_path, one_cell("changed", "a"), one_cell("changed", "b")), store)
+    kept = runs_of(store, tmp_path)[0].info.run_id
+    write(tmp_path, one_cell("changed", "a"), one_cell("changed", "b", (0.1, 0.1)))
+    assert log_folder(tmp_path, store) == Counts(logged=1, unchanged=1, removed=1)
+    a, b = runs_of(store, tmp_path)
+    assert (a.info.run_id, b.data.metrics["final_loss"]) == (kept, 0.1)
+    assert log_folder(write(tmp_path, one_cell("changed", "a")), store) == Counts(0, 1, 1)
+    assert ids_of(store, tmp_path) == [kept]
+
+
+def test_a_kill_between_the_new_run_and_the_old_one_is_healed(store, tmp_path, monkeypatch):
+    log_folder(write(tmp_path, one_cell("killed", losses=(0.3,))), store)
 
     def killed(client, run_id):
         raise KeyboardInterrupt
 
+    write(tmp_path, one_cell("killed", losses=(0.2,)))
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(MlflowClient, "delete_run", killed)
-        log_study(*one_cell("killed", losses=(0.2,)), uri, complete=True)
-    assert count(uri, "killed") == 2
-    assert log_study(*one_cell("killed", losses=(0.2,)), uri, complete=True) == Counts(0, 1, 1)
-    assert count(uri, "killed") == 1
-    assert runs_of(uri, "killed")["a"].data.metrics["final_loss"] == 0.2
+        log_folder(tmp_path, store)
+    assert len(runs_of(store, tmp_path)) == 2
+    assert log_folder(tmp_path, store) == Counts(0, 1, 1)
+    assert [run.data.metrics["final_loss"] for run in runs_of(store, tmp_path)] == [0.2]
 
 
-def test_a_run_that_was_never_ended_is_replaced(uri):
-    runs, curves = one_cell("zombie")
-    tags = {"study": "zombie", "cell_id": "a"} | fingerprints(runs, curves)["a"]._asdict()
-    zombie = connect(uri).create_run(ensure_store(uri), tags=tags)  # as a killed process leaves it
-    assert log_study(runs, curves, uri, complete=True) == Counts(1, 0, 1)
-    assert runs_of(uri, "zombie")["a"].info.status == "FINISHED"
-    assert connect(uri).get_run(zombie.info.run_id).info.status == "KILLED"  # in the bin it does not run either
+def test_a_run_that_was_never_ended_is_replaced(store, tmp_path):
+    log_folder(write(tmp_path, one_cell("zombie")), store)
+    (run,) = runs_of(store, tmp_path)
+    with open_store(store) as (client, _):
+        client.update_run(run.info.run_id, "RUNNING")  # as a killed process leaves it
+    assert log_folder(tmp_path, store) == Counts(1, 0, 1)
+    assert [run.info.status for run in runs_of(store, tmp_path)] == ["FINISHED"]
+    every = runs_of(store, tmp_path, view=ViewType.ALL)
+    assert sorted(run.info.status for run in every) == ["FINISHED", "KILLED"]  # in the bin it does not run either
 
 
-def test_an_error_on_the_way_leaves_no_running_run(uri, monkeypatch):
+def test_an_error_on_the_way_leaves_no_running_run(store, tmp_path, monkeypatch):
     def fails(client, *arguments, **options):
         raise RuntimeError("the disk is full")
 
+    write(tmp_path, one_cell("broken"))
     with monkeypatch.context() as patch, pytest.raises(RuntimeError, match="disk"):
         patch.setattr(MlflowClient, "log_batch", fails)
-        log_study(*one_cell("broken"), uri, complete=True)
-    assert count(uri, "broken") == 0
-    found = connect(uri).search_runs([ensure_store(uri)], "tags.study = 'broken'", run_view_type=ViewType.ALL)
-    assert [run.info.status for run in found] == ["KILLED"]
-
-
-WRITES = ("create_run", "log_batch", "log_inputs", "set_terminated", "delete_run")
+        log_folder(tmp_path, store)
+    assert runs_of(store, tmp_path) == []
+    assert [run.info.status for run in runs_of(store, tmp_path, view=ViewType.ALL)] == ["KILLED"]
 
 
 def lose_answer(patch, lost):
@@ -263,35 +280,37 @@ def lose_answer(patch, lost):
         up = True
         return open_store(*arguments, **options)
 
-    for method in WRITES:
+    for method in ("create_run", "log_batch", "log_inputs", "set_terminated", "delete_run"):
         patch.setattr(MlflowClient, method, calling(method, getattr(MlflowClient, method)))
-    patch.setattr("pipeline.track.log.open_store", opened)
+    patch.setattr(log, "open_store", opened)
 
 
-@pytest.mark.parametrize("method", WRITES)
-def test_whichever_answer_is_lost_the_cell_is_there_once_and_was_logged(uri, monkeypatch, method):
-    study = f"unanswered {method}"
-    old = one_cell(study, losses=(0.3,))
-    log_study(*old, uri, complete=True)
+@pytest.mark.parametrize("method", ["create_run", "log_batch", "log_inputs", "set_terminated", "delete_run"])
+def test_whichever_answer_is_lost_the_cell_is_there_once_and_was_logged(store, tmp_path, monkeypatch, method):
+    log_folder(write(tmp_path, one_cell("unanswered", losses=(0.3,))), store)
+    write(tmp_path, one_cell("unanswered", losses=(0.2,)))
     with monkeypatch.context() as patch:
+        patch.setattr("pipeline.track.store._FIRST_WAIT", 0.01)
         lose_answer(patch, method)
-        done = log_study(*one_cell(study, losses=(0.2,)), uri, complete=True)
+        done = log_folder(tmp_path, store)
     assert (done.logged, done.unchanged) == (1, 0)
-    shown = runs_of(uri, study)["a"]
-    assert count(uri, study) == 1
+    (shown,) = runs_of(store, tmp_path)
     assert (shown.info.status, shown.data.metrics["final_loss"]) == ("FINISHED", 0.2)
-    every = connect(uri).search_runs([ensure_store(uri)], f"tags.study = '{study}'", run_view_type=ViewType.ALL)
+    every = runs_of(store, tmp_path, view=ViewType.ALL)
     assert done.removed == len(every) - 1  # all but the one that is shown
     assert "RUNNING" not in {run.info.status for run in every}
 
 
-def test_a_deleted_store_is_rebuilt_from_the_tables(tmp_path):
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    study = tables(one_cell("s", "a", label="x"), one_cell("s", "b", (math.inf, 0.1, None)))
+@pytest.mark.slow
+def test_a_deleted_store_is_rebuilt_from_the_tables(store, tmp_path):
+    write(tmp_path / "s", one_cell("s", "a", label="x"), one_cell("s", "b", (math.inf, 0.1, None)))
+    path = tmp_path / "mlflow.db"
+    shutil.copy(store.sqlite_path, path)
+    own = dataclasses.replace(store, uri=f"sqlite:///{path}")
 
     def shown():
-        log_study(*study, uri, complete=True)
-        return {cell: (run.data.params, run.data.tags, run.data.metrics) for cell, run in runs_of(uri, "s").items()}
+        log_folder(tmp_path / "s", own)
+        return [(run.data.params, run.data.tags, run.data.metrics) for run in runs_of(own, tmp_path / "s")]
 
     before = shown()
     for file in tmp_path.glob("mlflow.db*"):
@@ -299,153 +318,18 @@ def test_a_deleted_store_is_rebuilt_from_the_tables(tmp_path):
     assert shown() == before and len(before) == 2
 
 
-# -- the store
-
-
-@pytest.mark.slow
-def test_eight_processes_meet_a_fresh_store_and_each_cell_is_there_once(tmp_path):
-    shared = one_cell("s", "shared")
-    for i in range(8):
-        folder = tmp_path / f"{i}"
-        own, both = one_cell("s", f"own{i}"), tables(shared, one_cell("s", f"own{i}"))
-        assert len(own[0]) < len(both[0])
-        write_table(both[0], RUNS, folder / "runs.parquet")
-        write_table(both[1], CURVES, folder / "curves.parquet")
-    program = (
-        "import sys; from pathlib import Path; from pipeline.lab.tables import *;"
-        "from pipeline.track.log import log_study;"
-        "folder = Path(sys.argv[1]);"
-        "runs, curves = (read_table(folder / f'{s.lower()}.parquet', globals()[s]) for s in ('RUNS', 'CURVES'));"
-        "log_study(runs, curves, 'sqlite:///mlflow.db', complete=False)"
-    )
-    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT)!r}); {program}"]
-    writers = [subprocess.Popen([*command, str(i)], cwd=tmp_path, stderr=subprocess.PIPE, text=True) for i in range(8)]
-    errors = [writer.communicate()[1] for writer in writers]
-    assert [writer.returncode for writer in writers] == [0] * 8, errors
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    assert set(runs_of(uri, "s")) == {"shared", *(f"own{i}" for i in range(8))}
-    assert count(uri, "s") == 9
-
-
-def test_a_store_that_is_there_is_left_alone(uri):
-    assert ensure_store(uri) == ensure_store(uri)
-
-
-def test_a_deleted_experiment_comes_back(uri):
-    experiment_id = ensure_store(uri, "other")
-    connect(uri).delete_experiment(experiment_id)
-    assert ensure_store(uri, "other") == experiment_id
-    assert connect(uri).get_experiment(experiment_id).lifecycle_stage == "active"
-
-
-def test_a_relative_path_is_relative_to_the_current_directory(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert absolute_uri("sqlite:///mlflow.db") == f"sqlite:///{tmp_path}/mlflow.db"
-
-
-@pytest.mark.parametrize("uri", ["", "sqlite://", "sqlite:///:memory:"])
-def test_a_store_that_nobody_could_browse_is_refused(uri):
-    with pytest.raises(UserError, match="not allowed"):
-        ensure_store(uri)
-
-
-def test_a_file_that_is_no_database_is_named(tmp_path):
-    (tmp_path / "mlflow.db").write_text("notes on the weather, day by day")
-    with pytest.raises(UserError, match="not an SQLite database"):
-        ensure_store(f"sqlite:///{tmp_path / 'mlflow.db'}")
-
-
-@given(password=st.text(st.characters(codec="ascii", exclude_characters=" ", categories=["L", "N", "P"]), min_size=1))
-def test_a_password_is_never_shown(password):
-    assert (
-        masked(f"cannot reach postgresql://ada:{password}@db/mlflow") == "cannot reach postgresql://ada:***@db/mlflow"
-    )
-
-
-def test_two_studies_in_one_table_are_refused(uri):
-    with pytest.raises(UserError, match="one at a time"):
-        log_study(*tables(one_cell("one"), one_cell("two")), uri, complete=True)
-
-
-def test_an_empty_table_is_nothing_to_log(uri):
-    runs, curves = one_cell("empty")
-    assert log_study(runs[:0], curves[:0], uri, complete=True) == Counts(0, 0, 0)
-
-
-# -- the command
-
-
-def test_the_command_logs_studies_and_writes_their_counts(uri, tmp_path, capsys):
-    runs, curves = one_cell("by hand")
-    write_table(runs, RUNS, tmp_path / "by hand" / "runs.parquet")
-    write_table(curves, CURVES, tmp_path / "by hand" / "curves.parquet")
-    done = tmp_path / "done.json"
-    main(["--uri", uri, str(tmp_path / "by hand"), "--done", str(done)])
-    assert json.loads(done.read_text()) == {"by hand": {"logged": 1, "unchanged": 0, "removed": 0}}
-    assert "1 logged" in capsys.readouterr().out
-
-
-def test_the_command_makes_the_store(uri, tmp_path):
-    main(["--init", "--uri", uri, "--done", str(tmp_path / "store.json")])
-    assert json.loads((tmp_path / "store.json").read_text()) == {"experiment": "minibatch-lab"}
-
-
-def test_a_missing_table_is_one_sentence_and_no_sentinel(uri, tmp_path, capsys):
-    with pytest.raises(SystemExit) as stopped:
-        main(["--uri", uri, str(tmp_path / "nothing"), "--done", str(tmp_path / "done.json")])
-    assert stopped.value.code == 2
-    assert capsys.readouterr().err.startswith("error: ")
-    assert not (tmp_path / "done.json").exists()
-
-
-def test_help_does_not_wait_for_mlflow():
-    program = "import sys; import pipeline.track.__main__; sys.exit(bool({'mlflow', 'pandas'} & set(sys.modules)))"
-    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0
-
-
-def test_a_password_on_the_command_line_is_refused_before_anything_is_written(run, tmp_path):
-    uri = "mlflow_uri=postgresql://ada:s3cret@db/mlflow"
-    done = run(sys.executable, "-m", "pipeline.train", uri, f"hydra.run.dir={tmp_path / 'out'}")
-    assert done.returncode == 2
-    assert done.stderr.startswith("error: mlflow_uri=postgresql://ada:***@db/mlflow is not allowed")
-    assert "s3cret" not in done.stdout + done.stderr
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_dataset_has_a_schema_and_the_number_of_its_rows():
-    runs, curves = one_cell("s")
-    config = json.loads(runs.config[0])
-    config["data"]["columns"] = [{"name": "frequency", "unit": "Hz"}, {"name": "sound_pressure", "unit": "dB"}]
-    dataset = dataset_input(record_of(runs.assign(config=json.dumps(config)), curves).data).dataset
-    assert [column["name"] for column in json.loads(dataset.schema)["mlflow_colspec"]] == [
-        "frequency",
-        "sound_pressure",
-    ]
-    assert json.loads(dataset.profile)["num_rows"] == 1500
-
-
-def test_part_of_a_study_can_be_logged_by_hand_without_removing_the_rest(uri, tmp_path):
-    log_study(*tables(one_cell("part", "a"), one_cell("part", "b")), uri, complete=True)
-    runs, curves = one_cell("part", "c")
-    write_table(runs, RUNS, tmp_path / "runs.parquet")
-    write_table(curves, CURVES, tmp_path / "curves.parquet")
-    main(["--uri", uri, "--partial", str(tmp_path)])
-    assert set(runs_of(uri, "part")) == {"a", "b", "c"}
-
-
-def test_a_summary_is_one_run_with_the_figures_and_is_replaced_when_one_changes(tmp_path):
-    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    runs, curves = tables(one_cell("sum", "a", (0.3, 0.2)), one_cell("sum", "b", (math.inf, 0.1)))
-    log_study(runs, curves, uri, complete=True)
-    picture = tmp_path / "heat.png"
+def test_a_summary_is_one_run_with_the_figures_and_is_replaced_when_one_changes(store, tmp_path):
+    study = write(tmp_path / "sum", one_cell("sum", "a", (0.3, 0.2)), one_cell("sum", "b", (math.inf, 0.1)))
+    captions, picture = tmp_path / "captions.json", tmp_path / "heat.png"
+    entry = {"title": "Heatmap", "caption": "Darker is better.", "study": "sum", "png": "heat.png"}
+    captions.write_text(json.dumps([entry, entry | {"study": "another"}]))
     picture.write_bytes(b"one")
-    figures = [Figure("Heatmap", "Darker is better.", picture)]
-    assert log_summary(summarize(runs, figures), uri) == Counts(1, 0, 0)
-    assert log_summary(summarize(runs, figures), uri) == Counts(0, 1, 0)
+    assert log_folder(study, store, captions=captions) == Counts(3, 0, 0)
+    assert log_folder(study, store, captions=captions, cells=False) == Counts(0, 1, 0)
     picture.write_bytes(b"two")
-    assert log_summary(summarize(runs, figures), uri) == Counts(1, 0, 1)
-    client = connect(uri)
-    (run,) = client.search_runs([ensure_store(uri)], "tags.kind = 'summary'")
+    assert log_folder(study, store, captions=captions, cells=False) == Counts(1, 0, 1)
+    assert log_folder(study, store) == Counts(0, 2, 0)  # the summary is no cell that vanished
+    run = runs_of(store, study)[0]
     assert run.data.metrics == {
         "cells": 2,
         "runs": 4,
@@ -454,21 +338,170 @@ def test_a_summary_is_one_run_with_the_figures_and_is_replaced_when_one_changes(
         "runs_error": 0,
         "lowest_final_loss": 0.25,
     }
-    assert [file.path for file in client.list_artifacts(run.info.run_id, "figures")] == ["figures/heat.png"]
+    with open_store(store) as (client, _):
+        assert [file.path for file in client.list_artifacts(run.info.run_id, "figures")] == ["figures/heat.png"]
     assert "Darker is better." in run.data.tags["mlflow.note.content"]
-    assert log_study(runs, curves, uri, complete=True) == Counts(0, 2, 0)  # the summary is no cell that vanished
 
 
-@pytest.mark.parametrize("method", ["create_run", "log_batch", "set_terminated", "delete_run"])
-def test_whichever_answer_is_lost_the_summary_is_there_once_and_was_logged(uri, monkeypatch, method):
-    study = f"sum {method}"
-    log_summary(summarize(one_cell(study, losses=(0.3,))[0], []), uri)
-    with monkeypatch.context() as patch:
-        lose_answer(patch, method)
-        done = log_summary(summarize(one_cell(study, losses=(0.2,))[0], []), uri)
-    assert (done.logged, done.unchanged) == (1, 0)
-    every = connect(uri).search_runs([ensure_store(uri)], f"tags.study = '{study}'", run_view_type=ViewType.ALL)
-    (shown,) = (run for run in every if run.info.lifecycle_stage == "active")
-    assert (shown.info.status, shown.data.metrics["lowest_final_loss"]) == ("FINISHED", 0.2)
-    assert done.removed == len(every) - 1
-    assert "RUNNING" not in {run.info.status for run in every}
+def test_two_studies_in_one_table_are_refused(store, tmp_path):
+    with pytest.raises(UserError, match="one at a time"):
+        log_folder(write(tmp_path, one_cell("one", "a"), one_cell("two", "b")), store)
+
+
+def test_an_empty_table_is_nothing_to_log_and_no_reason_to_remove_anything(store, tmp_path):
+    runs, curves = one_cell("empty")
+    log_folder(write(tmp_path, (runs, curves)), store)
+    assert log_folder(write(tmp_path, (runs[:0], curves[:0])), store) == Counts(0, 0, 0)
+    assert len(runs_of(store, tmp_path)) == 1
+
+
+# -- only what this folder wrote
+
+
+def test_two_folders_take_turns_on_one_store_and_no_run_is_touched(store, tmp_path):
+    """The same study, with a cell in common and one of its own; tests/test_track_stores.py has more turns and users."""
+    folders = [
+        write(tmp_path / results / "textbook", one_cell("textbook", "a", (loss,)), one_cell("textbook", own))
+        for results, loss, own in (("results", 0.3, "b"), ("longer", 0.2, "c"))
+    ]
+    assert [log_folder(folder, store) for folder in folders] == [Counts(2, 0, 0)] * 2
+    before = ids_of(store, *folders)
+    assert [log_folder(folder, store) for folder in folders * 2] == [Counts(0, 2, 0)] * 4
+    assert ids_of(store, *folders) == before and len(before) == 4
+
+
+def test_a_copy_of_a_folder_is_another_folder_and_a_renamed_one_stays_itself(store, tmp_path):
+    log_folder(write(tmp_path / "here" / "textbook", one_cell("textbook", "a"), one_cell("textbook", "b")), store)
+    before = ids_of(store, tmp_path / "here" / "textbook")
+    shutil.copytree(tmp_path / "here", tmp_path / "copy")
+    (tmp_path / "here").rename(tmp_path / "there")
+    shutil.copytree(tmp_path / "copy", tmp_path / "here")  # as whoever sets results aside and goes on with a copy
+    moved, copies = tmp_path / "there" / "textbook", [tmp_path / name / "textbook" for name in ("copy", "here")]
+    for copy in copies:
+        counts = log_folder(write(copy, one_cell("textbook", "a")), store)
+        assert (counts.logged, counts.removed) == (1, 0)
+    assert ids_of(store, moved) == before
+    assert log_folder(moved, store) == Counts(0, 2, 0)
+    assert {run.data.tags["folder"].partition(":")[2] for run in runs_of(store, moved)} == {moved.as_posix()}
+    assert log_folder(copies[1], store).left == 0  # the moved folder's runs no longer name this path
+
+
+@pytest.mark.parametrize("lost", ["id file deleted", "id file damaged", "folder restored from a backup"])
+def test_a_folder_whose_identity_is_lost_removes_nothing_and_says_what_is_left(store, tmp_path, capsys, lost):
+    folder = write(tmp_path / "textbook", one_cell("textbook", "a"))
+    log_folder(folder, store)
+    before = ids_of(store, folder)
+    if lost == "id file deleted":
+        (folder / FILE).unlink()
+    elif lost == "id file damaged":
+        (folder / FILE).write_text('{"id": ')
+    else:
+        folder.rename(tmp_path / "backup")  # a copy that is there at the same time has another inode
+        shutil.copytree(tmp_path / "backup", folder)
+        shutil.rmtree(tmp_path / "backup")
+    main(["--uri", store.uri, str(folder)])
+    out, err = capsys.readouterr()
+    assert out == "textbook: 1 logged, 0 unchanged, 0 removed\n"
+    assert "an earlier folder at this path left 1 runs in the store" in err and "--replace" in err
+    with open_store(store) as (client, _):
+        assert client.get_run(before[0]).info.lifecycle_stage == "active"
+    main(["--uri", store.uri, "--replace", str(folder)])
+    assert capsys.readouterr().out == "textbook: 0 logged, 1 unchanged, 1 removed\n"
+    with open_store(store) as (client, _):
+        assert client.get_run(before[0]).info.lifecycle_stage == "deleted"
+
+
+def test_runs_that_are_no_folders_are_left_alone(store, tmp_path):
+    with open_store(store) as (client, experiment_id):
+        other = client.create_run(experiment_id, tags={"study": "textbook", "cell_id": "a", "folder_id": "x"})
+    folder = write(tmp_path / "it's 100 %" / "textbook", one_cell("textbook", "b"))
+    assert log_folder(folder, store, replace=True) == Counts(1, 0, 0)
+    with open_store(store) as (client, _):
+        assert client.get_run(other.info.run_id).info.lifecycle_stage == "active"
+
+
+def test_many_who_meet_a_folder_without_an_id_agree_on_one(tmp_path):
+    program = (
+        "import sys; from pathlib import Path; from pipeline.track.owner import *; print(owner_of(Path(sys.argv[1])))"
+    )
+    command = [sys.executable, "-c", program, tmp_path]
+    drawing = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    assert len({process.communicate()[0] for process in drawing}) == 1
+
+
+# -- the store
+
+
+@pytest.mark.slow
+def test_eight_processes_meet_a_fresh_store_and_each_cell_is_there_once(tmp_path):
+    folders = [write(tmp_path / f"{i}", one_cell("s", "shared"), one_cell("s", f"own{i}")) for i in range(8)]
+    command = [sys.executable, "-m", "pipeline.track", "--uri", f"sqlite:///{tmp_path / 'mlflow.db'}"]
+    writers = [subprocess.Popen([*command, folder], cwd=ROOT, stderr=subprocess.PIPE, text=True) for folder in folders]
+    errors = [writer.communicate()[1] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0] * 8, errors
+    found = runs_of(Tracking(f"sqlite:///{tmp_path / 'mlflow.db'}"), *folders)
+    assert Counter(run.data.tags["cell_id"] for run in found) == {"shared": 8} | {f"own{i}": 1 for i in range(8)}
+
+
+def test_the_experiment_is_chosen_by_mlflows_own_variables(store, tmp_path, monkeypatch):
+    folder = write(tmp_path, one_cell("s"))
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
+    mine = Tracking.read(store.uri)
+    assert log_folder(folder, mine) == log_folder(folder, store) == Counts(1, 0, 0)
+    with open_store(mine) as (client, experiment_id):
+        assert client.get_experiment(experiment_id).name == "mine"
+        client.delete_experiment(experiment_id)
+    with open_store(mine) as (client, same_id):  # a deleted experiment comes back
+        assert (same_id, client.get_experiment(same_id).lifecycle_stage) == (experiment_id, "active")
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "0")
+    with pytest.raises(UserError, match="MLFLOW_EXPERIMENT_ID=0 is not allowed"):
+        check_store(Tracking.read(store.uri))
+    monkeypatch.delenv("MLFLOW_EXPERIMENT_NAME")
+    with open_store(Tracking.read(store.uri)) as (client, default_id):
+        assert client.get_experiment(default_id).name == "Default"
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", "12345")
+    with pytest.raises(UserError, match="12345"):
+        check_store(Tracking.read(store.uri))
+
+
+def test_a_lock_is_reported_in_the_databases_words_and_not_in_sqlalchemys(store, tmp_path, monkeypatch):
+    def locked(client, *arguments, **options):
+        error = OperationalError("INSERT", None, Exception("database is locked"))
+        error.add_detail("raised as a result of Query-invoked autoflush; consider using a session.no_autoflush block")
+        raise error
+
+    monkeypatch.setattr(MlflowClient, "log_batch", locked)
+    with pytest.raises(UserError) as refused:
+        log_folder(write(tmp_path, one_cell("s")), dataclasses.replace(store, patience=0))
+    assert "does not answer, in 1 try over 0 s (database is locked); the tables are whole" in str(refused.value)
+
+
+# -- the command
+
+
+def test_the_command_logs_studies_and_writes_their_counts(store, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    folder, done = write(tmp_path / "by hand", one_cell("by hand")), tmp_path / "done.json"
+    main([str(folder), "--done", str(done)])
+    assert json.loads(done.read_text()) == {"by hand": {"logged": 1, "unchanged": 0, "removed": 0, "left": 0}}
+    assert "1 logged" in capsys.readouterr().out
+
+
+def test_the_command_makes_the_store(store, tmp_path):
+    main(["--init", "--uri", store.uri, "--done", str(tmp_path / "store.json")])
+    assert json.loads((tmp_path / "store.json").read_text()) == {"experiment": "minibatch-lab"}
+
+
+def test_a_missing_table_is_one_sentence_and_no_sentinel(store, tmp_path, capsys):
+    (tmp_path / "nothing").mkdir()
+    for folder in ("nothing", "nowhere"):
+        with pytest.raises(SystemExit) as stopped:
+            main(["--uri", store.uri, str(tmp_path / folder), "--done", str(tmp_path / "done.json")])
+        assert stopped.value.code == 2
+        assert capsys.readouterr().err.startswith("error: ")
+    assert not (tmp_path / "done.json").exists()
+
+
+def test_help_does_not_wait_for_mlflow():
+    program = "import sys; import pipeline.track.__main__; sys.exit(bool({'mlflow', 'pandas'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", program], cwd=ROOT).returncode == 0

@@ -7,31 +7,22 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from urllib.parse import quote
 
 import pytest
 from conftest import ROOT
 from track_stores import PASSWORD, SECRETS, Postgres, Server, free_port
-from track_tables import one_cell, tables
+from track_tables import one_cell, write
 
-from pipeline.lab.tables import CURVES, RUNS, write_table
+from pipeline.lab.settings import Tracking
 from pipeline.track.__main__ import main
-from pipeline.track.log import log_study
-from pipeline.track.store import connect, ensure_store
+from pipeline.track.log import Counts, log_folder
+from pipeline.track.owner import owner_of
+from pipeline.track.store import check_store, open_store
 
 pytestmark = pytest.mark.slow
 
 WRITERS, CELLS = 8, 100
-PROGRAM = """
-import sys
-from pathlib import Path
-from pipeline.lab.tables import CURVES, RUNS, read_table
-from pipeline.track.__main__ import main
-from pipeline.track.log import log_study
-
-folder, uri = Path(sys.argv[1]), sys.argv[2]
-runs, curves = read_table(folder / "runs.parquet", RUNS), read_table(folder / "curves.parquet", CURVES)
-print(log_study(runs, curves, uri, complete=False, patience=300))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +45,12 @@ def loss_of(writer, cell):
 
 
 def write_cells(folder, study, cells):
-    runs, curves = tables(*(one_cell(study, name, (loss, loss)) for name, loss in cells))
-    write_table(runs, RUNS, folder / "runs.parquet")
-    write_table(curves, CURVES, folder / "curves.parquet")
-    return folder
+    return write(folder, *(one_cell(study, name, (loss, loss)) for name, loss in cells))
+
+
+def runs_of(uri, study):
+    with open_store(Tracking(uri)) as (client, experiment_id):
+        return client.search_runs([experiment_id], f"tags.study = '{study}'", max_results=5000)
 
 
 class Writers:
@@ -65,13 +58,13 @@ class Writers:
 
     def __init__(self, folder, study, uri):
         self.study, self.uri = study, uri
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        environment = os.environ | {"PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": uri}
         self._processes = []
         for writer in range(WRITERS):
             cells = [(f"{writer}-{cell}", loss_of(writer, cell)) for cell in range(CELLS)]
             own = write_cells(folder / f"{writer}", study, cells)
             with (own / "said").open("wb") as said:
-                command = [sys.executable, "-c", PROGRAM, str(own), uri]
+                command = [sys.executable, "-m", "pipeline.track", str(own), "--patience", "300"]
                 self._processes.append(
                     subprocess.Popen(command, cwd=folder, env=environment, stdout=said, stderr=subprocess.STDOUT)
                 )
@@ -86,15 +79,14 @@ class Writers:
 
     def check(self):
         """Every cell is there once, ended, and whole."""
-        client = connect(self.uri)
-        found = client.search_runs([ensure_store(self.uri)], f"tags.study = '{self.study}'", max_results=5000)
+        found = runs_of(self.uri, self.study)
         times = collections.Counter(run.data.tags["cell_id"] for run in found)
         assert len(times) == WRITERS * CELLS and set(times.values()) == {1}
         assert {run.info.status for run in found} == {"FINISHED"}
         expected = {f"{w}-{c}": loss_of(w, c) for w in range(WRITERS) for c in range(CELLS)}
         assert {run.data.tags["cell_id"]: run.data.metrics["final_loss"] for run in found} == pytest.approx(expected)
-        last = client.get_metric_history(found[-1].info.run_id, "loss")
-        assert len(last) == 4
+        with open_store(Tracking(self.uri)) as (client, _):
+            assert len(client.get_metric_history(found[-1].info.run_id, "loss")) == 4
 
 
 def when(condition, seconds=600):
@@ -145,7 +137,7 @@ def test_eight_processes_log_800_cells_to_postgresql_which_loses_its_power_in_th
 
 
 def test_eight_processes_log_800_cells_to_a_server_that_is_killed_with_its_database(server, postgres, tmp_path):
-    ensure_store(server.uri)
+    check_store(Tracking(server.uri))
     writers = Writers(tmp_path, "served", server.uri)
 
     def ended():
@@ -167,25 +159,49 @@ def test_eight_processes_log_800_cells_to_a_server_that_is_killed_with_its_datab
     assert any("does not answer" in text for text in said)
 
 
-def test_two_overlapping_writers_do_not_drop_each_others_locks_on_sqlite(tmp_path):
-    """Closing any descriptor of the file would drop this process's locks, and the other would delete the log in use."""
+def test_the_writers_of_one_sqlite_file_do_not_drop_each_others_locks(tmp_path):
+    """Closing a plain descriptor of the file would drop this process's locks: the other would delete the log in use."""
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    log_study(*one_cell("both", "first"), uri, complete=False)
-    for turn in range(3):
-        ensure_store(uri)  # opens the store once more, while this process has a connection to it
-        other = write_cells(tmp_path / f"{turn}", "both", [(f"other{turn}", 0.3)])
-        command = [sys.executable, "-c", PROGRAM, str(other), uri]
-        subprocess.run(command, env=environment, check=True, capture_output=True)
-        assert (tmp_path / "mlflow.db-wal").exists(), "the other process took itself for the last one"
-        log_study(*one_cell("both", f"mine{turn}"), uri, complete=False)
-    found = connect(uri).search_runs([ensure_store(uri)], "tags.study = 'both'")
-    assert {run.data.tags["cell_id"] for run in found} == {
-        "first",
-        *(f"{who}{turn}" for who in ("other", "mine") for turn in range(3)),
-    }
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": uri}
+    log_folder(write_cells(tmp_path / "first", "both", [("first", 0.3)]), Tracking.read(uri))
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as reader:  # as `mlflow ui` in this process would be
+        reader.execute("SELECT * FROM runs").fetchall()
+        for turn in range(3):
+            check_store(Tracking.read(uri))
+            other = write_cells(tmp_path / f"other{turn}", "both", [(f"other{turn}", 0.3)])
+            command = [sys.executable, "-m", "pipeline.track", str(other)]
+            subprocess.run(command, env=environment, check=True, capture_output=True)
+            assert (tmp_path / "mlflow.db-wal").exists(), "the other process took itself for the last one"
+            log_folder(write_cells(tmp_path / f"mine{turn}", "both", [(f"mine{turn}", 0.3)]), Tracking.read(uri))
+    expected = {"first", *(f"{who}{turn}" for who in ("other", "mine") for turn in range(3))}
+    assert {run.data.tags["cell_id"] for run in runs_of(uri, "both")} == expected
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_two_users_with_two_folders_each_take_ten_turns_on_one_store_and_no_run_is_touched(request, tmp_path, kind):
+    """Another number of epochs gives other losses, and some other cells, under the same names."""
+    uri = request.getfixturevalue("postgres").uri if kind == "postgresql" else f"sqlite:///{tmp_path / 'mlflow.db'}"
+    store, study = Tracking.read(uri), f"turns on {kind}"
+    folders = [
+        write(tmp_path / user / results, one_cell(study, "a", (loss,)), one_cell(study, own))
+        for user, results, loss, own in (
+            ("ada", "results", 0.3, "b"),
+            ("ada", "longer", 0.2, "c"),
+            ("eve", "results", 0.3, "b"),
+            ("eve", "longer", 0.1, "d"),
+        )
+    ]
+    assert [log_folder(folder, store) for folder in folders] == [Counts(2, 0, 0)] * 4
+    before = {run.info.run_id: run.data.tags["folder_id"] for run in runs_of(uri, study)}
+    for _ in range(10):
+        assert [log_folder(folder, store) for folder in folders] == [Counts(0, 2, 0)] * 4
+    assert {run.info.run_id: run.data.tags["folder_id"] for run in runs_of(uri, study)} == before
+    assert collections.Counter(before.values()) == {owner_of(folder).id: 2 for folder in folders}
+    write(folders[0], one_cell(study, "a", (0.25,)))  # one folder's cells change and vanish: its own runs do
+    assert log_folder(folders[0], store) == Counts(1, 0, 2)
+    assert [log_folder(folder, store) for folder in folders[1:]] == [Counts(0, 2, 0)] * 3
 
 
 def test_a_store_that_stays_down_is_told_in_one_sentence_and_the_command_catches_up(run, postgres, tmp_path):
@@ -199,7 +215,7 @@ def test_a_store_that_stays_down_is_told_in_one_sentence_and_the_command_catches
     assert done.returncode == 2
     *waits, told = done.stderr.splitlines()
     assert told.startswith("error: MLflow store postgresql://ada:***@127.0.0.1")
-    assert "does not answer" in told and "the tables are whole" in told and "snakemake --cores 1 track" in told
+    assert "does not answer" in told and "the tables are whole" in told and f"python -m pipeline.track {folder}" in told
     assert waits and all("next try in" in line for line in waits)
     assert not (tmp_path / "done.json").exists()
 
@@ -216,9 +232,10 @@ def test_a_store_that_stays_down_is_told_in_one_sentence_and_the_command_catches
         (lambda uri: uri.replace("@127", "x@127"), "authentication failed"),
         (lambda uri: uri.replace("postgresql://", "postgresql+nodriver://"), "nodriver"),
         (lambda uri: uri.replace("%3A", ":").replace("%40", "@").replace("%2F", "/"), ""),
-        (lambda uri: f"http://ada:{PASSWORD}@127.0.0.1:{free_port()}", ""),
+        (lambda uri: f"http://ada:{quote(PASSWORD, safe='')}@127.0.0.1:{free_port()}", ""),
+        (lambda uri: f"http://ada:{PASSWORD}@127.0.0.1:{free_port()}", "is not allowed"),
     ],
-    ids=["user", "database", "password", "driver", "unquoted", "server"],
+    ids=["user", "database", "password", "driver", "unquoted", "server", "unquoted server"],
 )
 def test_a_uri_that_cannot_be_used_is_refused_without_its_password(postgres, tmp_path, monkeypatch, capfd, spoil, told):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", spoil(postgres.uri))
@@ -266,9 +283,7 @@ def test_a_workflow_whose_store_is_down_keeps_its_tables_and_hides_the_password(
     assert "trio: 3 logged" in (made / "logs" / "track" / "track.log").read_text()
     assert snakemake().returncode == 0
     assert (made / "trio" / "runs.parquet").stat().st_mtime_ns == before
-    client = connect(postgres.uri)
-    found = client.search_runs([ensure_store(postgres.uri)], "tags.study = 'trio' and tags.kind = 'cell'")
-    assert len(found) == 3
+    assert len([run for run in runs_of(postgres.uri, "trio") if run.data.tags["kind"] == "cell"]) == 3
 
     trained = run("python", "-m", "pipeline.train", "optimizer=sgd", "data=airfoil_twin", cwd=lab_copy, **environment)
     assert trained.returncode == 0, trained.stderr

@@ -332,7 +332,7 @@ def test_what_a_file_may_not_say_is_refused_before_hydra_obeys_it(train, place, 
     ("show", "told"),
     [
         (["--cfg", "job"], "batch_size: 10"),
-        (["--cfg", "job", "--resolve"], "mlflow_uri: sqlite:///mlflow.db"),
+        (["--cfg", "job", "--resolve"], "mlflow_uri: null"),
         (["--cfg", "job", "--package", "optimizer"], "torch.optim.SGD"),
         (["--help"], "optimizer: adadelta"),
         (["--hydra-help"], "hydra/launcher: basic, stacked"),

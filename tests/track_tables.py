@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from pipeline.lab.tables import CURVES, RUNS
+from pipeline.lab.tables import CURVES, RUNS, write_table
 
 
 def config_of(cell_id, batch_size, label="", optimizer="momentum", **more):
@@ -70,6 +70,14 @@ def one_cell(study, cell_id="a", losses=(0.3, 0.25), readings=4, *, batch_size=1
     runs = pd.DataFrame(runs, columns=RUNS.names).astype({"diverged_step": "Int64"})
     reals = ["final_loss", "best_loss", "train_seconds", "seconds_per_epoch"]
     return runs.astype(dict.fromkeys(reals, float)), pd.DataFrame(curves, columns=CURVES.names)
+
+
+def write(folder, *cells):
+    """Write the tables of some cells; give the folder."""
+    runs, curves = tables(*cells)
+    write_table(runs, RUNS, folder / "runs.parquet")
+    write_table(curves, CURVES, folder / "curves.parquet")
+    return folder
 
 
 def tables(*cells):

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pipeline.fetch.twin import twin_bytes
 from pipeline.lab.config.data import TWIN_NAME, TableConfig
 from pipeline.lab.errors import UserError
 from pipeline.lab.files import written_whole
+from pipeline.lab.settings import airfoil_data
 from pipeline.lab.urls import shown
 
 #: Environment variable that names a copy of the data. It is used or refused, never skipped.
@@ -76,7 +76,7 @@ def _found(config: TableConfig, path: Path, progress: bool) -> _Found:
         try:
             content = read_source(source, config, progress)
         except SourceError as error:
-            if source == os.environ.get(USER_SOURCE, "").strip():
+            if source == airfoil_data():
                 raise UserError(f"{USER_SOURCE}={shown(source)} cannot be used: {error}") from None
             failures.append(f"{shown(source)}: {error}")
             log.warning("%s cannot be used: %s", shown(source), error)

@@ -3,20 +3,14 @@
 import argparse
 import dataclasses
 import json
-import math
-import os
-from collections.abc import Iterator, Sequence
-from functools import partial
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pipeline.lab.errors import UserError, exit_on_user_error
+from pipeline.lab.errors import exit_on_user_error
 from pipeline.lab.files import written_whole
-from pipeline.lab.urls import masked
-from pipeline.track.uri import DEFAULT_URI, PATIENCE
-
-if TYPE_CHECKING:
-    import pandas as pd
+from pipeline.lab.settings import DEFAULT_URI, PATIENCE, Tracking
 
 
 @exit_on_user_error()
@@ -37,18 +31,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_intermixed_args(arguments)
     if options.init == bool(options.studies):
         parser.error("give one STUDY_DIR or more, or --init")
-    patience = _seconds(options.patience or os.environ.get("MINIBATCH_LAB_PATIENCE") or PATIENCE)
-    # MLFLOW_TRACKING_URI is read here, not in the help: it may hold a password.
-    uri = options.uri or os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI
-    done = _init(uri, patience) if options.init else _log(uri, patience, options)
+    settings = Tracking.read(options.uri, options.patience)
+    done = _init(settings) if options.init else _log(settings, options)
     if options.done is not None:
         with written_whole(options.done) as temporary:
             temporary.write_text(json.dumps(done, indent=2) + "\n", encoding="utf-8")
 
 
 def _parser() -> argparse.ArgumentParser:
+    # The values of environment variables are not in the help: a URI may hold a password.
     parser = argparse.ArgumentParser(
-        prog="python -m pipeline.track", description="Log studies to MLflow: one run per cell, nothing twice."
+        prog="python -m pipeline.track",
+        description="Log studies to MLflow: one run per cell, nothing twice, and no run of another folder touched.",
     )
     parser.add_argument("studies", nargs="*", type=Path, metavar="STUDY_DIR", help="with runs.parquet, curves.parquet")
     parser.add_argument("--init", action="store_true", help="only make the store and the experiment")
@@ -57,76 +51,57 @@ def _parser() -> argparse.ArgumentParser:
         "--figures", type=Path, metavar="FILE", help="captions.json: log each study's figures on its summary run too"
     )
     parser.add_argument("--only-summaries", action="store_true", help="with --figures: leave the cells alone")
-    parser.add_argument("--partial", action="store_true", help="not all cells of their study: remove no others")
+    parser.add_argument(
+        "--replace", action="store_true", help="remove the runs of an earlier folder at the same path, deleted since"
+    )
     parser.add_argument("--data", type=Path, metavar="DIR", help="the folder of the data, with their provenance")
     parser.add_argument(
         "--patience",
         metavar="SECONDS",
-        help=f"how long to try a store that does not answer (MINIBATCH_LAB_PATIENCE, else {PATIENCE:.0f})",
+        help=f"how long to retry a store that does not answer (MINIBATCH_LAB_PATIENCE, else {PATIENCE:.0f})",
     )
     parser.add_argument("--done", type=Path, metavar="FILE", help="written at the end: JSON with counts")
     return parser
 
 
-def _seconds(given: str | float) -> float:
-    try:
-        seconds = float(given)
-    except ValueError:
-        seconds = math.nan
-    if not 0 <= seconds < math.inf:
-        raise UserError(f"patience {given} is not allowed: it must be a number of seconds, 0 or more")
-    return seconds
-
-
 # MLflow and pandas are imported below, so that --help answers at once.
 
 
-def _init(uri: str, patience: float) -> dict[str, Any]:
-    from pipeline.track.retry import with_patience
-    from pipeline.track.store import EXPERIMENT, open_store
-    from pipeline.track.uri import absolute_uri
+def _init(settings: Tracking) -> dict[str, Any]:
+    from pipeline.track.store import open_store, with_patience
 
-    with_patience(absolute_uri(uri), lambda: open_store(uri), patience)
-    print(f"{masked(uri)}: ready")
-    return {"experiment": EXPERIMENT}
+    def once() -> None:
+        with open_store(settings):
+            pass
+
+    with_patience(settings, once, "nothing was logged")
+    print(f"{settings.shown}: ready")
+    return {"experiment": settings.experiment or settings.experiment_id}
 
 
-def _log(uri: str, patience: float, options: argparse.Namespace) -> dict[str, Any]:
-    from pipeline.lab.tables import RUNS, read_table
-    from pipeline.track.log import log_cells, log_summary
-    from pipeline.track.summary import figures_of, summarize
+def _log(settings: Tracking, options: argparse.Namespace) -> dict[str, Any]:
+    from pipeline.track.log import log_folder
 
-    origins = [] if options.data is None else [_provenance(path) for path in sorted(options.data.glob("*.json"))]
     done: dict[str, Any] = {}
     for folder in options.studies:
-        if not options.only_summaries:
-            pieces = partial(_pieces, folder)
-            complete = not options.partial
-            counts = log_cells(pieces, uri, complete=complete, folder=folder, provenance=origins, patience=patience)
-            print(f"{folder.name}: {counts}", flush=True)
-            done[folder.name] = dataclasses.asdict(counts)
-        if options.figures is None:
-            continue
-        runs = read_table(folder / "runs.parquet", RUNS)
-        if not runs.empty:
-            summary = summarize(runs, figures_of(str(runs["study"].iloc[0]), options.figures))
-            counts = log_summary(summary, uri, patience=patience)
-            print(f"{folder.name}'s summary: {counts}", flush=True)
-            done[f"{folder.name} summary"] = dataclasses.asdict(counts)
+        beside = folder.parent / "data"
+        counts = log_folder(
+            folder,
+            settings,
+            data_dir=options.data or (beside if beside.is_dir() else Path("results/data")),  # of a single training run
+            captions=options.figures,
+            cells=not options.only_summaries,
+            replace=options.replace,
+        )
+        print(f"{folder.name}: {counts}", flush=True)
+        if counts.left:
+            print(
+                f"{folder.name}: an earlier folder at this path left {counts.left} runs in the store; if it is gone,"
+                f" `python -m pipeline.track --replace {folder}` removes them",
+                file=sys.stderr,
+            )
+        done[folder.name] = dataclasses.asdict(counts)
     return done
-
-
-def _pieces(folder: Path) -> "Iterator[tuple[pd.DataFrame, pd.DataFrame]]":
-    from pipeline.lab.results import StudyResults
-
-    return ((piece.runs, piece.curves) for piece in StudyResults.pieces(folder))
-
-
-def _provenance(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} is not a JSON object: {error}") from None
 
 
 if __name__ == "__main__":

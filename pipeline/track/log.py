@@ -1,25 +1,18 @@
-"""Log a study to MLflow: one run per cell, nothing twice."""
+"""Log a folder of tables to MLflow: one run per cell and one for the study, nothing twice."""
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from pipeline.lab.errors import UserError
-from pipeline.track.data import dataset_input
-from pipeline.track.environment import quiet_database
-from pipeline.track.fingerprint import Fingerprint, fingerprints
-from pipeline.track.record import Record, records
-from pipeline.track.retry import with_patience
-from pipeline.track.sqlite import store_lock
-from pipeline.track.store import open_store
-from pipeline.track.summary import StudySummary
-from pipeline.track.uri import PATIENCE, absolute_uri
+from pipeline.lab.settings import Tracking
+from pipeline.track.owner import Owner, owner_of
+from pipeline.track.record import Record, cell_records, dataset_input
+from pipeline.track.store import open_store, with_patience
+from pipeline.track.summary import summary_record
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -27,13 +20,10 @@ if TYPE_CHECKING:
 
 _ENDED = {"FINISHED", "FAILED"}
 
-#: Runs and curves of some whole cells.
-Piece = tuple[pd.DataFrame, pd.DataFrame]
-
 
 @dataclass(frozen=True)
 class Counts:
-    """What logging a study did.
+    """What logging a folder did.
 
     Parameters
     ----------
@@ -43,11 +33,14 @@ class Counts:
         Runs found as they are.
     removed : int
         Runs deleted: of changed cells, of vanished ones, and doubles.
+    left : int
+        Runs that an earlier folder at the same path wrote, and that were left alone.
     """
 
     logged: int
     unchanged: int
     removed: int
+    left: int = 0
 
     def __str__(self) -> str:
         return f"{self.logged} logged, {self.unchanged} unchanged, {self.removed} removed"
@@ -58,58 +51,43 @@ class _Logged:
     """What the store has of a cell: not the whole run, for a study has thousands."""
 
     run_id: str
-    status: str
-    #: None where it was not logged to its end.
-    fingerprint: Fingerprint | None
+    ended: bool
+    content_hash: str
+    folder: str
 
 
-def log_study(runs: pd.DataFrame, curves: pd.DataFrame, uri: str, *, complete: bool, **options: Any) -> Counts:
-    """Make the store show these cells; as :func:`log_cells`, of tables that are in memory.
-
-    Parameters
-    ----------
-    runs, curves : DataFrame
-        Tables of one study; see :data:`pipeline.lab.tables.RUNS` and :data:`pipeline.lab.tables.CURVES`.
-    uri, complete, **options
-        See :func:`log_cells`.
-    """
-    return log_cells(lambda: [(runs, curves)], uri, complete=complete, **options)
-
-
-def log_cells(
-    pieces: Callable[[], Iterable[Piece]],
-    uri: str,
+def log_folder(
+    folder: Path,
+    settings: Tracking,
     *,
-    complete: bool,
-    folder: Path | None = None,
-    provenance: Sequence[Mapping[str, Any]] = (),
-    patience: float = PATIENCE,
+    data_dir: Path | None = None,
+    captions: Path | None = None,
+    cells: bool = True,
+    replace: bool = False,
 ) -> Counts:
-    """Make the store show these cells.
+    """Make the store show what a folder's tables hold, and touch no run that was written from another folder.
 
-    A cell is one MLflow run, its seeds are replicates inside it, and ``study`` and ``cell_id`` are its
-    key. A run with the same configuration and content is left alone. A changed one is logged anew and
-    the old one deleted after that, so that whoever is killed in between leaves a double, which the next
-    pass removes. Deleted runs stay in the store's bin until ``mlflow gc``.
+    Each cell is one MLflow run, with its seeds as replicates inside it. A run that shows the same already is left
+    alone. A changed one is written anew and the old one deleted after that: whoever is killed in between leaves a
+    double, which the next pass removes. Deleted runs stay in the store's bin until ``mlflow gc``.
 
-    A store that does not answer is tried again for a while. Each try looks up first what is there:
-    nothing is written twice because an answer was lost, and a run that was left half-written is replaced.
+    A store that does not answer is tried again for a while. Each try looks up first what is there: nothing is written
+    twice because an answer was lost, and a run that was left half-written is replaced.
 
     Parameters
     ----------
-    pieces : callable
-        Gives runs and curves of some whole cells at a time, all of one study, and the same whenever it is called;
-        see :meth:`pipeline.lab.results.StudyResults.pieces`.
-    uri : str
-        MLflow tracking URI; the store is made if need be.
-    complete : bool
-        Whether these are all cells of the study: runs of others are deleted then.
-    folder : Path, optional
-        Where the tables lie; becomes a tag.
-    provenance : sequence of mapping, optional
-        Where each data set came from: ``name``, ``source``, ``sha1``, ``title``.
-    patience : float
-        Seconds for which a store that does not answer is tried again.
+    folder : Path
+        With ``runs.parquet`` and ``curves.parquet``; see :class:`pipeline.lab.results.StudyResults`.
+    settings : Tracking
+        The store, which is made if need be.
+    data_dir : Path, optional
+        The folder of the data; ``data`` beside the folder by default.
+    captions : Path, optional
+        ``captions.json`` of the figures: then the study's own run is written too, with its figures.
+    cells : bool
+        Whether the cells' runs are written.
+    replace : bool
+        Whether runs are deleted that an earlier folder at the same path wrote.
 
     Returns
     -------
@@ -119,118 +97,81 @@ def log_cells(
     Raises
     ------
     UserError
-        If the store cannot be used, or the tables are not of one study.
+        If the store cannot be used, or the tables cannot be read.
     """
-    cells: set[str] = set()
+    owner = owner_of(folder)
+    kinds = [kind for kind, wanted in (("cell", cells), ("summary", captions is not None)) if wanted]
+    seen: set[str] = set()
     written: set[str] = set()
     deleted: set[str] = set()
 
-    def once() -> None:
-        """One try, from the look at what is there."""
-        with store_lock(uri), quiet_database():
-            client, experiment_id = open_store(uri)
-            logged: dict[str, list[_Logged]] | None = None
-            study = ""
-            for runs, curves in pieces():
-                if runs.empty:
-                    continue
-                prints = fingerprints(runs, curves)
-                study = _only_study(runs, study)
-                if logged is None:
-                    # Training logs its one cell: the others of a large study need not be looked up.
-                    only = None if complete or len(prints) > 1 else next(iter(prints))
-                    logged = _logged_runs(client, experiment_id, study, only)
-                cells.update(prints)
-                current = {
-                    cell_id: next((run for run in logged.get(cell_id, ()) if run.fingerprint == fingerprint), None)
-                    for cell_id, fingerprint in prints.items()
-                }
-                new = {cell_id: prints[cell_id] for cell_id, run in current.items() if run is None}
-                for record in records(runs, curves, new, folder=folder, provenance=provenance):
-                    # Before the call: a store may obey, and be gone before it answers. The next try finds that run.
-                    written.add(record.cell_id)
-                    _log_run(client, experiment_id, record)
-                for cell_id, run in current.items():
-                    delete(client, [old for old in logged.pop(cell_id, ()) if old is not run])
-            if complete and logged:
-                delete(client, [run for vanished in logged.values() for run in vanished])
+    def records() -> Iterator[Record]:
+        """The runs that there should be."""
+        if cells:
+            yield from cell_records(folder, data_dir)
+        if captions is not None:
+            yield summary_record(folder, captions)
 
-    def delete(client: "MlflowClient", runs: Iterable[_Logged]) -> None:
-        """Delete runs, each counted once over all tries."""
+    def once() -> int:
+        """One try, from the look at what is there."""
+        with open_store(settings) as (client, experiment_id):
+            logged = _logged_runs(client, experiment_id, owner, kinds)
+            earlier = _earlier_runs(client, experiment_id, owner, kinds)
+            for record in records():
+                seen.add(record.key)
+                old = logged.pop(record.key, [])
+                current = next((run for run in old if run.ended and run.content_hash == record.content_hash), None)
+                if current is None:
+                    # Before the call: a store may obey, and be gone before it answers. The next try finds that run.
+                    written.add(record.key)
+                    _write(client, experiment_id, owner, record)
+                elif current.folder != owner.folder:  # it was moved
+                    client.set_tag(current.run_id, "folder", owner.folder)
+                delete(client, [run for run in old if run is not current])
+            if seen:  # tables without a row are no reason to remove anything
+                delete(client, [run for vanished in logged.values() for run in vanished])
+            if replace:
+                delete(client, earlier)
+            return 0 if replace else len(earlier)
+
+    def delete(client: "MlflowClient", runs: list[_Logged]) -> None:
+        """Put runs into the store's bin, each counted once over all tries."""
         for run in runs:
             deleted.add(run.run_id)
-            _delete_run(client, run.run_id, run.status)
+            if not run.ended:  # what a killed process left running does not run there for ever
+                client.set_terminated(run.run_id, status="KILLED")
+            client.delete_run(run.run_id)
 
-    with_patience(absolute_uri(uri), once, patience)
-    return Counts(logged=len(written), unchanged=len(cells) - len(written), removed=len(deleted))
-
-
-def log_summary(summary: StudySummary, uri: str, *, patience: float = PATIENCE) -> Counts:
-    """Make the store show a study's summary: one run, with the study's figures.
-
-    Parameters
-    ----------
-    summary : StudySummary
-        What it holds.
-    uri, patience
-        As in :func:`log_study`.
-
-    Returns
-    -------
-    Counts
-        Of the one run, and of those it replaces.
-
-    Raises
-    ------
-    UserError
-        If the store cannot be used.
-    """
-    written = False
-    deleted: set[str] = set()
-
-    def once() -> None:
-        """One try, from the look at what is there."""
-        nonlocal written
-        with store_lock(uri), quiet_database():
-            client, experiment_id = open_store(uri)
-            old = list(_search(client, experiment_id, {"study": summary.study, "kind": "summary"}))
-            same = next((run for run in old if _shows(run, summary)), None)
-            if same is None:
-                written = True
-                _log_summary(client, experiment_id, summary)
-            for run in old:
-                if run is not same:
-                    deleted.add(run.info.run_id)
-                    _delete_run(client, run.info.run_id, run.info.status)
-
-    with_patience(absolute_uri(uri), once, patience)
-    return Counts(logged=int(written), unchanged=int(not written), removed=len(deleted))
-
-
-def _only_study(runs: pd.DataFrame, before: str) -> str:
-    studies = sorted({str(study) for study in runs["study"].unique()} | ({before} if before else set()))
-    if len(studies) != 1:
-        raise UserError(f"the table holds the studies {', '.join(studies)}: log one at a time")
-    return studies[0]
+    cure = f"the tables are whole, and `python -m pipeline.track {folder}` logs them once it is back"
+    left = with_patience(settings, once, cure)
+    return Counts(len(written), len(seen) - len(written), len(deleted), left)
 
 
 def _logged_runs(
-    client: "MlflowClient", experiment_id: str, study: str, cell_id: str | None
+    client: "MlflowClient", experiment_id: str, owner: Owner, kinds: list[str]
 ) -> dict[str, list[_Logged]]:
-    """The cells of a study in the store, each with its runs, newest first."""
+    """The owner's runs by key, newest first."""
     found: dict[str, list[_Logged]] = defaultdict(list)
-    for run in _search(client, experiment_id, {"study": study} | ({"cell_id": cell_id} if cell_id else {})):
-        tags = run.data.tags
-        if tags.get("kind") != "summary":
-            ended = run.info.status in _ENDED
-            fingerprint = Fingerprint(*(tags.get(name, "") for name in Fingerprint._fields)) if ended else None
-            found[tags.get("cell_id", "")].append(_Logged(run.info.run_id, run.info.status, fingerprint))
-    return dict(found)
+    for run in _search(client, experiment_id, f"tags.folder_id = '{owner.id}'"):
+        if run.data.tags.get("kind") in kinds:
+            found[run.data.tags.get("cell_id", "")].append(_logged(run))
+    return found
 
 
-def _search(client: "MlflowClient", experiment_id: str, tags: Mapping[str, str]) -> Iterator["Run"]:
-    """The runs with these tags; one query a thousand runs."""
-    filter_string = " AND ".join(f"tags.{key} = {_quoted(value)}" for key, value in tags.items())
+def _earlier_runs(client: "MlflowClient", experiment_id: str, owner: Owner, kinds: list[str]) -> list[_Logged]:
+    """Runs of another owner that was at the same path: deleted since, moved away, or about to be copied back."""
+    search = f"tags.folder = '{owner.folder}' AND tags.folder_id != '{owner.id}'"
+    return [_logged(run) for run in _search(client, experiment_id, search) if run.data.tags.get("kind") in kinds]
+
+
+def _logged(run: "Run") -> _Logged:
+    tags = run.data.tags
+    ended = run.info.status in _ENDED
+    return _Logged(run.info.run_id, ended, tags.get("content_hash", ""), tags.get("folder", ""))
+
+
+def _search(client: "MlflowClient", experiment_id: str, filter_string: str) -> Iterator["Run"]:
+    """The runs that a search finds; one query per thousand runs."""
     token = None
     while True:
         page = client.search_runs([experiment_id], filter_string, max_results=1000, page_token=token)
@@ -240,24 +181,14 @@ def _search(client: "MlflowClient", experiment_id: str, tags: Mapping[str, str])
             return
 
 
-def _quoted(value: str) -> str:
-    return f'"{value}"' if "'" in value else f"'{value}'"
-
-
-def _delete_run(client: "MlflowClient", run_id: str, status: str) -> None:
-    """Put a run into the store's bin; one that a killed process left running does not run there for ever."""
-    if status not in _ENDED:
-        client.set_terminated(run_id, status="KILLED")
-    client.delete_run(run_id)
-
-
-def _log_run(client: "MlflowClient", experiment_id: str, record: Record) -> None:
-    """Write one run in four calls, or none of it."""
+def _write(client: "MlflowClient", experiment_id: str, owner: Owner, record: Record) -> None:
+    """Write one run in a few calls, or none of it."""
     from mlflow.entities import Metric, Param
 
     end = time.time_ns() // 1_000_000
     start = end - round(record.seconds * 1000)
-    with _whole_run(client, experiment_id, record.name, record.tags, start) as run_id:
+    tags = record.tags | owner.tags | {"content_hash": record.content_hash}
+    with _whole_run(client, experiment_id, record.name, tags, start) as run_id:
         client.log_batch(
             run_id,
             metrics=[Metric(m.key, m.value, start + round(m.seconds * 1000), m.step) for m in record.metrics],
@@ -265,31 +196,17 @@ def _log_run(client: "MlflowClient", experiment_id: str, record: Record) -> None
         )
         if record.data is not None:
             client.log_inputs(run_id, [dataset_input(record.data)])
-        client.set_terminated(run_id, status="FAILED" if record.failed else "FINISHED", end_time=end)
-
-
-def _shows(run: "Run", summary: StudySummary) -> bool:
-    """Whether a run was logged to its end from this very summary."""
-    return run.info.status in _ENDED and run.data.tags.get("content_hash") == summary.content_hash
-
-
-def _log_summary(client: "MlflowClient", experiment_id: str, summary: StudySummary) -> None:
-    from mlflow.entities import Metric
-
-    now = time.time_ns() // 1_000_000
-    with _whole_run(client, experiment_id, summary.name, summary.tags, now) as run_id:
-        client.log_batch(run_id, metrics=[Metric(key, value, now, 0) for key, value in summary.metrics.items()])
-        for figure in summary.figures:
+        for figure in record.figures:
             client.log_artifact(run_id, str(figure.path), "figures")
-        client.set_terminated(run_id, end_time=now)
+        client.set_terminated(run_id, status="FAILED" if record.failed else "FINISHED", end_time=end)
 
 
 @contextmanager
 def _whole_run(
-    client: "MlflowClient", experiment_id: str, name: str, tags: Mapping[str, str], start: int
+    client: "MlflowClient", experiment_id: str, name: str, tags: dict[str, str], start: int
 ) -> Iterator[str]:
-    """A run that is deleted if the block does not end well: after an interrupt too, none seems to be running."""
-    run_id = client.create_run(experiment_id, start_time=start, tags=dict(tags), run_name=name).info.run_id
+    """A run that is deleted if the block does not end well: after Ctrl-C, none seems to be running."""
+    run_id = client.create_run(experiment_id, start_time=start, tags=tags, run_name=name).info.run_id
     try:
         yield run_id
     except BaseException:

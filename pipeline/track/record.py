@@ -1,29 +1,80 @@
-"""What the MLflow run of a cell holds: pure functions from the tables."""
+"""The content of a cell's MLflow run, from the tables: name, parameters, tags, metrics and data set."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
+from pipeline.lab.config.cell import NOT_IDENTITY_OF_DATA, canonical_json, taxonomy, updates
+from pipeline.lab.errors import UserError
+from pipeline.lab.results import CellResults, DataFacts, StudyResults
+from pipeline.track.metrics import Columns, Reading, by_cell, curve_statistics, finals_of, metrics_of
 
-from pipeline.track.data import DataRecord, data_of
-from pipeline.track.fingerprint import KEY, Fingerprint, by_cell
-from pipeline.track.metrics import Reading, curve_statistics, finals_of, metrics_of, seed_finals
-from pipeline.track.params import config_of, name_of, params_of, tags_of
+if TYPE_CHECKING:
+    from mlflow.entities import DatasetInput
 
-#: MLflow's limit for metrics, parameters and tags that are written at once.
+#: MLflow's limits: for metrics, parameters and tags that are written at once, and for their texts.
 MAX_BATCH = 1000
+MAX_PARAMS = 100
+MAX_PARAM = 6000
+MAX_DIGEST = 36
+
+STATUSES = ("ok", "diverged", "error")
+_COLUMNS = (
+    "data",
+    "model",
+    "implementation",
+    "optimizer",
+    "schedule",
+    "sampling",
+    "batch_size",
+    "lr",
+    "epochs",
+    "engine",
+)
+#: What a run's name leaves unsaid.
+_USUAL = {
+    "implementation": "scratch",
+    "schedule": "constant",
+    "sampling": "without_replacement",
+    "model": "linear",
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the study: its title, its caption and the picture."""
+
+    title: str
+    caption: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class DataRecord:
+    """A data set, as MLflow shows it: ``digest`` is the beginning of the file's SHA-1."""
+
+    name: str
+    digest: str
+    source: str
+    title: str
+    columns: tuple[str, ...]
+    examples: int | None
 
 
 @dataclass(frozen=True)
 class Record:
-    """The MLflow run of one cell.
+    """The content of one MLflow run, of a cell or of a whole study.
 
     Parameters
     ----------
-    cell_id, name : str
-        The cell and its name for people.
+    key : str
+        The cell's id; empty for the study's own run.
+    name : str
+        For people.
     params, tags : dict
         Texts.
     metrics : list of Reading
@@ -34,38 +85,40 @@ class Record:
         Whether every seed ended in an error.
     data : DataRecord or None
         None where its hash is not known.
+    figures : tuple of Figure
+        In the order of the report.
     """
 
-    cell_id: str
+    key: str
     name: str
     params: dict[str, str]
     tags: dict[str, str]
     metrics: list[Reading]
-    seconds: float
-    failed: bool
-    data: DataRecord | None
+    seconds: float = 0.0
+    failed: bool = False
+    data: DataRecord | None = None
+    figures: tuple[Figure, ...] = field(default=())
+
+    @cached_property
+    def content_hash(self) -> str:
+        """Changes when anything does that the run shows."""
+        data = None if self.data is None else asdict(self.data)
+        content = [self.name, self.params, self.tags, self.metrics, self.seconds, self.failed, data]
+        digest = hashlib.sha256(canonical_json(content).encode())
+        for figure in self.figures:
+            digest.update(figure.path.read_bytes())
+        return digest.hexdigest()
 
 
-def records(
-    runs: pd.DataFrame,
-    curves: pd.DataFrame,
-    prints: Mapping[str, Fingerprint],
-    *,
-    folder: Path | None = None,
-    provenance: Sequence[Mapping[str, Any]] = (),
-) -> Iterator[Record]:
-    """Make the records of some cells of a study.
+def cell_records(folder: Path, data_dir: Path | None = None) -> Iterator[Record]:
+    """Make the records of all cells of a study, some cells at a time.
 
     Parameters
     ----------
-    runs, curves : DataFrame
-        The study's tables.
-    prints : mapping
-        Cell id to fingerprint, of the cells that are wanted.
-    folder : Path, optional
-        Where the tables lie; becomes a tag.
-    provenance : sequence of mapping, optional
-        Where each data set came from: ``name``, ``source``, ``sha1``, ``title``.
+    folder : Path
+        With the study's tables.
+    data_dir : Path, optional
+        The folder of the data; ``data`` beside the study's folder by default.
 
     Yields
     ------
@@ -74,29 +127,124 @@ def records(
     Raises
     ------
     UserError
-        If a cell's configuration is not JSON.
+        If the tables cannot be read, or are not of one study.
     """
-    runs = runs[runs["cell_id"].isin(list(prints))]
-    cells = dict(by_cell(runs, KEY))
-    statistics = dict(by_cell(curve_statistics(runs, curves), ["cell_id", "step"]))
-    for cell_id, fingerprint in prints.items():
-        cell = cells[cell_id]
-        config = config_of(cell_id, cell["config"][0])
-        params = params_of(cell, config)
-        tags = tags_of(cell, config) | fingerprint._asdict()
-        if folder is not None:
-            tags["folder"] = folder.as_posix()
-        finals = finals_of(cell)
-        metrics, notes = metrics_of(finals, seed_finals(cell), statistics.get(cell_id), MAX_BATCH - len(params))
+    studies: set[str] = set()
+    for study in StudyResults.pieces(folder, data_dir=data_dir):
+        studies |= set(study.runs["study"].astype(str))
+        if len(studies) > 1:
+            raise UserError(f"the table holds the studies {', '.join(sorted(studies))}: log one at a time")
+        yield from records_of(study)
+
+
+def records_of(study: StudyResults) -> Iterator[Record]:
+    """Make the records of the cells of a study, or of some of them."""
+    rows = dict(by_cell(study.runs, ["cell_id", "seed"]))
+    statistics = dict(by_cell(curve_statistics(study.runs, study.curves), ["cell_id", "step"]))
+    for cell_id, cell in study.cells.items():
+        columns = rows[cell_id]
+        params, tags = _params(columns, cell.config), _tags(columns, cell)
+        finals = finals_of(columns)
+        metrics, notes = metrics_of(columns, finals, statistics.get(cell_id), MAX_BATCH - len(params))
         if "final_loss" not in finals and tags["status"] != "error":
             notes["final_loss"] = "not finite: half of the runs or more diverged"
         yield Record(
-            cell_id=cell_id,
-            name=name_of(cell, config),
+            key=cell_id,
+            name=_name(columns, cell),
             params=params,
             tags=tags | notes,
             metrics=metrics,
             seconds=finals.get("train_seconds", 0.0),
             failed=tags["status"] == "error",
-            data=data_of(cell, config, provenance),
+            data=_data(cell, study.data_of(cell)),
         )
+
+
+def _name(columns: Columns, cell: CellResults) -> str:
+    """Name a run as people look for it: its label, or what tells it from its neighbours."""
+    if cell.label:
+        return cell.label
+    unusual = [str(columns[key][0]) for key, usual in _USUAL.items() if columns[key][0] != usual]
+    return " ".join([f"{cell.optimizer} b={cell.batch_size} lr={cell.lr:.6g}", *unusual])
+
+
+def _params(columns: Columns, config: Mapping[str, Any]) -> dict[str, str]:
+    """Flatten the configuration; the table's columns say what was run, whatever was asked for."""
+    params: dict[str, Any] = {name: columns[name][0] for name in _COLUMNS}
+    params |= {name: int(columns[name][0]) for name in ("batch_size", "epochs")}
+    params |= {"lr": float(columns["lr"][0]), "seeds": len(columns["seed"])}
+    for group, fields in config.items():
+        if isinstance(fields, Mapping):
+            params |= _flat(group, _group_fields(group, fields, params["implementation"]))
+        elif group != "label":
+            params.setdefault(group, fields)
+    texts = {key: value if isinstance(value, str) else canonical_json(value) for key, value in params.items()}
+    return {key: text[:MAX_PARAM] for key, text in list(texts.items())[:MAX_PARAMS]}
+
+
+def _group_fields(group: str, fields: Mapping[str, Any], implementation: str) -> dict[str, Any]:
+    """The fields of a group that change a number, besides its name."""
+    if group == "optimizer":  # each implementation reads its own half of an optimizer's file
+        half = dict(fields.get("hyperparams" if implementation == "scratch" else "torch") or {})
+        return {"class" if key == "_target_" else key: value for key, value in half.items()}
+    left_out = {"name", "_target_"} | (NOT_IDENTITY_OF_DATA if group == "data" else frozenset())
+    return {key: value for key, value in fields.items() if key not in left_out}
+
+
+def _flat(prefix: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in fields.items():
+        flat |= _flat(f"{prefix}.{key}", value) if isinstance(value, Mapping) else {f"{prefix}.{key}": value}
+    return flat
+
+
+def _tags(columns: Columns, cell: CellResults) -> dict[str, str]:
+    """Which cell this is, how its runs ended, and what the textbooks call its batch size."""
+    names = ("study", "cell_id", "data", "optimizer", "implementation", "engine")
+    tags = {"kind": "cell"} | {name: str(columns[name][0]) for name in names}
+    tags["config_hash"] = hashlib.sha256(canonical_json(cell.config).encode()).hexdigest()
+    counts = {status: int((columns["status"] == status).sum()) for status in STATUSES}
+    present = [status for status, count in counts.items() if count]
+    tags["status"] = present[0] if len(present) == 1 else "mixed"
+    tags |= {f"status.{status}": str(count) for status, count in counts.items()}
+    if tags["data"].endswith("_twin"):
+        tags["offline_twin"] = "true"
+    if cell.examples is not None:
+        tags["taxonomy"] = taxonomy(cell.batch_size, cell.examples)
+        tags["updates"] = str(updates(cell.examples, cell.batch_size, int(columns["epochs"][0])))
+    return tags
+
+
+def _data(cell: CellResults, facts: DataFacts) -> DataRecord | None:
+    """The data set of a cell; None where the hash of its bytes is not known."""
+    if not facts.sha1:
+        return None
+    sources = [] if facts.offline_twin else [source for source in cell.config["data"].get("sources", ()) if source]
+    return DataRecord(
+        name=facts.name,
+        digest=facts.sha1[:MAX_DIGEST],
+        source=facts.source or next(iter(sources), "generated"),
+        title=facts.title,
+        columns=tuple(name for name in (*facts.features, facts.target) if name),
+        examples=cell.examples,
+    )
+
+
+def dataset_input(data: DataRecord) -> "DatasetInput":
+    """Make MLflow's entity of a data set; its pages show the schema and the number of rows."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    remote = "://" in data.source
+    columns = [{"type": "double", "name": name, "required": True} for name in data.columns]
+    profile = {"title": data.title} | ({} if data.examples is None else {"num_rows": data.examples})
+    return DatasetInput(
+        dataset=Dataset(
+            name=data.name,
+            digest=data.digest,
+            source_type="http" if remote else "local",
+            source=json.dumps({"url" if remote else "uri": data.source}),
+            schema=json.dumps({"mlflow_colspec": columns}) if columns else None,
+            profile=json.dumps(profile),
+        ),
+        tags=[InputTag("mlflow.data.context", "training")],
+    )

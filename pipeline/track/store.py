@@ -1,23 +1,41 @@
-"""The MLflow store: made before anyone writes to it, and opened."""
+"""Open the MLflow store, make it where it is missing, and try again while it does not answer."""
 
-import time
+import glob
+import logging
+import os
+import re
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote, urlencode
 
-from pipeline.track import sqlite
-from pipeline.track.environment import prepare_environment, quiet_database
-from pipeline.track.retry import is_passing, store_errors
-from pipeline.track.uri import absolute_uri, is_database, sqlite_path
+import tenacity
+from filelock import FileLock
+
+from pipeline.lab.errors import UserError
+from pipeline.lab.settings import EXPERIMENT, Tracking
+from pipeline.lab.urls import masked
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-EXPERIMENT = "minibatch-lab"
+logger = logging.getLogger(__name__)
+
+#: Seconds between two tries: from the first to the longest.
+_FIRST_WAIT, _LONGEST_WAIT = 0.5, 15.0
+#: What PostgreSQL says when the next try would fail alike.
+_FINAL = re.compile(
+    r"authentication failed|role \".*\" does not exist|database \".*\" does not exist|no pg_hba.conf entry"
+)
+_SIDE_FILES = ("-journal", "-wal", "-shm")
 #: MLflow shows this tag as the experiment's description.
 _NOTE_TAG = "mlflow.note.content"
 _FILTER = 'tags.study = "sweep" and params.optimizer = "adam" and params.batch_size = "32"'
-#: What MLflow's page of the experiment says above the runs.
 _NOTE = """One run per cell; its seeds are inside it. \
 [Which learning rate is best for adam at batch size 32?](#/experiments/{experiment_id}/runs?{view}) \
 The first run of that view is the answer: its search is `{search}`, sorted by `final_loss`, ascending. \
@@ -26,97 +44,221 @@ Edit the search to ask about another optimizer or batch size.
 Tick two runs and *Compare* them. The runs with `tags.kind = "summary"` hold the studies' figures.
 """
 
-#: Seconds between attempts to open a store that somebody else may just be making.
-_WAITS = (0.2, 0.8, 2.0)
+T = TypeVar("T")
 
 
-def ensure_store(uri: str, experiment: str = EXPERIMENT) -> str:
-    """Make the store and the experiment, unless they are there.
-
-    Safe when many processes do it at once. A new SQLite store is built under a file lock, beside its
-    place, and renamed: whoever finds the file finds all of it. On a server the experiment is created,
-    and read again if somebody else was faster.
+def check_store(settings: Tracking) -> None:
+    """Open the store once, before there is anything to lose; make it where it is missing.
 
     Parameters
     ----------
-    uri : str
-        MLflow tracking URI. A relative SQLite path is relative to the current directory.
-    experiment : str
-        The experiment's name; a deleted one is restored.
-
-    Returns
-    -------
-    str
-        The experiment's id.
+    settings : Tracking
+        Which store and experiment.
 
     Raises
     ------
     UserError
-        If the store cannot be reached, made or upgraded.
+        If it cannot be opened now.
     """
-    with store_errors(absolute_uri(uri)):
-        return open_store(uri, experiment)[1]
+    cure = "start it, name another in MLFLOW_TRACKING_URI, or log nothing with track=false"
+    with _in_one_sentence(settings, cure), open_store(settings):
+        pass
 
 
-def open_store(uri: str, experiment: str = EXPERIMENT) -> "tuple[MlflowClient, str]":
-    """Make the store if need be, and open it; errors are the store's own.
+def with_patience(settings: Tracking, work: Callable[[], T], cure: str) -> T:
+    """Do something to a store, again while it does not answer.
 
     Parameters
     ----------
-    uri, experiment : str
-        As in :func:`ensure_store`.
+    settings : Tracking
+        The store, and for how many seconds to try.
+    work : callable
+        Called from the start at each try: it must look up what an earlier try has done.
+    cure : str
+        What to do once the store is back, for the error.
 
     Returns
     -------
+    object
+        What ``work`` returns.
+
+    Raises
+    ------
+    UserError
+        If the store refuses, or has not answered in all these seconds.
+    """
+
+    def warn(state: tenacity.RetryCallState) -> None:
+        """Log why, and when the next try is."""
+        assert state.outcome is not None and state.next_action is not None
+        reason = _reason(state.outcome.exception(), settings)
+        wait = state.next_action.sleep
+        logger.warning("MLflow store %s does not answer (%s): next try in %.1f s", settings.shown, reason, wait)
+
+    retrying = tenacity.Retrying(
+        retry=tenacity.retry_if_exception(lambda error: is_passing(error, settings)),
+        wait=tenacity.wait_exponential(_FIRST_WAIT, _LONGEST_WAIT) + tenacity.wait_random(0, _FIRST_WAIT),
+        stop=tenacity.stop_before_delay(settings.patience),
+        before_sleep=warn,
+    )
+    with _in_one_sentence(settings, cure):
+        return retrying(work)
+
+
+@contextmanager
+def open_store(settings: Tracking) -> "Iterator[tuple[MlflowClient, str]]":
+    """Open the store, made where it is missing.
+
+    Writers of an SQLite store take turns, from here to the end of the block. No connection outlives the block: the file
+    may then be deleted, and made again.
+
+    Parameters
+    ----------
+    settings : Tracking
+        Which store and experiment.
+
+    Yields
+    ------
     tuple of MlflowClient and str
         The client, and the experiment's id.
     """
-    uri = absolute_uri(uri)
-    path = sqlite_path(uri)
-    if path is not None:
-        sqlite.make(uri, lambda client: _experiment_id(client, experiment, path))
-    client = connect(uri)
-    return client, _experiment_id(client, experiment, path)
+    path = settings.sqlite_path
+    with ExitStack() as stack:
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(FileLock(f"{path}.lock"))
+            if not path.exists() or path.stat().st_size == 0:
+                _make(path, settings)
+        elif settings.is_database_server:
+            _knock(settings.uri)
+        # Somebody else, `mlflow ui` in an empty folder say, may be making the schema or the experiment right now.
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(lambda error: _may_be_in_the_making(error, settings)),
+            wait=tenacity.wait_exponential(0.2, 2),
+            stop=tenacity.stop_after_attempt(4),
+            reraise=True,
+        )
+        yield retrying(_opened, settings, stack)
 
 
-def connect(uri: str) -> "MlflowClient":
-    """Open a store.
-
-    An SQLite store that an older MLflow made is upgraded; a server's database never is, because that
-    is its keeper's decision.
+def is_passing(error: BaseException, settings: Tracking) -> bool:
+    """Tell whether an error may be gone at the next try: the store is down, restarting or busy.
 
     Parameters
     ----------
-    uri : str
-        MLflow tracking URI.
-
-    Returns
-    -------
-    MlflowClient
-        Bound to this URI, whatever the environment says.
+    error : BaseException
+        What was raised.
+    settings : Tracking
+        The store.
     """
-    uri = absolute_uri(uri)
-    path = sqlite_path(uri)
-    if path is None and not is_database(uri):
-        return sqlite.client_of(uri)
-    if path is None:
-        _knock(uri)
-    for wait in (*_WAITS, None):
-        try:
-            with quiet_database():
-                return sqlite.client_of(sqlite.uri_of_file(uri) if path is not None else uri)
-        except Exception as error:  # whatever a half-made schema provokes in MLflow, Alembic or SQLAlchemy
-            if is_passing(error, uri) or (wait is None and (path is None or "out-of-date" not in str(error))):
-                raise
-            if wait is None:
-                break
-            time.sleep(wait)  # another process, or `mlflow ui` on an empty folder, may be making it right now
-    sqlite.upgrade(uri)
-    return sqlite.client_of(sqlite.uri_of_file(uri))
+    from mlflow.exceptions import MlflowException, RestException
+    from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+    database = error if isinstance(error, DBAPIError) else error.__cause__
+    if settings.sqlite_path is not None:
+        return isinstance(database, OperationalError) and "locked" in str(database)
+    if _FINAL.search(str(error)):
+        return False
+    if isinstance(database, DBAPIError):
+        return isinstance(database, OperationalError | InterfaceError) or database.connection_invalidated
+    # What MLflow raises of itself, missing credentials say, has the same codes as what a server answered.
+    answered = isinstance(error, RestException) or str(error).startswith("API request")
+    if not isinstance(error, MlflowException) or not answered:
+        return False
+    status = int(error.get_http_status_code())  # type: ignore[no-untyped-call]
+    return status >= 500 or status == 429
+
+
+def note(experiment_id: str) -> str:
+    """Describe the experiment in Markdown, with a link to a view that answers a question.
+
+    Parameters
+    ----------
+    experiment_id : str
+        MLflow's.
+    """
+    view = {"workflowType": "machine_learning", "searchFilter": _FILTER}
+    view |= {"orderByKey": "metrics.`final_loss`", "orderByAsc": "true"}
+    return _NOTE.format(experiment_id=experiment_id, view=urlencode(view, quote_via=quote), search=_FILTER)
+
+
+def _import_mlflow() -> None:
+    """Import MLflow with the settings that it reads then; those of the user stay."""
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    # A request whose answer was lost may have been obeyed: MLflow would send it again, and make a second run that
+    # nobody knows of. So failures come back to us, and what is there is looked up before the next try.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    # Seconds; without them, a host that drops packets is waited for as long as two minutes, or the kernel likes.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    os.environ.setdefault("PGCONNECT_TIMEOUT", "10")
+    import mlflow  # noqa: F401  (sets its loggers' levels when it is imported)
+
+    # A line for each migration of the schema, and a traceback for each error that is raised too.
+    levels = {"mlflow.store.db.utils": logging.CRITICAL, "mlflow.utils.databricks_utils": logging.ERROR}
+    for name, level in (levels | {"alembic": logging.WARNING}).items():
+        logging.getLogger(name).setLevel(level)
+
+
+def _make(path: Path, settings: Tracking) -> None:
+    """Make an SQLite store beside its place and rename it: a killed process leaves no half-made schema."""
+    # What a killed process or a deleted store left behind; SQLite would take it for the new store's.
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    for suffix in _SIDE_FILES:
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        new = Path(folder) / path.name
+        # Write-ahead logging, which stays with the file: a commit syncs once, not four times, and whoever browses the
+        # store does not wait for its writer.
+        with closing(sqlite3.connect(new)) as connection:
+            connection.execute("PRAGMA journal_mode=WAL")
+        with ExitStack() as stack:
+            _opened(replace(settings, uri=f"sqlite:///{new.as_posix()}"), stack, path.parent)
+        new.replace(path)
+
+
+def _opened(settings: Tracking, stack: ExitStack, folder: Path | None = None) -> "tuple[MlflowClient, str]":
+    """Connect, and find or make the experiment; the connections are closed with the stack."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=settings.uri)
+    engine = getattr(client._tracking_client.store, "engine", None)  # MLflow has no other way to close it
+    if engine is not None:
+        stack.callback(engine.dispose)
+    return client, _experiment_id(client, settings, folder)
+
+
+def _may_be_in_the_making(error: BaseException, settings: Tracking) -> bool:
+    if getattr(error, "error_code", "") == "RESOURCE_ALREADY_EXISTS":
+        return True
+    is_database = settings.sqlite_path is not None or settings.is_database_server
+    return is_database and isinstance(error, Exception) and not is_passing(error, settings)
+
+
+def _experiment_id(client: "MlflowClient", settings: Tracking, folder: Path | None) -> str:
+    """Find the experiment as MLflow does from the same variables, or create it."""
+    name, given = settings.experiment, settings.experiment_id
+    found = client.get_experiment_by_name(name) if name else client.get_experiment(str(given))
+    if found is not None:
+        if given not in (None, found.experiment_id):
+            raise UserError(
+                f"MLFLOW_EXPERIMENT_ID={given} is not allowed: MLFLOW_EXPERIMENT_NAME={name} has {found.experiment_id}"
+            )
+        if found.lifecycle_stage == "deleted":
+            client.restore_experiment(found.experiment_id)
+        return str(found.experiment_id)
+    assert name is not None
+    # Figures go there; MLflow's own default depends on the current directory.
+    path = folder or (settings.sqlite_path.parent if settings.sqlite_path else None)
+    location = None if path is None else (path / "mlruns" / EXPERIMENT).as_uri()
+    made = client.create_experiment(name, artifact_location=location)
+    client.set_experiment_tag(made, _NOTE_TAG, note(made))
+    return str(made)
 
 
 def _knock(uri: str) -> None:
-    """Learn at once what MLflow, which tries ten times by itself, would take a hundred seconds to tell."""
+    """Connect once: MLflow, which tries ten times by itself, would take a hundred seconds to say what is wrong."""
     from sqlalchemy import create_engine
     from sqlalchemy.exc import ArgumentError
     from sqlalchemy.pool import NullPool
@@ -128,43 +270,38 @@ def _knock(uri: str) -> None:
     engine.connect().close()
 
 
-def _experiment_id(client: "MlflowClient", name: str, path: Path | None) -> str:
-    """Read or create the experiment; whoever comes second reads the first one's."""
-    prepare_environment()
-    from mlflow.exceptions import MlflowException
+@contextmanager
+def _in_one_sentence(settings: Tracking, cure: str) -> Iterator[None]:
+    """Raise a UserError, without a password, in place of the store's errors.
 
-    # Figures go there; MLflow's own default depends on the current directory.
-    location = None if path is None else (path.parent / "mlruns" / name).as_uri()
-    for wait in (*_WAITS, None):
-        found = client.get_experiment_by_name(name)
-        if found is not None:
-            if found.lifecycle_stage == "deleted":
-                client.restore_experiment(found.experiment_id)
-            if _NOTE_TAG not in found.tags:
-                client.set_experiment_tag(found.experiment_id, _NOTE_TAG, note(found.experiment_id))
-            return str(found.experiment_id)
-        try:
-            client.create_experiment(name, artifact_location=location)
-        except MlflowException as error:
-            if wait is None or getattr(error, "error_code", "") != "RESOURCE_ALREADY_EXISTS":
-                raise
-            time.sleep(wait)
-    raise AssertionError("not reached")
-
-
-def note(experiment_id: str) -> str:
-    """Say how to browse the experiment, with a link to a view that answers a question.
-
-    Parameters
-    ----------
-    experiment_id : str
-        MLflow's.
-
-    Returns
-    -------
-    str
-        Markdown.
+    Raises
+    ------
+    UserError
+        In place of an error of MLflow, its database or a missing driver.
     """
-    view = {"workflowType": "machine_learning", "searchFilter": _FILTER}
-    view |= {"orderByKey": "metrics.`final_loss`", "orderByAsc": "true"}
-    return _NOTE.format(experiment_id=experiment_id, view=urlencode(view, quote_via=quote), search=_FILTER)
+    _import_mlflow()
+    from alembic.util import CommandError
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    store = f"MLflow store {settings.shown}"
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        hint = f": pip install {error.name}-binary" if error.name == "psycopg2" else ""
+        raise UserError(f"{store}: its driver {error.name} is not installed{hint}") from None
+    except tenacity.RetryError as error:
+        last, tries = error.last_attempt.exception(), error.last_attempt.attempt_number
+        often = f"in {tries} {'tries' if tries > 1 else 'try'} over {settings.patience:.0f} s"
+        raise UserError(f"{store} does not answer, {often} ({_reason(last, settings)}); {cure}") from None
+    except (MlflowException, SQLAlchemyError, CommandError, sqlite3.Error, ImportError, OSError) as error:
+        if is_passing(error, settings):
+            raise UserError(f"{store} does not answer ({_reason(error, settings)}): {cure}") from None
+        raise UserError(f"{store}: {_reason(error, settings)}") from None
+
+
+def _reason(error: BaseException | None, settings: Tracking) -> str:
+    """The first sentence of what the store said; SQLAlchemy adds lines of its own before and after it."""
+    said = getattr(error, "orig", None) or getattr(error.__cause__, "orig", None) or error if error else error
+    line = (str(said).splitlines() or [type(error).__name__])[0]
+    return masked(re.split(r"\. (?=[A-Z])", line)[0], settings.uri)

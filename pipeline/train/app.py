@@ -16,6 +16,7 @@ from pipeline.lab.config.limits import LIMITS, check_runs, check_steps
 from pipeline.lab.config.schema import AppConfig
 from pipeline.lab.devices import gpus_wanted, reserved
 from pipeline.lab.errors import UserError, exit_on_user_error
+from pipeline.lab.settings import Tracking
 from pipeline.train.failures import FailedCell, report
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Job:
         The folder of the tables.
     data_dir : Path
         The folder of the whitened data; what is missing there is fetched and whitened.
-    mlflow_uri : str or None
+    store : Tracking or None
         Where to log, if at all.
     of_study : bool
         Whether this is one job of a study: it fails only if all of its runs do.
@@ -46,7 +47,7 @@ class Job:
     cells: list[Cell]
     out: Path
     data_dir: Path
-    mlflow_uri: str | None
+    store: Tracking | None
     of_study: bool
 
 
@@ -98,6 +99,10 @@ def train_jobs(jobs: Sequence[Job], engine: str | None = None) -> list[float]:
     cells = {cell.id: cell for job in jobs for cell in job.cells}
     if engine is not None:
         cells = {key: replace(cell, config=replace(cell.config, engine=engine)) for key, cell in cells.items()}
+    for store in {job.store for job in jobs if job.store is not None}:
+        from pipeline.track.store import check_store
+
+        check_store(store)
     folders = {cell.id: job.data_dir for job in jobs for cell in job.cells}
     reasons: dict[str, str] = {}
     with reserved(gpus_wanted(cell.config.trainer for cell in cells.values())):
@@ -109,11 +114,11 @@ def train_jobs(jobs: Sequence[Job], engine: str | None = None) -> list[float]:
     by_cell = {str(cell_id): own for cell_id, own in runs.groupby("cell_id")}
     for cell in cells.values():
         print((f"{cell.name}: " if len(cells) > 1 else "") + summary(by_cell[cell.id]))
-    for uri in {job.mlflow_uri for job in jobs if job.mlflow_uri is not None}:
-        from pipeline.track.log import log_study
+    for job in jobs:
+        if job.store is not None:
+            from pipeline.track.log import log_folder
 
-        logged = {cell.id for job in jobs if job.mlflow_uri == uri for cell in job.cells}
-        log_study(runs[runs.cell_id.isin(logged)], curves[curves.cell_id.isin(logged)], uri, complete=False)
+            log_folder(job.out, job.store, data_dir=job.data_dir)
     for job in jobs:
         report(_failed(job, by_cell, reasons), tolerated=job.of_study and not (runs.status == "error").all())
     return [min(_metric(by_cell[cell.id]) for cell in job.cells) for job in jobs]
@@ -133,7 +138,7 @@ def read_job(config: DictConfig) -> Job:
         cells=_cells(config),
         out=Path(config.out or HydraConfig.get().runtime.output_dir),
         data_dir=Path(config.data_dir),
-        mlflow_uri=config.mlflow_uri if config.track else None,
+        store=Tracking.read(config.mlflow_uri) if config.track else None,
         of_study=config.job is not None,
     )
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import sys
 from dataclasses import asdict
 from functools import cached_property
@@ -16,9 +15,8 @@ from pipeline.lab.config.data import DigitsConfig
 from pipeline.lab.config.yaml_file import read_config
 from pipeline.lab.errors import exit_on_user_error
 from pipeline.lab.paths import CONF
-from pipeline.lab.urls import masked
+from pipeline.lab.settings import Tracking, airfoil_data
 from pipeline.measure import MEASUREMENTS
-from pipeline.track.uri import DEFAULT_URI
 from pipeline.workflow.code import digest_of
 from pipeline.workflow.settings import Settings
 
@@ -70,7 +68,7 @@ class Inputs:
         The source is no parameter of the rule: the data's hash is fixed, so that a copy named in one
         shell and not in the next must not fetch, and train, everything again.
         """
-        if not os.environ.get("AIRFOIL_DATA"):
+        if airfoil_data() is None:
             return
         for path in Path(self._results, "data").glob("*.json"):
             provenance = json.loads(path.read_text())
@@ -141,11 +139,11 @@ class Inputs:
         return digest_of(OmegaConf.to_container(read_config(CONF / "claims.yaml")))
 
     @property
+    @exit_on_user_error()
     def tracking_store(self) -> str:
         """A digest of where MLflow keeps its runs: with another store, everything is logged again."""
         # Without the password: Snakemake writes its parameters down, and a new password is not a new store.
-        uri = masked(os.environ.get("MLFLOW_TRACKING_URI") or DEFAULT_URI)
-        return digest_of(uri)
+        return digest_of(Tracking.read().shown)
 
     @property
     def drawn(self) -> list[str]:

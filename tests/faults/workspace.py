@@ -14,7 +14,7 @@ import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.track.store import EXPERIMENT
+from pipeline.lab.settings import EXPERIMENT
 from tests.repository import copy_repository
 
 #: Of each engine, and on images too, so that every kind of file is written.

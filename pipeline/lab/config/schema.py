@@ -289,7 +289,7 @@ class AppConfig(CellConfig):
     extension: str | None = None
     out: str | None = None
     data_dir: str = "results/data"
-    mlflow_uri: str = MISSING
+    mlflow_uri: str | None = None
     track: bool = True
     max_runs: int = MAX_RUNS
     max_steps: int = MAX_STEPS

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.lab.config.cell import NOT_IDENTITY_OF_DATA, canonical_json, taxonomy, updates
 from pipeline.lab.errors import UserError
-from pipeline.lab.results import CellResults, DataFacts, StudyResults
+from pipeline.lab.facts import DataFacts
+from pipeline.lab.results import CellResults, StudyResults
 from pipeline.track.metrics import Columns, Reading, by_cell, curve_statistics, finals_of, metrics_of
 
 if TYPE_CHECKING:

@@ -38,6 +38,7 @@ import torch
 from pipeline.lab.config.cell import Cell
 from pipeline.lab.config.compose import compose_cell
 from pipeline.lab.dataset import Dataset
+from pipeline.lab.errors import UserError
 from pipeline.lab.tables import CURVES, RUNS, write_table
 from pipeline.measure.inputs import Inputs
 from pipeline.measure.timing import quartiles
@@ -292,13 +293,23 @@ def measure(inputs: Inputs) -> pd.DataFrame:
     -------
     DataFrame
         See :data:`pipeline.measure.schemas.SCHEMAS`.
+
+    Raises
+    ------
+    UserError
+        If other keys of a model are asked for than its file has: a row names the model alone.
     """
     given = inputs.needed_dataset()
     names = optimizers.names()
     measured = subjects(given, names, STEPS)
     usual = compose_cell([]).data.name
     for overrides in inputs.also:
-        data = compose_cell(list(overrides)).data
-        dataset = given if data.name == usual else prepared(data, inputs.folder)
+        asked = compose_cell(list(overrides))
+        if asked.model != compose_cell([f"data={asked.data.name}", f"model={asked.model.name}"]).model:
+            raise UserError(
+                f"--also '{' '.join(overrides)}' is not allowed: a model is measured as its file in conf/model has it, "
+                f"because a row names {asked.model.name} alone; write a file for another one"
+            )
+        dataset = given if asked.data.name == usual else prepared(asked.data, inputs.folder)
         measured += subjects(dataset, names, STEPS, overrides)
     return measure_steps(measured, rounds=9 if inputs.full else 2)

@@ -60,6 +60,9 @@ def test_other_cells_are_measured_by_step_cost_alone(twin, tmp_path, monkeypatch
     with pytest.raises(SystemExit):
         main(["noise_scale", "--data", str(twin), "--out", str(out), "--also", "model=mlp"])
     assert "--also is not allowed with noise_scale" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["step_cost", "--data", str(twin), "--out", str(out), "--also", "model=mlp model.widths=[9]"])
+    assert "a model is measured as its file in conf/model has it" in capsys.readouterr().err
 
 
 def test_what_is_missing_is_told_in_one_line(tmp_path, capsys):

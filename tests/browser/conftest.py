@@ -46,7 +46,7 @@ def studies(dataset):
         ),
         ["seeds=6"],
     )
-    return [textbook, grid]
+    return {"textbook": textbook, "sweep": grid}
 
 
 def write_report(studies, code, folder):
@@ -61,7 +61,7 @@ def write_report(studies, code, folder):
         InlinedFigure("memory", "Memory", "what to see", "", uri),
     ]
     path = folder / f"{code}.html"
-    path.write_text(render(studies, figures, verdicts_of(decided, lang), lang), encoding="utf-8")
+    path.write_text(render(list(studies.values()), figures, verdicts_of(decided, lang), lang), encoding="utf-8")
     return path
 
 

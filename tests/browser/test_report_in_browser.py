@@ -156,9 +156,9 @@ def test_a_tap_on_a_phone_chooses_the_point(opened):
 
 def test_another_study_is_drawn_by_its_best_cells_and_says_what_is_left_out(opened, studies):
     report = opened()
-    report.page.select_option("#curves-study", label="sweep")
+    report.page.select_option("#curves-study", label=studies["sweep"].title)
     total = studies["sweep"].runs["cell_id"].nunique()
-    report.page.locator("#curves-note", has_text=f"Drawn are 10 of {total} cells").wait_for()
+    report.page.locator("#curves-note", has_text=f"10 of {total} cells are drawn").wait_for()
     report.page.locator("#curves-chart .mark-line path").nth(9).wait_for(state="attached")
     report.page.check("input[name=curves-kind][value=log]")
     report.page.locator("#curves-chart text", has_text="above the minimum").wait_for(state="attached")

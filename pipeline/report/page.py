@@ -119,6 +119,7 @@ def _study(study: AnalysedStudy, figures: Sequence[InlinedFigure], lang: Languag
         # Without anything to be compared with, the columns would only be empty.
         "columns": any(row.published for row in rows),
         "accuracies": any(row.accuracy for row in rows),
+        "timed": study.timed,
         "clock": facts.clock(study, lang),
         "statuses": facts.statuses(study, lang, notes=sweep is None),
     }

@@ -14,8 +14,8 @@ from pipeline.lab.config.schema import OptimizerConfig, StudyConfig
 from pipeline.lab.config.study import expand
 from pipeline.lab.errors import UserError
 from pipeline.parts import optimizers
+from pipeline.train.buildable import check_buildable
 from pipeline.train.cells import train_cells
-from pipeline.train.command_line import check_command_line
 from pipeline.train.isolation import _SETTINGS
 from pipeline.train.probe import check_rule, stack_update
 from pipeline.train.solo import SoloRun
@@ -267,13 +267,12 @@ def test_a_study_may_name_an_optimizer_of_torchs_that_has_no_file_here(target):
     check_rule(one.config)
 
 
-def test_the_command_refuses_what_cannot_train_before_a_folder_is_made(own_rule):
-    closure = ["implementation=torch", "optimizer.name=x", "optimizer.torch._target_=torch.optim.LBFGS"]
-    with pytest.raises(UserError, match="its step.. needs a closure"):
-        check_command_line(closure)
-    own_rule(UNUSABLE["new tensors"][0])
-    with pytest.raises(UserError, match="100 steps of it change no parameter"):
-        check_command_line(["-m", "optimizer.name=sgd,mine", "lr=0.1,0.2"])
+def test_the_check_of_a_command_refuses_what_cannot_train(own_rule):
+    good = Cell(compose_cell())
+    check_buildable([good])
+    for bad in (own_rule(UNUSABLE["new tensors"][0]), own_rule("def mine(params, lr):\n    pass\n", "other")):
+        with pytest.raises(UserError, match=f"optimizer={bad.config.optimizer.name} is not allowed"):
+            check_buildable([good, bad])
 
 
 @pytest.mark.parametrize("name", ["ScheduleFreeSGD", "ScheduleFreeAdamW"])

@@ -27,17 +27,6 @@ MATRIX_RULES = ["muon"]
 ELEMENTWISE = [name for name in NAMES if name not in MATRIX_RULES]
 SHAPES = [(3, 1), (1,)]
 
-#: Values to be tried beside those of the YAML, wherever a rule has the hyperparameter.
-OTHER_VALUES = {
-    "momentum": 0.5,
-    "alpha": 0.9,
-    "rho": 0.95,
-    "beta1": 0.5,
-    "beta2": 0.95,
-    "eps": 1e-3,
-    "weight_decay": 0.1,
-}
-
 
 def config_of(name, **hyperparams):
     """The optimizer's configuration, with some hyperparameters changed."""
@@ -259,18 +248,9 @@ def needs_counterpart(config):
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("seed", range(3))
-def test_equals_its_counterpart(name, seed):
+def test_equals_its_counterpart(name):
     config = config_of(name)
-    assert_equals_its_counterpart(config, seed, middle_lr(config))
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_equals_its_counterpart_with_other_hyperparameters(name):
-    others = {key: OTHER_VALUES[key] for key in config_of(name).hyperparams if key in OTHER_VALUES}
-    config = config_of(name, **others)
-    assert {key: config.hyperparams[key] for key in others} == others
-    assert_equals_its_counterpart(config, 5, middle_lr(config))
+    assert_equals_its_counterpart(config, 0, middle_lr(config))
 
 
 def fraction(largest):

@@ -192,7 +192,8 @@ CHANGES = (
     "torch.manual_seed(1); np.random.seed(1); random.seed(1); torch.rand(3); random.random()",
     "torch.set_num_threads(3)",
     "torch.use_deterministic_algorithms(True); torch.backends.cudnn.benchmark = True",
-    "torch.set_float32_matmul_precision('medium'); torch.backends.fp32_precision = 'tf32'",
+    "torch.set_float32_matmul_precision('medium'); torch.backends.cudnn.allow_tf32 = False; "
+    "torch.backends.fp32_precision = 'tf32'",
     "torch.set_autocast_enabled('cpu', True)",
     "torch.set_flush_denormal(True); torch.autograd.set_detect_anomaly(True)",
     "warnings.simplefilter('error'); np.seterr(all='raise')",

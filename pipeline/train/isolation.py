@@ -18,19 +18,29 @@ _PRECISIONS = (
 )
 
 
-def _precision() -> tuple[str | None, list[str]]:
-    """The precision of products: as the older interface has it, None where it was mixed with the newer, and that."""
-    newer = [torch._C._get_fp32_precision_getter(*one) for one in _PRECISIONS]
+def _older(read: Callable[[], Any]) -> Any:
+    """What the older interface of precisions says; None where it was mixed with the newer one, and refuses to."""
     try:
-        return torch.get_float32_matmul_precision(), newer
+        return read()
     except RuntimeError:
-        return None, newer
+        return None
 
 
-def _set_precision(was: tuple[str | None, list[str]]) -> None:
-    older, newer = was
-    if older is not None:
-        torch.set_float32_matmul_precision(older)
+def _precision() -> list[Any]:
+    """The precision of products, by the older interface, which keeps flags of its own, and by the newer one."""
+    return [
+        _older(torch.get_float32_matmul_precision),
+        _older(lambda: torch.backends.cudnn.allow_tf32),
+        *(torch._C._get_fp32_precision_getter(*one) for one in _PRECISIONS),
+    ]
+
+
+def _set_precision(was: list[Any]) -> None:
+    matmul, cudnn, *newer = was
+    if matmul is not None:
+        torch.set_float32_matmul_precision(matmul)
+    if cudnn is not None:
+        torch.backends.cudnn.allow_tf32 = cudnn
     for one, value in zip(_PRECISIONS, newer, strict=True):
         torch._C._set_fp32_precision_setter(*one, value)
 

@@ -9,7 +9,6 @@ import torch
 from pipeline.lab.config.cell import Cell
 from pipeline.lab.config.schema import TrainerConfig
 from pipeline.lab.errors import UserError
-from pipeline.train.isolation import isolated
 
 
 def placed(cells: Sequence[Cell]) -> list[Cell]:
@@ -71,11 +70,33 @@ def reproducible(cells: Sequence[Cell]) -> Iterator[None]:
     the log. cuBLAS reads ``CUBLAS_WORKSPACE_CONFIG`` when it starts, so :mod:`pipeline.train` sets it at import.
     Tensor cores would round a convolution's inputs to 10 bits (TF32, torch's default).
     """
-    with isolated(0):
-        if any(backend(cell.config.trainer) == "cuda" for cell in cells):
-            torch.use_deterministic_algorithms(True, warn_only=True)
-            # Left on, deterministic mode writes to all new memory, which the clock would count.
-            torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-            torch.backends.cudnn.benchmark = False
-            torch.backends.cudnn.allow_tf32 = False
+    if all(backend(cell.config.trainer) == "cpu" for cell in cells):
         yield
+        return
+    strict, only_warns = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        # Left on, deterministic mode writes to all new memory, which the clock would count.
+        with (
+            _set(torch.utils.deterministic, fill_uninitialized_memory=False),
+            _set(torch.backends.cudnn, benchmark=False, allow_tf32=False),
+        ):
+            yield
+    finally:
+        torch.use_deterministic_algorithms(strict, warn_only=only_warns)
+
+
+@contextmanager
+def _set(owner: object, **values: bool) -> Iterator[None]:
+    """Set switches for a while."""
+    before = {name: getattr(owner, name) for name in values}
+    try:
+        for name, value in values.items():
+            setattr(owner, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(owner, name, value)

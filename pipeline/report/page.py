@@ -146,6 +146,7 @@ def _numbered(verdicts: Verdicts, pictures: Mapping[str, ShownFigure]) -> dict[s
         }
     return {
         "summary": verdicts.summary,
+        "not_applicable": verdicts.not_applicable,
         "sources": verdicts.sources,
         "lines": list(numbered.values()),
         "headlines": [numbered[line] for line in verdicts.headlines],

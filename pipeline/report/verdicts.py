@@ -18,7 +18,7 @@ SIGNS = {
 }
 #: The source of what the lab itself found.
 _OWN = "lab"
-#: What samples consist of, and why there may be no verdict.
+#: What samples consist of, why there may be no verdict, and what verdicts rest on.
 _WORDS = (
     mark("seeds"),
     mark("rows"),
@@ -30,6 +30,9 @@ _WORDS = (
     mark("batch sizes"),
     mark("the interval is on both sides of the threshold"),
     mark("too few runs arrive for an interval"),
+    mark("this machine's clock"),
+    mark("theory"),
+    mark("construction"),
 )
 _RULE = re.compile(r"(above|below|within) (\S+)(?: to (\S+))?")
 
@@ -86,6 +89,7 @@ class Line:
     figures: tuple[str, ...]
     tests: tuple[Test, ...]
     offline_twin: bool
+    rests_on: str
 
 
 @dataclass(frozen=True)
@@ -100,12 +104,15 @@ class Verdicts:
         All claims; those that the lab itself makes.
     sources : tuple of Source
         Where the claims come from.
+    not_applicable : str
+        The claims about other data than the results are of; empty where there are none.
     """
 
     summary: str
     lines: tuple[Line, ...]
     headlines: tuple[Line, ...]
     sources: tuple[Source, ...]
+    not_applicable: str = ""
 
     @property
     def groups(self) -> list[tuple[str, list[Line]]]:
@@ -164,6 +171,7 @@ def verdicts_of(decided: dict[str, Any], lang: Language = ENGLISH) -> Verdicts:
         lines=lines,
         headlines=tuple(line for line, claim in zip(lines, decided["claims"], strict=True) if claim["source"] == _OWN),
         sources=tuple(sources.values()),
+        not_applicable=lang.listed([str(claim["id"]) for claim in decided.get("not_applicable", ())]),
     )
 
 
@@ -190,6 +198,7 @@ def _line(claim: dict[str, Any], source: Source, lang: Language) -> Line:
         figures=tuple(figures_of(str(claim["id"]), claim.get("tables", []))),
         tests=tuple(_test(test, lang) for test in claim["tests"]),
         offline_twin=bool(claim["offline_twin"]),
+        rests_on=lang.word(str(claim["rests_on"])),
     )
 
 

@@ -44,6 +44,10 @@ def test_every_claim_has_its_line_with_verdict_sign_and_link(decided):
     targets = set(re.findall(r'href="#([^"]+)"', html))
     assert targets <= set(re.findall(r'id="([^"]+)"', html))
     assert "OFFLINE TWIN" in html
+    assert "The verdict rests on this machine&#39;s clock." in html and "The verdict rests on seeds." in html
+    assert "without a verdict" not in html
+    other = decided | {"not_applicable": [{"id": "A7", "text": "", "reason": ""}]}
+    assert "About other data than these, and so without a verdict: A7." in page(other)
     ids = re.findall(r' id="([^"]+)"', html)
     assert len(ids) == len(set(ids))
 

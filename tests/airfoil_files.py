@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from pipeline.lab.config.data import Column, TableConfig
+from pipeline.parts.data.table import Column
+from pipeline.parts.data.table import Config as TableConfig
 
 CONF = Path(__file__).parents[1] / "conf" / "data"
 REAL_SHA1 = "76e5be1548fd8222e5074cf0faae75edff8cf93f"
@@ -20,7 +21,6 @@ needs_real_file = pytest.mark.skipif(not REAL_FILE.is_file(), reason="AIRFOIL_DA
 def airfoil_config(**changes: Any) -> TableConfig:
     """conf/data/airfoil.yaml with some values changed, typed and checked."""
     values = OmegaConf.load(CONF / "airfoil.yaml")
-    del values["defaults"]
     return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(TableConfig), values, changes))
 
 

@@ -11,6 +11,7 @@ import psutil
 import pytest
 from conftest import ROOT
 
+from pipeline import parts
 from pipeline.lab.config import Cell, compose_cell
 from pipeline.lab.config.schema import TrainerConfig
 from pipeline.lab.errors import UserError
@@ -31,7 +32,7 @@ def on_two(one):
 
 
 @pytest.mark.slow
-def test_two_processes_give_the_losses_of_one_and_a_failing_run_spares_the_others(dataset):
+def test_two_processes_give_the_losses_of_one_and_a_failing_run_spares_the_others(dataset, tmp_path, monkeypatch):
     cells = [
         cell(batch_size=100, lr=0.4, seeds=2),
         cell(batch_size=7, lr=0.02, epochs=1),  # shares of 4 and 3, and at the end of 1 and 1
@@ -40,7 +41,11 @@ def test_two_processes_give_the_losses_of_one_and_a_failing_run_spares_the_other
         cell("optimizer=momentum", "sampling=with_replacement", batch_size=33, lr=0.01),
         cell("optimizer=adam", "model=mlp", "schedule=cosine", batch_size=100, lr=0.003, implementation="torch"),
     ]
-    broken = cell("model._target_=pipeline.parts.models.linear.missing")
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "broken.py").write_text("def broken(config, in_features, generator):\n    raise ValueError\n")
+    (tmp_path / "model" / "broken.yaml").write_text("name: broken\n")
+    monkeypatch.setenv(parts.VARIABLE, str(tmp_path))  # the processes of a run find the user's parts too
+    broken = cell("model=broken")
     wild = cell(lr=1e6)
     datasets = {"airfoil_twin": dataset}
     _, expected = train_cells([*cells, wild], datasets)

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.lab.config import compose_cell
-from pipeline.lab.config.schema import HYPERPARAMETER_RANGES, OptimizerConfig
 from pipeline.lab.config.target import resolve
 from pipeline.lab.errors import UserError
 from pipeline.parts import optimizers
+from pipeline.parts.base import HYPERPARAMETER_RANGES, OptimizerConfig
 from pipeline.train.probe import stack_update
 from pipeline.train.stack_update import Elementwise, RunByRun
 from pipeline.train.update import ScratchUpdate, TorchUpdate

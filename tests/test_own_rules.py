@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.lab.config import Cell, compose_cell, schema
-from pipeline.lab.config.schema import OptimizerConfig, StudyConfig
+from pipeline import parts
+from pipeline.lab.config import Cell, compose_cell
+from pipeline.lab.config.schema import StudyConfig
 from pipeline.lab.config.study import expand
 from pipeline.lab.errors import UserError
-from pipeline.parts import optimizers
+from pipeline.parts.base import OptimizerConfig
 from pipeline.train.buildable import check_buildable
 from pipeline.train.cells import train_cells
 from pipeline.train.isolation import _SETTINGS
@@ -102,20 +103,16 @@ UNUSABLE = {
 @pytest.fixture
 def own_rule(tmp_path, monkeypatch):
     """Write an optimizer's file as a user does; give a cell of it."""
-    monkeypatch.setattr(optimizers, "__path__", [*optimizers.__path__, str(tmp_path)])
-    monkeypatch.setattr(schema, "_RULES", tmp_path)
-    (tmp_path / "sgd.py").touch()
+    monkeypatch.setenv(parts.VARIABLE, str(tmp_path))
+    (tmp_path / "optimizer").mkdir()
 
     def write(source, name="mine", **values):
-        (tmp_path / f"{name}.py").write_text(source.replace("mine", name))
-        sys.modules.pop(f"pipeline.parts.optimizers.{name}", None)
+        (tmp_path / "optimizer" / f"{name}.py").write_text(source.replace("mine", name))
+        sys.modules.pop(f"pipeline.parts.user.optimizer.{name}", None)
         base = compose_cell(["data=airfoil_twin", "model=mlp", "model.widths=[6]", "batch_size=300"])
         return Cell(replace(base, optimizer=OptimizerConfig(name, {}, [1e-3, 0.3]), lr=0.05, **values))
 
-    yield write
-    for path in tmp_path.glob("*.py"):
-        if path.stem != "sgd":
-            sys.modules.pop(f"pipeline.parts.optimizers.{path.stem}", None)
+    return write
 
 
 def stacked(cell, **values):

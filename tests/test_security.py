@@ -10,7 +10,8 @@ import pytest
 from conftest import ROOT
 from packaging.utils import canonicalize_name
 
-from pipeline.lab.config import Cell, compose_cell, target
+from pipeline import parts
+from pipeline.lab.config import Cell, compose_cell, load_study, target
 from pipeline.lab.errors import UserError
 from pipeline.lab.urls import has_password, shown
 
@@ -66,112 +67,104 @@ def test_the_search_for_such_calls_finds_them(source):
     assert len(list(dangers(source))) >= 1
 
 
-OPTIMIZER, MODEL, SCHEDULE = "optimizer.torch._target_", "model._target_", "schedule._target_"
+OPTIMIZER = "optimizer.torch._target_"
 
 
 @pytest.mark.parametrize(
-    ("key", "value"),
+    "value",
     [
-        *(
-            (OPTIMIZER, name)
-            for name in ("os.system", "builtins.eval", "torch.hub.load", "torch.load", "subprocess.run")
-        ),
-        *((OPTIMIZER, name) for name in ("torch.optim.os.system", "torch.optim.lr_scheduler.partial", "torch.optim")),
-        *((OPTIMIZER, name) for name in ("torch.optim.", ".torch.optim.SGD", "torch.optim..SGD", "torch.optimSGD")),
-        *(
-            (OPTIMIZER, name)
-            for name in ("torch.optim.__builtins__.eval", "torch.optim.SGD.__init__", "torch.optim._x")
-        ),
-        *(
-            (OPTIMIZER, name)
-            for name in ("torch.optim.sgd.torch.load", "torch.optim.Optimizer", "torch.optim.optimizer.cast")
-        ),
-        *((OPTIMIZER, name) for name in ("torch.optim.sgd._single_tensor_sgd", "torch.optim.SGD\n", "tоrch.optim.SGD")),
-        *(
-            (OPTIMIZER, name)
-            for name in ("pipeline.parts.models.linear.linear", "pytorch_optimizer.load_optimizer", "")
-        ),
-        *(
-            (MODEL, name)
-            for name in (
-                "torch.optim.SGD",
-                "pipeline.parts.models.linear.torch",
-                "pipeline.parts.models.linear.torch.load",
-            )
-        ),
-        *(
-            (MODEL, name)
-            for name in (
-                "pipeline.parts.models.mlp.LinearConfig",
-                "pipeline.parts.models..linear",
-                "pipeline.lab.errors.UserError",
-            )
-        ),
-        *(
-            (MODEL, name)
-            for name in (
-                "pipeline.parts.models.linear.__builtins__",
-                "pipeline.parts.models",
-                "../models/linear.linear",
-            )
-        ),
-        *((SCHEDULE, name) for name in ("pipeline.parts.schedules.resolve", "pipeline.parts.schedules.cosine.np.load")),
-        *(
-            (SCHEDULE, name)
-            for name in ("pipeline.parts.schedules.cosine.np", "numpy.load", "pipeline.parts.models.linear.linear")
-        ),
+        *("os.system", "builtins.eval", "torch.hub.load", "torch.load", "subprocess.run", "torch.optim.os.system"),
+        *("torch.optim.lr_scheduler.partial", "torch.optim", "torch.optim.", ".torch.optim.SGD", "torch.optim..SGD"),
+        *("torch.optimSGD", "torch.optim.__builtins__.eval", "torch.optim.SGD.__init__", "torch.optim._x", ""),
+        *("torch.optim.sgd.torch.load", "torch.optim.Optimizer", "torch.optim.optimizer.cast", "torch.optim.SGD\n"),
+        *("torch.optim.sgd._single_tensor_sgd", "tоrch.optim.SGD", "pytorch_optimizer.load_optimizer"),
+        "pipeline.parts.models.linear.linear",
     ],
 )
-def test_a_target_outside_what_is_allowed_is_refused(key, value):
-    with pytest.raises(UserError, match=re.escape(key)):
-        target.resolve(key, value)
+def test_a_target_outside_what_is_allowed_is_refused(value):
+    with pytest.raises(UserError, match=re.escape(OPTIMIZER)):
+        target.resolve(OPTIMIZER, value)
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        (OPTIMIZER, "torch.optim.SGD"),
-        (OPTIMIZER, "torch.optim.adam.Adam"),
-        (OPTIMIZER, "pytorch_optimizer.Lion"),
-        (MODEL, "pipeline.parts.models.mlp.mlp"),
-        (SCHEDULE, "pipeline.parts.schedules.cosine.cosine"),
-    ],
-)
-def test_a_target_that_is_allowed_is_found(key, value):
-    assert callable(target.resolve(key, value))
+@pytest.mark.parametrize("value", ["torch.optim.SGD", "torch.optim.adam.Adam", "pytorch_optimizer.Lion"])
+def test_a_target_that_is_allowed_is_found(value):
+    assert callable(target.resolve(OPTIMIZER, value))
 
 
 def test_the_user_adds_a_package_in_a_file_of_his_own(tmp_path, monkeypatch):
-    package = tmp_path / "mine"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "nets.py").write_text("from os import system\n\ndef net(config, inputs, generator):\n    ...\n")
+    (tmp_path / "rules.py").write_text("from os import system\nfrom torch.optim import SGD\nclass Mine(SGD): ...\n")
     monkeypatch.syspath_prepend(tmp_path)
     with pytest.raises(UserError, match=r"conf/targets\.yaml"):
-        target.check(MODEL, "mine.nets.net")
-    (tmp_path / "targets.yaml").write_text("model: [mine]\n")
-    monkeypatch.setattr(target, "ADDITIONS", tmp_path / "targets.yaml")
-    target.allowed.cache_clear()
-    try:
-        assert target.resolve(MODEL, "mine.nets.net").__name__ == "net"
-        for name in ("mine.nets.system", "mine.missing.net"):
-            with pytest.raises(UserError):
-                target.resolve(MODEL, name)
-    finally:
-        monkeypatch.undo()
-        target.allowed.cache_clear()
+        target.check(OPTIMIZER, "rules.Mine")
+    (tmp_path / "targets.yaml").write_text("optimizer: [rules]\n")
+    monkeypatch.setenv(parts.VARIABLE, str(tmp_path))
+    assert target.resolve(OPTIMIZER, "rules.Mine").__name__ == "Mine"
+    for name in ("rules.system", "rules.missing"):
+        with pytest.raises(UserError):
+            target.resolve(OPTIMIZER, name)
 
 
-@pytest.mark.parametrize("text", ["model: mine", "model: [5]", "model: ['../x']", "modle: []", "- a", "["])
+@pytest.mark.parametrize("text", ["optimizer: mine", "optimizer: [5]", "optimizer: ['../x']", "model: []", "- a", "["])
 def test_a_list_of_packages_that_is_none_is_refused(tmp_path, monkeypatch, text):
     (tmp_path / "targets.yaml").write_text(text)
-    monkeypatch.setattr(target, "ADDITIONS", tmp_path / "targets.yaml")
-    target.allowed.cache_clear()
-    try:
-        with pytest.raises(UserError, match=r"targets\.yaml"):
-            target.allowed("model")
-    finally:
-        target.allowed.cache_clear()
+    monkeypatch.setenv(parts.VARIABLE, str(tmp_path))
+    with pytest.raises(UserError, match=r"targets\.yaml"):
+        target.allowed()
+
+
+# -- what a configuration file may take from elsewhere
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "key"),
+    [
+        # what a source is sent, and what is stored
+        ("study/theirs.yaml", "common: {data.sources: ['http://h/?y=${oc.env:SECRET}']}", "common.data.sources.0"),
+        ("study/theirs.yaml", "common: {data.title: '${oc.env:SECRET}'}", "common.data.title"),
+        ("study/theirs.yaml", "title: 'By ${oc.env:SECRET,nobody}'", "title"),
+        ("study/theirs.yaml", "cells: {'${oc.env:SECRET}': {lr: 0.1}}", "cells.${oc.env:SECRET}"),
+        ("study/theirs.yaml", "grid: {lr: [0.1, '${oc.env:SECRET}']}", "grid.lr.1"),
+        ("study/theirs.yaml", "defaults: ['${oc.env:SECRET}']", "defaults.0"),
+        ("study/theirs.yaml", "common: {'data.${oc.env:SECRET}': 1}", "common.data.${oc.env:SECRET}"),
+        ("data/theirs.yaml", "credit: ${oc.env:SECRET}", "credit"),
+        ("data/theirs.yaml", "columns: [{name: '${oc.env:SECRET}', unit: m}]", "columns.0.name"),
+        ("optimizer/theirs.yaml", "torch: {_target_: torch.optim.SGD, x: {y: ['${oc.env:SECRET}']}}", "torch.x.y.0"),
+        ("model/theirs.yaml", "name: ${oc.env:SECRET}", "name"),
+        # a variable that is allowed, where it is not
+        ("data/theirs.yaml", "title: ${oc.env:AIRFOIL_DATA}", "title"),
+        ("data/theirs.yaml", "sources: ['http://h/?y=${oc.env:AIRFOIL_DATA}']", "sources.0"),
+        ("data/theirs.yaml", "sources: ['${oc.env:MLFLOW_TRACKING_URI}']", "sources.0"),
+        ("data/theirs.yaml", "sources: ['${oc.env:AIRFOIL_DATA}']\ntitle: ${.sources.0}", "title"),
+        # other ways to the same
+        ("data/theirs.yaml", "title: '${oc.decode:${oc.env:SECRET}}'", "title"),
+        ("data/theirs.yaml", "title: '${oc.create:${oc.env:SECRET}}'", "title"),
+        ("data/theirs.yaml", "title: ${oc.select:mlflow_uri}", "title"),
+        ("data/theirs.yaml", "title: ${mlflow_uri}", "title"),
+        ("data/theirs.yaml", "title: ${..mlflow_uri}", "title"),
+        ("data/theirs.yaml", "title: ${hydra:runtime.cwd}", "title"),
+        ("data/theirs.yaml", "title: ${secret_of_a_plugin:x}", "title"),
+        ("study/theirs.yaml", "common: {data.title: '\\${oc.env:SECRET}'}", "common.data.title"),
+    ],
+)
+def test_a_file_that_may_be_somebody_elses_reads_no_variable_and_no_other_file(tmp_path, monkeypatch, file, text, key):
+    monkeypatch.setenv("SECRET", "s3cret")
+    monkeypatch.setenv(parts.VARIABLE, str(tmp_path))
+    group = file.split("/")[0]
+    (tmp_path / group).mkdir()
+    (tmp_path / file).write_text(("" if text.startswith("name:") else "name: theirs\n") + text)
+    with pytest.raises(UserError) as caught:
+        _ = load_study("theirs").cells if group == "study" else compose_cell([f"{group}=theirs"])
+    sentence = str(caught.value)
+    assert sentence.startswith(f"{tmp_path / file}: {key}=")
+    assert "is not allowed: a configuration file reads its own keys" in sentence
+    assert "s3cret" not in sentence and "\n" not in sentence
+
+
+def test_the_users_own_command_line_may_read_what_it_likes(monkeypatch):
+    monkeypatch.setenv("MY_RATE", "0.25")
+    monkeypatch.setenv("MY_TITLE", "wind")
+    config = compose_cell(["lr='${oc.decode:${oc.env:MY_RATE}}'", "data.title=${oc.env:MY_TITLE}"])
+    assert (config.lr, config.data.title) == (0.25, "wind")
 
 
 # -- passwords

@@ -359,7 +359,7 @@ def test_what_hydra_shows_is_shown(train, show, told):
         (["hydra.run.dir=é ü"], """quote the value, as in 'hydra.run.dir="é ü"'"""),
         (["label=größe"], """quote the value, as in 'label="größe"'"""),
         (["lr=0.1,0.2"], "add -m"),
-        (["lrr=0.1"], "lrr=0.1 is not allowed: there is no such key, only data, "),
+        (["lrr=0.1"], "lrr=0.1 is not allowed: there is no such key, only implementation, "),
         (["lrr=0.1"], "did you mean lr?"),
         (["optimizer.hyperparam=1"], "did you mean optimizer.hyperparams?"),
         (["optimizer=sdg"], "optimizer=sdg is not allowed: choose one of adadelta"),

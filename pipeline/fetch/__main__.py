@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Here, so that --help answers at once.
     from pipeline.fetch.download import fetch
     from pipeline.lab.config import compose_data
-    from pipeline.lab.config.data import as_table
+    from pipeline.parts.data.table import as_table
 
     print(fetch(as_table(compose_data(options.overrides)), options.out, progress=not options.quiet))
 

@@ -11,11 +11,12 @@ from pipeline.fetch import moments
 from pipeline.fetch.source import read_source
 from pipeline.fetch.transfer import SourceError
 from pipeline.fetch.twin import twin_bytes
-from pipeline.lab.config.data import TWIN_NAME, TableConfig
 from pipeline.lab.errors import UserError
 from pipeline.lab.files import written_whole
 from pipeline.lab.settings import airfoil_data
 from pipeline.lab.urls import shown
+from pipeline.parts.data.table import TWIN_NAME
+from pipeline.parts.data.table import Config as TableConfig
 
 #: Environment variable that names a copy of the data. It is used or refused, never skipped.
 USER_SOURCE = "AIRFOIL_DATA"

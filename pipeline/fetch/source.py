@@ -8,8 +8,8 @@ from pathlib import Path
 from urllib.request import url2pathname
 
 from pipeline.fetch.transfer import SourceError, transfer
-from pipeline.lab.config.data import TableConfig
 from pipeline.lab.files import TooLarge, looks_like_html, read_limited
+from pipeline.parts.data.table import Config as TableConfig
 
 
 def read_source(source: str, config: TableConfig, progress: bool = False) -> bytes:

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.lab.config.data import TWIN_NAME
 from pipeline.lab.errors import UserError
+from pipeline.parts.data.table import TWIN_NAME
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.lab.config.data import TWIN_NAME
 from pipeline.lab.errors import UserError
+from pipeline.parts.data.table import TWIN_NAME
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.lab.config.cell import WORDS_VERSION, canonical_json, examples_in
-from pipeline.lab.config.data import TWIN_NAME
 from pipeline.lab.dataset import load_dataset
 from pipeline.lab.errors import UserError
 from pipeline.lab.facts import DataFacts, facts_of, json_object, read_provenance
@@ -26,6 +25,7 @@ from pipeline.lab.published import published_for
 from pipeline.lab.tables import CURVES, RUNS, read_table
 from pipeline.lab.theory.problem import Problem
 from pipeline.lab.variation import told_apart
+from pipeline.parts.data.table import TWIN_NAME
 
 #: Learning rates of one configuration that make a study a sweep.
 SWEEP_RATES = 3

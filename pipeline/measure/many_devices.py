@@ -24,12 +24,12 @@ from torch.multiprocessing.spawn import spawn
 
 from pipeline.lab.config import Cell, compose_cell
 from pipeline.lab.config.schema import TrainerConfig
-from pipeline.lab.config.target import resolve
 from pipeline.lab.dataset import Dataset
 from pipeline.lab.errors import exit_on_user_error
 from pipeline.lab.tables import write_table
 from pipeline.measure.schemas import schema_of, table_of
 from pipeline.measure.timing import quartiles
+from pipeline.parts import models
 from pipeline.train.cells import train_cells
 from pipeline.train.clock import one_thread
 from pipeline.train.order import generator
@@ -98,9 +98,7 @@ def _steps(cells: Sequence[Cell], processes: int) -> list[dict[str, Any]]:
     rows = []
     for cell in cells:
         own = runs[runs.cell_id == cell.id]
-        net = resolve("model._target_", cell.config.model._target_)(
-            cell.config.model, _inputs(cell), generator(0, "init")
-        )
+        net = models.build(cell.config.model, _inputs(cell), generator(0, "init"))
         rows.append(
             {
                 "kind": "step",

@@ -11,9 +11,9 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from pipeline.lab.config import Cell, checks, load_study
-from pipeline.lab.config.compose import CELL_FIELDS, cell_config
+from pipeline.lab.config.compose import cell_config
 from pipeline.lab.config.limits import LIMITS, check_runs, check_steps
-from pipeline.lab.config.schema import AppConfig
+from pipeline.lab.config.schema import CELL_FIELDS, AppConfig
 from pipeline.lab.devices import gpus_wanted, reserved
 from pipeline.lab.errors import UserError, exit_on_user_error
 from pipeline.lab.settings import Tracking

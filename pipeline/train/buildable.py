@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from pipeline.lab.config.cell import Cell, canonical_json
-from pipeline.lab.config.target import resolve
 
 
 def check_buildable(cells: Iterable[Cell]) -> None:
@@ -30,7 +29,4 @@ def check_buildable(cells: Iterable[Cell]) -> None:
         if schedule not in known:
             known.add(schedule)
             learning_rate_factors(config.schedule, cell.steps_per_epoch, cell.steps)
-        if config.model._target_ not in known:
-            known.add(config.model._target_)
-            resolve("model._target_", config.model._target_)
         check_rule(config)

@@ -31,11 +31,12 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline.lab.config.compose import CELL_FIELDS, GROUPS, SCALARS, check_text, first_line, own_defaults
+from pipeline import parts
+from pipeline.lab.config.compose import check_text, first_line, own_defaults
 from pipeline.lab.config.limits import check_runs
+from pipeline.lab.config.schema import CELL_FIELDS, GROUPS, SCALARS
 from pipeline.lab.config.yaml_file import read_config
 from pipeline.lab.errors import UserError
-from pipeline.lab.paths import CONF
 from pipeline.train.app import Job, read_job
 from pipeline.train.buildable import check_buildable
 
@@ -86,30 +87,30 @@ def read_options(arguments: Sequence[str]) -> list[str]:
             raise UserError(f"{key} is not allowed: it names code for Hydra to run")
         if text.startswith("~"):
             raise UserError(f"{text} is not allowed: a key cannot be taken away; give it a value, as in lr=0.05")
-    folders = [CONF, *([Path(options.config_dir)] if options.config_dir else [])]
+    parts.use(options.config_dir)
     for text in options.overrides:
-        _check_files(folders, *text.lstrip("+").partition("=")[::2])
+        _check_files(*text.lstrip("+").partition("=")[::2])
     rest = list(arguments)
     for text in options.overrides:
         rest.remove(text)
     return [*options.overrides, *rest]
 
 
-def _check_files(folders: Sequence[Path], group: str, value: str) -> None:
+def _check_files(group: str, value: str) -> None:
     """Read the files that an override chooses as the lab does: Hydra obeys in them what somebody else's may not say."""
     if group not in (*GROUPS, "study", "experiment"):
         return
-    files = {path.stem: path for folder in folders for path in (folder / group).glob("*.yaml")}
+    files = parts.configurations(group)
     names = [name for name in files if name in value or "glob" in value]
     for name in names:  # grows: a file may build on others of its folder
         if group == "experiment":  # a saved command line
             if found := re.search(
                 r"_target_|callbacks|oc\.env", files[name].read_text(encoding="utf-8", errors="replace")
             ):
-                raise UserError(f"experiment/{name}.yaml is not allowed to say {found.group()}")
+                raise UserError(f"{parts.shown(files[name])} is not allowed to say {found.group()}")
             continue
-        below = own_defaults(read_config(files[name]), f"{group}/{name}.yaml")
-        names += [entry for entry in below if entry in files and entry not in names]
+        below = own_defaults(read_config(files[name]), parts.shown(files[name]), list(files))
+        names += [entry for entry in below if entry not in names]
 
 
 @contextmanager

@@ -6,9 +6,9 @@ import torch
 from torch.utils.data import DataLoader, Sampler
 
 from pipeline.lab.config.cell import Cell
-from pipeline.lab.config.data import DigitsConfig
 from pipeline.lab.dataset import Dataset
 from pipeline.lab.errors import UserError
+from pipeline.parts.data.digits import Config as DigitsConfig
 from pipeline.parts.data.digits import ImageDataset
 from pipeline.train.order import draw_epoch
 

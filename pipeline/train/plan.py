@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from pipeline.lab.config.cell import Cell, canonical_json
-from pipeline.lab.config.data import as_table
+from pipeline.parts.data.table import as_table
 from pipeline.train.probe import stack_update
 from pipeline.train.stack_update import Elementwise, StackUpdate
 

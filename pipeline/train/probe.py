@@ -17,12 +17,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pipeline.lab.config.cell import Cell, canonical_json
-from pipeline.lab.config.data import DataConfig
-from pipeline.lab.config.schedules import ScheduleConfig
-from pipeline.lab.config.schema import CellConfig, MLPConfig, SamplingConfig, TrainerConfig
+from pipeline.lab.config.schema import CellConfig, SamplingConfig, TrainerConfig
 from pipeline.lab.dataset import Dataset
 from pipeline.lab.errors import UserError
 from pipeline.parts import optimizers
+from pipeline.parts.base import DataConfig, ScheduleConfig
+from pipeline.parts.models.mlp import Config as MLPConfig
 from pipeline.train.failures import reason
 from pipeline.train.isolation import isolated
 from pipeline.train.solo import SoloRun
@@ -245,8 +245,8 @@ def _cell(config: CellConfig, lr: float) -> Cell:
         replace(
             config,
             data=DataConfig("probe", "", "", "", rows_total=_EXAMPLES, rows=_EXAMPLES),
-            model=MLPConfig("mlp", "pipeline.parts.models.mlp.mlp", widths=[_HIDDEN], activation="tanh"),
-            schedule=ScheduleConfig("constant", "pipeline.parts.schedules.constant.constant"),
+            model=MLPConfig("mlp", widths=[_HIDDEN], activation="tanh"),
+            schedule=ScheduleConfig("constant"),
             sampling=SamplingConfig("without_replacement"),
             trainer=TrainerConfig(),
             batch_size=4,

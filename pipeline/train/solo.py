@@ -9,8 +9,8 @@ import pytorch_lightning as pl
 import torch
 
 from pipeline.lab.config.cell import Cell
-from pipeline.lab.config.target import resolve
 from pipeline.lab.dataset import Dataset
+from pipeline.parts import models, tasks
 from pipeline.parts.schedules import learning_rate_factors
 from pipeline.train.clock import Clock
 from pipeline.train.fit import fit
@@ -18,7 +18,6 @@ from pipeline.train.intervals import intervals_of
 from pipeline.train.order import generator, minibatches
 from pipeline.train.placement import backend
 from pipeline.train.readings import Progress, Trajectories
-from pipeline.train.task import TASKS, accuracy
 from pipeline.train.update import ScratchUpdate, TorchUpdate, Update
 
 
@@ -45,10 +44,8 @@ class SoloRun(pl.LightningModule):
         self.automatic_optimization = False
         self.cell = cell
         self.dataset = dataset
-        self.task = TASKS[cell.config.data.task]
-        self.net: torch.nn.Module = resolve("model._target_", cell.config.model._target_)(
-            cell.config.model, dataset.X.shape[1], generator(seed, "init")
-        )
+        self.task = tasks.load(cell.config.data.task)
+        self.net: torch.nn.Module = models.build(cell.config.model, dataset.X.shape[1], generator(seed, "init"))
         self.source = generator(seed, "order")
         self.register_buffer("X", torch.from_numpy(dataset.X))
         self.register_buffer("y", self.task.targets(dataset.y))
@@ -108,14 +105,15 @@ class SoloRun(pl.LightningModule):
         with self.update.evaluating():
             return (self.scale * self.task.criterion(self.net(self.X), self.y)).reshape(1)
 
+    @torch.no_grad()
     def test(self) -> float | None:
-        """Accuracy on the examples held out; None where there are none, or no classes."""
+        """Accuracy on the examples held out; None where there are none, or the task has no such thing."""
         held_out = self.dataset.held_out
-        if held_out is None or not self.task.classes:
+        if held_out is None or self.task.accuracy is None:
             return None
         X, y = torch.from_numpy(held_out.X), self.task.targets(held_out.y)
         with self.update.evaluating():
-            return accuracy(self.net, X.to(self.device), y.to(self.device))
+            return self.task.accuracy(self.net(X.to(self.device)), y.to(self.device))
 
 
 def train_solo(cell: Cell, seed: int, dataset: Dataset, progress: Progress | None = None) -> Trajectories:

@@ -8,8 +8,8 @@ import torch
 from torch.func import vmap
 from torch.utils import _pytree as pytree
 
-from pipeline.lab.config.schema import OptimizerConfig
 from pipeline.parts import optimizers
+from pipeline.parts.base import OptimizerConfig
 from pipeline.train.stacked_net import StackedNet
 
 

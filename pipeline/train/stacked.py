@@ -12,8 +12,8 @@ import pytorch_lightning as pl
 import torch
 
 from pipeline.lab.config.cell import Cell
-from pipeline.lab.config.target import resolve
 from pipeline.lab.dataset import Dataset
+from pipeline.parts import models
 from pipeline.parts.schedules import learning_rate_factors
 from pipeline.train.clock import Clock
 from pipeline.train.fit import fit
@@ -64,9 +64,8 @@ class StackedRun(pl.LightningModule):
     def on_fit_start(self) -> None:
         """Build the stack, now that the device is known."""
         config = self.cells[0].config
-        build = resolve("model._target_", config.model._target_)
-        models = [build(config.model, self.X.shape[1], generator(seed, "init")) for seed in self.seeds]
-        self.net = StackedNet(models, len(self.cells), self.device)
+        nets = [models.build(config.model, self.X.shape[1], generator(seed, "init")) for seed in self.seeds]
+        self.net = StackedNet(nets, len(self.cells), self.device)
         lrs = torch.tensor([cell.config.lr for cell in self.cells], device=self.device).repeat(len(self.seeds))
         self.update = self.make_update(config.optimizer, self.net, lrs)
         self.clock = Clock(self.device)

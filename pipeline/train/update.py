@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 import torch
 
-from pipeline.lab.config.schema import OptimizerConfig
 from pipeline.lab.config.target import resolve
 from pipeline.lab.errors import UserError
 from pipeline.parts import optimizers
+from pipeline.parts.base import OptimizerConfig
 
 TORCH = "optimizer.torch"
 

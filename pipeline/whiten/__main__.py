@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_intermixed_args(arguments)
     # Here, so that --help answers at once.
     from pipeline.lab.config import compose_data
-    from pipeline.lab.config.data import as_table
+    from pipeline.parts.data.table import as_table
     from pipeline.whiten.table import whiten_file
 
     print(whiten_file(options.raw, options.out, as_table(compose_data(options.overrides))))

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pipeline.lab.config.data import Column, TableConfig
 from pipeline.lab.errors import UserError
 from pipeline.lab.files import TooLarge, looks_like_html, read_limited
+from pipeline.parts.data.table import Column
+from pipeline.parts.data.table import Config as TableConfig
 
 #: Python's float() would also take ``1_000``, ``infinity`` and digits of other scripts.
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)

@@ -9,9 +9,9 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.lab.config.data import TableConfig
 from pipeline.lab.errors import UserError
 from pipeline.lab.files import read_limited, written_whole
+from pipeline.parts.data.table import Config as TableConfig
 from pipeline.whiten.parse import parse
 from pipeline.whiten.whiten import Whitening, whitening_of
 

@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.lab.config import checks
-from pipeline.lab.config.data import WHITENINGS
 from pipeline.lab.errors import UserError
+from pipeline.parts.data.table import WHITENINGS
 
 Floats = NDArray[np.float64]
 

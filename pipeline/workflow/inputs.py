@@ -11,12 +11,12 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from pipeline.lab.config import Cell, compose_cell, compose_data
-from pipeline.lab.config.data import DigitsConfig
 from pipeline.lab.config.yaml_file import read_config
 from pipeline.lab.errors import exit_on_user_error
 from pipeline.lab.paths import CONF
 from pipeline.lab.settings import Tracking, airfoil_data
 from pipeline.measure import MEASUREMENTS
+from pipeline.parts.data.digits import Config as DigitsConfig
 from pipeline.workflow.code import digest_of
 from pipeline.workflow.settings import Settings
 

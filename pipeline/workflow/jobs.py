@@ -13,13 +13,12 @@ from typing import Any
 
 from pipeline.lab.config import Study, load_study
 from pipeline.lab.config.cell import Cell
-from pipeline.lab.config.compose import as_overrides, choices
-from pipeline.lab.config.data import DigitsConfig
+from pipeline.lab.config.compose import as_overrides
 from pipeline.lab.config.extension import Widening, read_rounds
 from pipeline.lab.config.study import study_names
 from pipeline.lab.devices import gpus_wanted
 from pipeline.lab.errors import UserError, exit_on_user_error
-from pipeline.lab.paths import PACKAGE
+from pipeline.parts import configurations, find
 from pipeline.workflow import code
 from pipeline.workflow.code import digest_of
 from pipeline.workflow.settings import Settings
@@ -130,7 +129,7 @@ class Jobs:
     @exit_on_user_error()
     def data(self, wildcards: Any) -> list[str]:
         """The whitened tables and the folders of images that a job trains on."""
-        for name in {cell.config.data.name for cell in self.cells(wildcards)} - set(choices("data")):
+        for name in {cell.config.data.name for cell in self.cells(wildcards)} - set(configurations("data")):
             raise UserError(f"data.name={name} is not allowed: there is no conf/data/{name}.yaml")
         return sorted({f"{self._results}/data/{cell.config.data.file}" for cell in self.cells(wildcards)})
 
@@ -173,11 +172,9 @@ class Jobs:
 
 
 def part_files(cell: Cell) -> list[Path]:
-    """The files of a cell's parts that are the lab's own."""
+    """The files of a cell's parts."""
     config = cell.config
-    targets = [config.model._target_, config.schedule._target_]
-    if config.implementation == "scratch":
-        targets.append(f"pipeline.parts.optimizers.{config.optimizer.name}.{config.optimizer.name}")
-    own = [target.split(".")[1:-1] for target in targets if target.startswith("pipeline.")]
-    found = [PACKAGE.joinpath(*names).with_suffix(".py") for names in own]
-    return [*found, PACKAGE / "parts" / "data" / "digits.py"] if isinstance(config.data, DigitsConfig) else found
+    used = [("model", config.model.name), ("schedule", config.schedule.name)]
+    used += [("task", config.data.task), ("data", config.data.reader)]
+    used += [("optimizer", config.optimizer.name)] * (config.implementation == "scratch")
+    return [find(kind, name) for kind, name in used]

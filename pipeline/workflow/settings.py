@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline import parts
 from pipeline.lab.config import checks
 from pipeline.lab.config.compose import parse_overrides
 from pipeline.lab.config.limits import split_limits
@@ -16,7 +17,7 @@ from pipeline.lab.errors import UserError
 from pipeline.lab.paths import PACKAGE, ROOT
 from pipeline.measure import MEASUREMENTS
 
-_KEYS = ("overrides", "results", "studies", "measurements", "report_lang")
+_KEYS = ("overrides", "results", "studies", "measurements", "report_lang", "config_dir")
 #: Folders of the results that are no study's.
 _FOLDERS = {"data", "logs", "figures", "measure", "track", "frameworks"}
 #: Its languages other than English have a folder each.
@@ -72,8 +73,9 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         value = config.get(unknown[0])
         raise UserError(
             f"--config {unknown[0]}={value} is not allowed: the keys are results, studies, "
-            f"measurements, report_lang and overrides, as in --config 'overrides=[{unknown[0]}={value}]'"
+            f"measurements, report_lang, config_dir and overrides, as in --config 'overrides=[{unknown[0]}={value}]'"
         )
+    parts.use(config.get("config_dir"))
     overrides = _overrides(config.get("overrides"))
     parse_overrides(overrides)
     _check_studies(study_names())

@@ -99,7 +99,7 @@ def test_snakemakes_own_parser_fails_at_a_blank_entry():
         ("overrides=[optimizer=sdg]", "did you mean sgd?"),
         ("overrides=[hydra.run.dir=x]", "hydra.run.dir"),
         ("overrides=[data.name=mine]", "conf/data/mine.yaml"),
-        ("overrides=[model._target_=os.system]", "pipeline.parts.models."),
+        ("overrides=[model.nmae=os.system]", "did you mean name?"),
         ("lr=1", "overrides"),
     ],
 )

@@ -1,31 +1,29 @@
 """A study's file is expanded to its cells, or refused with one sentence that names the file."""
 
 import json
-import shutil
 
 import pytest
 import yaml
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pipeline.lab.config import compose, load_study
+from pipeline import parts
+from pipeline.lab.config import load_study
 from pipeline.lab.errors import exit_on_user_error
-from pipeline.lab.paths import CONF
 from pipeline.train.buildable import check_buildable
 from pipeline.workflow.settings import read_settings
 from tests.inputs import nasty
 from tests.inputs.door import cases
 
-HEAD = "defaults: [base_study, _self_]\nname: mine\nmax_steps: 1000000\n"
+HEAD = "name: mine\nmax_steps: 1000000\n"
 
 
 @pytest.fixture
 def study(door, tmp_path, monkeypatch):
-    """Write conf/study/mine.yaml in a copy of conf/, and give it to the function that the command calls first."""
+    """Write study/mine.yaml into a user's folder, and give it to the function that the command calls first."""
     conf = tmp_path / "conf"
-    shutil.copytree(CONF, conf)
-    monkeypatch.setattr("pipeline.lab.config.study.CONF", conf)
-    monkeypatch.setattr(compose, "CONF", conf)
+    (conf / "study").mkdir(parents=True)
+    monkeypatch.setenv(parts.VARIABLE, str(conf))
 
     def check(content, *overrides):
         file = conf / "study" / "mine.yaml"
@@ -116,7 +114,7 @@ def test_any_file_of_a_study_is_read_or_refused(study, content, headed):
         (b"name: mine\nlr_points: 1000000000", "1,000,000,000 learning rates"),
         (b"name: mine\ncommon: {epochs: 1000000000}", "150,000,000,000 updates"),
         (b"name: mine\ngrid: {lr: [0.1, 0.2], batch_size: [1, 2]}\nmax_runs: 3", "4 runs"),
-        (b"name: mine\ncommon: {model._target_: os.system}", "os.system"),
+        (b"name: mine\ncommon: {model.name: os.system}", "os.system"),
         (b"name: mine\ncommon: {implementation: torch, optimizer.torch._target_: os.system}", "torch.optim."),
         (b"name: mine\ncommon: {data.sources: ['https://a:secret@b/c']}", "AIRFOIL_DATA"),
         (b"name: mine\ncommon: {model: mlp, model.widths: [1000000, 1000000]}", "parameters"),
@@ -143,6 +141,6 @@ def test_a_limit_can_be_raised_where_it_is_meant(study):
     "name", ["train", "all", "data", "logs", "measure_memory", "$(touch x)", "a;b", "a b", "ä", "a.b", "x|y", "1", "-r"]
 )
 def test_a_study_that_cannot_be_a_rule_and_a_folder_is_refused(study, door, name):
-    (study.folder / f"{name}.yaml").write_text("defaults: [base_study, _self_]\nname: mine\n")
+    (study.folder / f"{name}.yaml").write_text("name: mine\n")
     command = exit_on_user_error()(lambda: read_settings({}))
     assert json.dumps(name, ensure_ascii=False)[1:-1] in door.run_or_refuse(command)

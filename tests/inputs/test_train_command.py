@@ -78,7 +78,7 @@ BAD = [
     ("hydra.callbacks.x._target_=os.system", "hydra.callbacks.x._target_ is not allowed"),
     ("hydra.sweeper.params={lr: '1,2'}", "hydra.sweeper.params"),
     ("hydra.sweeper._target_=os.system", "names code"),
-    ("model._target_=torch.optim.SGD", "pipeline.parts.models."),
+    ("model._target_=torch.optim.SGD", "there is no such key, only name, weight_std, bias"),
     ("schedule._target_=pipeline.parts.schedules.__init__", "pipeline.parts.schedules."),
     ("~lr", "cannot be taken away"),
     ("--experimental-rerun=x", "pickle"),

@@ -9,9 +9,9 @@ import torch
 from pipeline.contrib.frameworks.problem import Problem, Run
 from pipeline.lab.config import Cell, load_study
 from pipeline.lab.config.schema import CellConfig
-from pipeline.lab.config.target import resolve
 from pipeline.lab.dataset import Dataset, load_dataset
 from pipeline.lab.errors import UserError
+from pipeline.parts import models
 from pipeline.train.intervals import intervals_of
 from pipeline.train.order import draw_epoch, generator
 
@@ -78,7 +78,7 @@ def make_problem(cells: Sequence[Cell], dataset: Dataset) -> Problem:
         Weights and orders are those that the lab's own runs meet with seed 0.
     """
     config = cells[0].config
-    net = resolve("model._target_", config.model._target_)(config.model, dataset.X.shape[1], generator(SEED, "init"))
+    net = models.build(config.model, dataset.X.shape[1], generator(SEED, "init"))
     source = generator(SEED, "order")
     epochs = max(cell.config.epochs for cell in cells)
     orders = [draw_epoch(len(dataset.X), config.sampling.name, source).numpy() for _ in range(epochs)]

@@ -1,51 +1,36 @@
-"""Compose configurations from ``conf/``, inside a Hydra application and outside one."""
+"""Compose cells from the configuration files: each group's choice, then the keys that overrides set."""
 
 import copy
 import dataclasses
+import json
+import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import ChainMap
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from functools import cache, lru_cache
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, cast
 
-from hydra import compose, initialize_config_dir
-from hydra.core.config_store import ConfigStore
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError  # type: ignore[import-untyped]
 
-from pipeline.lab.config import checks
-from pipeline.lab.config.data import DataConfig
-from pipeline.lab.config.schema import CellConfig, register
-from pipeline.lab.config.yaml_file import read_config
+from pipeline import parts
+from pipeline.lab import checks
+from pipeline.lab.config.schema import CELL_FIELDS, GROUPS, SCALARS, CellConfig, register
+from pipeline.lab.config.yaml_file import VARIABLES, read_config
 from pipeline.lab.errors import UserError
 from pipeline.lab.paths import CONF
 from pipeline.lab.urls import has_password, shown
-
-CELL_FIELDS = tuple(field.name for field in dataclasses.fields(CellConfig))
-GROUPS = ("data", "model", "optimizer", "schedule", "sampling", "trainer")
-#: The keys of a cell that are plain values: set on a composed cell without composing again.
-SCALARS = tuple(name for name in CELL_FIELDS if name not in GROUPS)
+from pipeline.parts.base import DataConfig
 
 #: Words that Hydra reads as themselves: not numbers, and not true, false, null, nan or inf.
 _PLAIN = re.compile(r"(?!(?i:true|false|null|nan|inf)$)[A-Za-z_][A-Za-z0-9_.]*")
 
 register()
-
-
-@contextmanager
-def _hydra() -> Iterator[None]:
-    """Use the running Hydra application if there is one, else start one for ``conf/``."""
-    if GlobalHydra.instance().is_initialized():
-        yield
-    else:
-        with initialize_config_dir(config_dir=str(CONF), version_base="1.3"):
-            yield
 
 
 def parse_overrides(overrides: Sequence[str]) -> dict[str, Any]:
@@ -107,31 +92,6 @@ def as_overrides(values: dict[str, Any]) -> list[str]:
     return [f"{key}={_literal(value)}" for key, value in values.items()]
 
 
-def check_keys(values: Mapping[str, Any]) -> None:
-    """Refuse keys that no cell has, and choices of a group that has no such file.
-
-    Parameters
-    ----------
-    values : mapping
-        Key to value, as in a study's file or of :func:`parse_overrides`.
-
-    Raises
-    ------
-    UserError
-        Naming the key, the value, and the nearest allowed one.
-    """
-    for key, value in values.items():
-        head = key.lstrip("+").split(".")[0]
-        if head not in CELL_FIELDS:
-            near = get_close_matches(head, CELL_FIELDS, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise UserError(
-                f"{key}={value} is not allowed: a cell has no such key, only {', '.join(CELL_FIELDS)}{hint}"
-            )
-        if key in GROUPS:
-            checks.one_of(key, value, choices(key))
-
-
 def compose_cell(overrides: Sequence[str] = ()) -> CellConfig:
     """Compose one cell.
 
@@ -150,7 +110,7 @@ def compose_cell(overrides: Sequence[str] = ()) -> CellConfig:
     UserError
         If a key is unknown, a value has the wrong type or is out of range.
     """
-    return _compose_cell(tuple(overrides))
+    return compose_values(parse_overrides(overrides))
 
 
 def compose_data(overrides: Sequence[str] = ()) -> DataConfig:
@@ -159,108 +119,176 @@ def compose_data(overrides: Sequence[str] = ()) -> DataConfig:
     return compose_cell(["batch_size=1", *overrides]).data
 
 
-def cell_config(config: DictConfig) -> CellConfig:
-    """Turn a composed ``config.yaml`` into a typed, checked cell.
+def compose_values(values: Mapping[str, Any]) -> CellConfig:
+    """Compose one cell from keys and values.
+
+    Parameters
+    ----------
+    values : mapping
+        The choice of a group (``optimizer``), a key below one (``optimizer.torch.eps``; with a ``+`` where it is new
+        there) or a plain value (``lr``), as in a study's file.
+
+    Returns
+    -------
+    CellConfig
+        Typed and checked, once all values are set.
 
     Raises
     ------
     UserError
-        If a value is out of range.
+        Naming the key, the value, and the nearest allowed one.
     """
+    plain: dict[str, Any] = {}
+    composed: dict[str, Any] = {}
+    for key, value in values.items():
+        head = key.lstrip("+").split(".")[0]
+        if head not in CELL_FIELDS:
+            near = get_close_matches(head, CELL_FIELDS, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise UserError(
+                f"{key}={value} is not allowed: a cell has no such key, only {', '.join(CELL_FIELDS)}{hint}"
+            )
+        where = plain if key in SCALARS and not (isinstance(value, str) and "${" in value) else composed
+        where[key] = value
     try:
-        values = OmegaConf.to_object(OmegaConf.masked_copy(config, list(CELL_FIELDS)))
-    except OmegaConfBaseException as error:
-        raise UserError(first_line(error)) from None
-    return CellConfig(**cast(dict[str, Any], values))
+        known = json.dumps(composed)
+    except TypeError:  # a value that JSON does not have
+        raise UserError(f"{composed} is not allowed: give numbers, texts, lists and keys with values") from None
+    environment = tuple(os.environ.get(name) for name in VARIABLES)
+    make = _composed.__wrapped__ if "${" in known else _composed  # what it names may be another thing the next time
+    found = make(known, parts.search_path(), environment)
+    return CellConfig(**{**found, **plain})
+
+
+def cell_config(config: DictConfig) -> CellConfig:
+    """Turn ``config.yaml`` as Hydra composed it into a typed, checked cell.
+
+    Raises
+    ------
+    UserError
+        If a key is unknown, a value has the wrong type or is out of range.
+    """
+    return CellConfig(**_typed(OmegaConf.masked_copy(config, list(CELL_FIELDS))))
 
 
 @lru_cache(maxsize=4096)
-def _compose_cell(overrides: tuple[str, ...]) -> CellConfig:
-    """Compose the choice of groups, then set the other keys on a copy; both check names and types."""
-    for text in overrides:  # one by one: Hydra looks at each value of a key that is given twice
-        check_keys(parse_overrides([text]))
-    values = parse_overrides(overrides)
-    groups = tuple(text for text, key in zip(overrides, values, strict=False) if key.split("@")[0] in GROUPS)
-    if len(values) < len(overrides) or any(key.startswith("+") for key in values):
-        groups, values = overrides, {}  # a key given twice, or a new one: leave it to Hydra
-    config = copy.deepcopy(_compose_groups(groups))
+def _composed(values: str, search_path: tuple[Path, ...], environment: tuple[str | None, ...]) -> dict[str, Any]:
+    """The typed groups and the plain values of a cell. Cached: most cells of a study differ in plain values alone."""
+    given: dict[str, Any] = json.loads(values)
+    config = copy.deepcopy(_defaults(search_path))
+    for group in GROUPS:
+        if group in given:
+            config[group] = read_choice(group, str(given.pop(group)), search_path)
+    OmegaConf.set_struct(config, True)
+    for key, value in given.items():
+        check_text(f"{key}={value}")
+        try:
+            # a key that a group does not have is refused below, with the nearest one
+            OmegaConf.update(config, key.lstrip("+"), value, force_add=key.startswith("+") or key.count(".") == 1)
+        except OmegaConfBaseException as error:
+            raise UserError(f"{key}={value} is not allowed: {first_line(error)}") from None
+    return _typed(config)
+
+
+@lru_cache(maxsize=16)
+def _defaults(search_path: tuple[Path, ...]) -> DictConfig:
+    """``conf/config.yaml``: the groups that it chooses, and its plain values."""
+    config = cast(DictConfig, OmegaConf.load(CONF / "config.yaml"))
+    chosen = ChainMap(*(dict(entry) for entry in config.defaults if isinstance(entry, DictConfig)))
+    groups = {group: read_choice(group, chosen[group], search_path) for group in GROUPS}
+    return OmegaConf.create({**groups, **{key: config[key] for key in SCALARS}})
+
+
+def _typed(config: DictConfig) -> dict[str, Any]:
+    """The groups of a cell as the dataclasses of their parts, its plain values as they are."""
     try:
-        for key, value in values.items():
-            if key.split("@")[0] not in GROUPS:
-                OmegaConf.update(config, key, value)
+        values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     except OmegaConfBaseException as error:
-        raise UserError(f"{key}={value}: {first_line(error)}") from None
-    return cell_config(config)
+        raise UserError(first_line(error)) from None
+    search_path = parts.search_path()
+    return {
+        key: _object(key, json.dumps(value), search_path) if key in GROUPS else value for key, value in values.items()
+    }
 
 
-@lru_cache(maxsize=512)
-def _compose_groups(overrides: tuple[str, ...]) -> DictConfig:
-    """Compose ``config.yaml`` for a choice of groups.
+@lru_cache(maxsize=1024)
+def _object(group: str, text: str, search_path: tuple[Path, ...]) -> Any:
+    """Make the dataclass of a group's keys."""
+    values = json.loads(text)
+    if not isinstance(values, dict):
+        raise UserError(f"{group}={values} is not allowed: it must be the name of a file in conf/{group}")
+    config = _dataclass(group, values)
+    allowed = [one.name for one in dataclasses.fields(config)]
+    for key in values:
+        if key not in allowed:
+            near = get_close_matches(str(key), allowed, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise UserError(
+                f"{group}.{key}={values[key]} is not allowed: {group}={values.get('name')} has no such key, only "
+                f"{', '.join(allowed)}{hint}"
+            )
+    try:
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config), values))
+    except OmegaConfBaseException as error:
+        key = f"{group}.{error.full_key}" if error.full_key else group
+        raise UserError(f"{key} is not allowed: {first_line(error)}") from None
 
-    Hydra needs 50 to 150 ms, so it composes the defaults once; another choice takes the place of the default
-    one in a copy. The tests hold that against Hydra's own composition, choice by choice.
-    """
-    values = parse_overrides(overrides)
-    if overrides and len(values) == len(overrides) and values.keys() <= set(GROUPS):
-        config = copy.deepcopy(_compose_groups(()))
-        for group, choice in values.items():
-            config[group] = _choice(group, str(choice))
-        return config
-    return compose_by_hydra(overrides)
+
+def _dataclass(group: str, values: Mapping[str, Any]) -> type[Any]:
+    """The dataclass of a group's keys: that in the part's file, or what all parts of the kind have."""
+    name = values.get("reader" if group == "data" else "name", "table" if group == "data" else None)
+    common = GROUPS[group]
+    if group not in parts.KINDS or group == "optimizer" and not parts.exists(group, str(name)):
+        return common  # an optimizer of torch's alone has no file of its own
+    return parts.keys(group, str(name)) or common
 
 
-def compose_by_hydra(overrides: Sequence[str]) -> DictConfig:
-    """Compose ``config.yaml`` from all its files.
+@lru_cache(maxsize=256)
+def read_choice(group: str, name: str, search_path: tuple[Path, ...]) -> DictConfig:
+    """Read a file of a group, on top of those of the group that its ``defaults`` list.
+
+    Returns
+    -------
+    DictConfig
+        Its keys, and the other ones of its part with their defaults.
 
     Raises
     ------
     UserError
-        With the first line of what Hydra says.
+        If there is no such file, or something in it is wrong.
     """
+    files = parts.configurations(group)
+    checks.one_of(group, name, files)
+    where = parts.shown(files[name])
+    config = read_config(files[name])
+    below = own_defaults(config, where, [one for one in files if one != name])
+    config = cast(DictConfig, OmegaConf.merge(*(read_choice(group, one, search_path) for one in below), config))
+    if group != "trainer" and config.get("name") != name:
+        raise UserError(f"{where}: name={config.get('name')} is not allowed: it must be {name}, as the file is called")
+    values = OmegaConf.to_container(config, resolve=False)
     try:
-        with _hydra():
-            return compose(config_name="config", overrides=list(overrides))
-    except (HydraException, OmegaConfBaseException, YAMLError, ValueError) as error:
-        raise UserError(f"{' '.join(overrides) or 'conf/config.yaml'}: {first_line(error)}") from None
+        common = OmegaConf.to_container(OmegaConf.structured(_dataclass(group, cast(dict[str, Any], values))))
+    except UserError as error:
+        raise UserError(f"{where}: {error}") from None
+    return cast(DictConfig, OmegaConf.merge(common, config))
 
 
-def _choice(group: str, name: str) -> DictConfig:
-    """Load one file of a group on top of what its defaults list: a schema, or another file of the group."""
-    config = read_config(CONF / group / f"{name}.yaml")
-    below = own_defaults(config, f"{group}/{name}.yaml")
-    schemas = ConfigStore.instance().repo[group]
-    known = [entry.removesuffix(".yaml") for entry in schemas if entry.endswith(".yaml")]
-    if not below:
-        raise UserError(f"{group}/{name}.yaml: its defaults must begin with one of {', '.join(sorted(known))}")
-    for entry in below:
-        checks.one_of(f"{group}/{name}.yaml: defaults", entry, [*known, *(set(choices(group)) - {name})])
-    parts = [schemas[f"{entry}.yaml"].node if entry in known else _choice(group, entry) for entry in below]
-    try:
-        return cast(DictConfig, OmegaConf.merge(*parts, config))
-    except OmegaConfBaseException as error:
-        raise UserError(f"{group}/{name}.yaml: {first_line(error)}") from None
-
-
-def own_defaults(config: DictConfig, where: str) -> list[str]:
+def own_defaults(config: DictConfig, where: str, allowed: Sequence[str]) -> list[str]:
     """Take the list of defaults out of a file of a group.
 
     Raises
     ------
     UserError
-        If an entry is not the plain name of a file of the same group, or of its schema.
+        If an entry is not the plain name of another file of the same group.
     """
     entries = config.pop("defaults", [])
-    if not isinstance(entries, list | ListConfig) or not all(
-        isinstance(entry, str) and re.fullmatch(checks.NAME, entry.lstrip("_")) for entry in entries
-    ):
+    if not isinstance(entries, list | ListConfig):
         raise UserError(f"{where}: defaults={entries} is not allowed: it must be a list of names in this folder")
-    return [entry for entry in entries if entry != "_self_"]
-
-
-@cache
-def choices(group: str) -> list[str]:
-    """The files of a group, such as ``optimizer``."""
-    return [path.stem for path in (CONF / group).glob("*.yaml")]
+    # base_study and the like are what every file of earlier versions began with
+    names = [entry for entry in entries if entry not in ("_self_", "base_study", "base_optimizer")]
+    for name in names:
+        checks.one_of(f"{where}: defaults", name, allowed)
+    return names
 
 
 def _literal(value: Any) -> str:

@@ -5,30 +5,22 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, cast
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pipeline.lab.config import checks
+from pipeline import parts
+from pipeline.lab import checks
 from pipeline.lab.config.cell import WORDS_VERSION, Cell, slug
-from pipeline.lab.config.compose import (
-    SCALARS,
-    as_overrides,
-    check_keys,
-    compose_cell,
-    first_line,
-    own_defaults,
-    parse_overrides,
-)
+from pipeline.lab.config.compose import compose_values, first_line, own_defaults, parse_overrides
 from pipeline.lab.config.extension import Widening, read_rounds, widened
 from pipeline.lab.config.limits import check_runs, check_steps, split_limits
 from pipeline.lab.config.schema import CellConfig, StudyConfig
 from pipeline.lab.config.yaml_file import read_config
 from pipeline.lab.errors import UserError
-from pipeline.lab.paths import CONF
 
 
 @dataclass(frozen=True)
@@ -96,12 +88,12 @@ class Study:
 
 
 def study_names() -> list[str]:
-    """The studies that ``conf/study`` holds."""
-    return sorted(path.stem for path in (CONF / "study").glob("*.yaml"))
+    """The studies that have a file in ``conf/study`` or in a folder of the user's."""
+    return list(parts.configurations("study"))
 
 
 def load_study(name: str, overrides: Sequence[str] = (), extension: Path | None = None) -> Study:
-    """Read and check ``conf/study/NAME.yaml``.
+    """Read and check ``study/NAME.yaml``.
 
     Parameters
     ----------
@@ -115,35 +107,39 @@ def load_study(name: str, overrides: Sequence[str] = (), extension: Path | None 
     Returns
     -------
     Study
+        The same object where the same is asked for again, so that its cells are made once.
 
     Raises
     ------
     UserError
         If there is no such study, or a key, type or range in it is wrong.
     """
-    checks.one_of("study", name, study_names())
-    config = _read_study(name)
+    files = parts.configurations("study")
+    checks.one_of("study", name, files)
+    file = files[name]
+    return _study(file, file.stat().st_mtime_ns, tuple(overrides), read_rounds(extension) if extension else ())
+
+
+@lru_cache(maxsize=64)
+def _study(file: Path, written: int, overrides: tuple[str, ...], rounds: tuple[tuple[Widening, ...], ...]) -> Study:
     of_cells, limits = split_limits(overrides)
-    config = dataclasses.replace(config, **limits)
-    return Study(config, tuple(of_cells), read_rounds(extension) if extension else ())
+    return Study(dataclasses.replace(_read_study(file), **limits), tuple(of_cells), rounds)
 
 
-def _read_study(name: str) -> StudyConfig:
+def _read_study(file: Path) -> StudyConfig:
     """Read a study's file."""
-    where = f"conf/study/{name}.yaml"
-    checks.word("study", name)
-    values = read_config(CONF / "study" / f"{name}.yaml")
-    for entry in own_defaults(values, where):
-        checks.one_of(f"{where}: defaults", entry, ["base_study"])
-    allowed = [field.name for field in dataclasses.fields(StudyConfig)]
+    where = parts.shown(file)
+    checks.word("study", file.stem)
+    values = read_config(file)
+    own_defaults(values, where, [])
     for key in values:
-        checks.one_of(f"{where}: key", str(key), allowed)
+        checks.one_of(f"{where}: key", str(key), [field.name for field in dataclasses.fields(StudyConfig)])
     try:
         config = cast(StudyConfig, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(StudyConfig), values)))
     except OmegaConfBaseException as error:
         raise UserError(f"{where}: {first_line(error)}") from None
-    if config.name != name:
-        raise UserError(f"{where}: name={config.name} is not allowed: it must be {name}, as the file is called")
+    if config.name != file.stem:
+        raise UserError(f"{where}: name={config.name} is not allowed: it must be {file.stem}, as the file is called")
     return config
 
 
@@ -170,8 +166,6 @@ def expand(study: StudyConfig, overrides: Sequence[str] = ()) -> list[Cell]:
     UserError
         If a key is unknown, a value has the wrong type or is out of range.
     """
-    for text in overrides:
-        check_keys(parse_overrides([text]))
     forced = parse_overrides(overrides)
     base = {"engine": study.engine, "seeds": study.seeds, **study.common}
     _check_count(study, base, forced)
@@ -179,7 +173,10 @@ def expand(study: StudyConfig, overrides: Sequence[str] = ()) -> list[Cell]:
     for label, own in (study.cells or {"": {}}).items():
         for point in itertools.product(*study.grid.values()):
             values = {**base, **own, **dict(zip(study.grid, point, strict=True)), **forced}
-            first = _config(values, study.name)
+            try:
+                first = compose_values(values)
+            except UserError as error:
+                raise UserError(f"study {study.name}: {error}") from None
             lrs = [first.lr] if not study.lr_points or "lr" in forced else lr_axis(first, study.lr_points)
             for lr in lrs:
                 cell = Cell(first if lr == first.lr else dataclasses.replace(first, lr=lr), study.name, label)
@@ -228,24 +225,3 @@ def job_id(cell: Cell, pack_by: Sequence[str]) -> str:
 def extension_job_id(number: int, cell: Cell, pack_by: Sequence[str]) -> str:
     """Name the job of a cell that an extension added: ``ext1``, or ``ext1-sgd`` where jobs are packed by optimizer."""
     return "-".join([f"ext{number}", *([job_id(cell, pack_by)] if pack_by else [])])
-
-
-def _config(values: dict[str, Any], study: str) -> CellConfig:
-    """Compose the choice of groups (cached), then set the plain values on it."""
-    # The implementation decides which names of an optimizer are allowed.
-    composed = {key: value for key, value in values.items() if key not in SCALARS or key == "implementation"}
-    try:
-        check_keys(values)
-        # Batch size is checked against the data, so the plain values are set at once.
-        return dataclasses.replace(compose_cell(as_overrides(composed)), **_plain(values))
-    except UserError as error:
-        raise UserError(f"study {study}: {error}") from None
-
-
-def _plain(values: dict[str, Any]) -> dict[str, Any]:
-    """The plain values of a cell; whole numbers given for a float field become floats."""
-    plain = {key: value for key, value in values.items() if key in SCALARS}
-    lr = plain.get("lr")
-    if isinstance(lr, int) and not isinstance(lr, bool):
-        plain["lr"] = float(lr)
-    return plain

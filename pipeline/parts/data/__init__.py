@@ -1,1 +1,1 @@
-"""Data sets that are not tables."""
+"""The data sets' readers: one file each, a function ``NAME(config, folder)`` that returns a ``Dataset``."""

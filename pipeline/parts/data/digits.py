@@ -13,16 +13,26 @@ DOI 10.24432/C50P49, CC BY 4.0.
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from PIL import Image
-from torch.utils.data import Dataset
-
+from pipeline.lab import checks
 from pipeline.lab.errors import UserError, exit_on_user_error
 from pipeline.lab.files import temporary_beside
+from pipeline.parts.base import DataConfig
 
+if TYPE_CHECKING:
+    import torch
+    from torch.utils.data import Dataset as TorchDataset
+
+    from pipeline.lab.dataset import Dataset
+
+    _Images = TorchDataset[tuple[torch.Tensor, int]]
+else:
+    _Images = object  # enough for a DataLoader, and the workflow, which reads this file, need not wait for torch
+
+LOADINGS = ("tensors", "per_item")
 SPLITS = ("train", "test")
 #: One image in so many is held out, the first one among them.
 HELD_OUT = 5
@@ -32,7 +42,87 @@ INDEX = "labels.txt"
 _LEVELS = 16
 
 
-class ImageDataset(Dataset[tuple[torch.Tensor, int]]):
+@dataclass
+class Config(DataConfig):
+    """Images of handwritten digits, a PNG file each.
+
+    Parameters
+    ----------
+    loading : str
+        ``tensors``: every file is decoded once, and minibatches are slices of one tensor on the device;
+        ``per_item``: files are decoded each time they are drawn, through a DataLoader, inside the clock.
+    workers : int
+        Processes that decode; 0: the training process itself. Of ``per_item`` only, as what follows.
+    prefetch : int or None
+        Minibatches that each worker has ready; None: torch's default, 2.
+    persistent : bool
+        Keep the workers from one epoch to the next.
+    """
+
+    task: str = "classification"
+    rows_total: int = 1437
+    rows: int = 1437
+    loading: str = "tensors"
+    workers: int = 0
+    prefetch: int | None = None
+    persistent: bool = True
+
+    def __post_init__(self) -> None:
+        """Check ranges, and that the workers have something to do."""
+        super().__post_init__()
+        checks.one_of("data.loading", self.loading, LOADINGS)
+        checks.whole("data.workers", self.workers, least=0, most=256)
+        if self.workers and self.loading == "tensors":
+            raise UserError(
+                f"data.workers={self.workers} is not allowed with data.loading=tensors, which loads nothing while it "
+                "trains: add data.loading=per_item"
+            )
+        if self.prefetch is not None:
+            checks.whole("data.prefetch", self.prefetch, least=1, most=1000)
+            if not self.workers:
+                raise UserError(
+                    f"data.prefetch={self.prefetch} is not allowed with data.workers=0: only workers prefetch"
+                )
+
+
+def digits(config: Config, folder: Path) -> "Dataset":
+    """Decode the images, each file once; they are written first where they are missing.
+
+    Parameters
+    ----------
+    config : Config
+        How many images.
+    folder : Path
+        Where the data lie, ``results/data`` say.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    UserError
+        If the images cannot be written or read, or are too few.
+    """
+    from pipeline.lab.dataset import Dataset, HeldOut  # here: the workflow reads this file at every start
+
+    folder = write_digits(folder / config.file)
+    (X, y), (X_test, y_test) = (ImageDataset(folder, split).decoded() for split in SPLITS)
+    if config.rows > len(X):
+        raise UserError(f"data.rows={config.rows} is not allowed: {folder} has {len(X)} training images")
+    return Dataset(
+        name=config.name,
+        X=X[: config.rows].numpy(),
+        y=y[: config.rows].numpy(),
+        columns=(),
+        provenance={key: getattr(config, key) for key in ("name", "title", "credit", "licence")},
+        offline_twin=False,
+        held_out=HeldOut(X_test.numpy(), y_test.numpy()),
+        folder=folder,
+    )
+
+
+class ImageDataset(_Images):
     """Images of a folder, read and decoded whenever one is asked for.
 
     Parameters
@@ -69,13 +159,17 @@ class ImageDataset(Dataset[tuple[torch.Tensor, int]]):
     def __len__(self) -> int:
         return len(self.files)
 
-    def __getitem__(self, index: int) -> tuple[torch.Tensor, int]:
+    def __getitem__(self, index: int) -> "tuple[torch.Tensor, int]":
         """Decode one image, float32 of shape (1, height, width) from -1 to 1 (centred: learnt from faster)."""
+        import numpy as np
+        import torch
+        from PIL import Image
+
         with Image.open(self.files[index]) as image:
             pixels = np.asarray(image, dtype=np.float32)
         return torch.from_numpy(pixels / 127.5 - 1.0).unsqueeze(0), self.labels[index]
 
-    def decoded(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def decoded(self) -> "tuple[torch.Tensor, torch.Tensor]":
         """Decode every image at once.
 
         Returns
@@ -84,6 +178,8 @@ class ImageDataset(Dataset[tuple[torch.Tensor, int]]):
             From -1 to 1.
         labels : Tensor of int64, shape (n,)
         """
+        import torch
+
         return torch.stack([self[index][0] for index in range(len(self))]), torch.tensor(self.labels)
 
 
@@ -125,17 +221,19 @@ def _complete(folder: Path) -> bool:
 
 
 def _write_splits(folder: Path) -> None:
+    import numpy as np
+    from PIL import Image
     from sklearn.datasets import load_digits  # type: ignore[import-untyped, unused-ignore]
 
-    digits = load_digits()
-    pixels = np.rint(digits.images * (255 / _LEVELS)).astype(np.uint8)
+    source = load_digits()
+    pixels = np.rint(source.images * (255 / _LEVELS)).astype(np.uint8)
     held_out = np.arange(len(pixels)) % HELD_OUT == 0
     for split, chosen in zip(SPLITS, (~held_out, held_out), strict=True):
         (folder / split).mkdir()
         names = [f"{number:04d}.png" for number in np.flatnonzero(chosen)]
         for name, image in zip(names, pixels[chosen], strict=True):
             Image.fromarray(image).save(folder / split / name)
-        index = "".join(f"{name} {label}\n" for name, label in zip(names, digits.target[chosen], strict=True))
+        index = "".join(f"{name} {label}\n" for name, label in zip(names, source.target[chosen], strict=True))
         (folder / split / INDEX).write_text(index, encoding="utf-8")
 
 

@@ -1,19 +1,43 @@
 """The convolutional classifier."""
 
 import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
-from torch import nn
+from pipeline.lab import checks
+from pipeline.lab.errors import UserError
+from pipeline.parts.base import ModelConfig
 
-from pipeline.lab.config.schema import CNNConfig
+if TYPE_CHECKING:
+    import torch
 
 
-def cnn(config: CNNConfig, in_features: int, generator: torch.Generator) -> nn.Module:
+@dataclass
+class Config(ModelConfig):
+    """Convolutions and a linear layer: classes of small images."""
+
+    outputs: ClassVar[str] = "classes"
+
+    channels: list[int] = field(default_factory=lambda: [16, 32])
+    pooled: int = 4
+    classes: int = 10
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        if not self.channels:
+            raise UserError("model.channels=[] is not allowed: it must have one width or more")
+        for channels in self.channels:
+            checks.whole("model.channels", channels, least=1, most=4096)
+        checks.whole("model.pooled", self.pooled, least=1, most=64)
+        checks.whole("model.classes", self.classes, least=2, most=10_000)
+
+
+def cnn(config: Config, in_features: int, generator: "torch.Generator") -> "torch.nn.Module":
     r"""Build 3x3 convolutions, a maximum over each patch of the image, and a linear layer.
 
     Parameters
     ----------
-    config : CNNConfig
+    config : Config
         ``channels`` of the convolutions; ``pooled``: the image is pooled to a square of this side; ``classes``.
     in_features : int
         Channels of the image.
@@ -26,6 +50,8 @@ def cnn(config: CNNConfig, in_features: int, generator: torch.Generator) -> nn.M
     torch.nn.Sequential
         From ``(n, in_features, height, width)`` to the logits ``(n, classes)``.
     """
+    from torch import nn
+
     layers: list[nn.Module] = []
     for inputs, outputs in zip([in_features, *config.channels[:-1]], config.channels, strict=True):
         layers += [nn.Conv2d(inputs, outputs, kernel_size=3, padding=1), nn.ReLU()]

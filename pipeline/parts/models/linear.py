@@ -1,17 +1,34 @@
 """Linear regression."""
 
-import torch
-from torch import nn
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from pipeline.lab.config.schema import LinearConfig
+from pipeline.lab import checks
+from pipeline.parts.base import ModelConfig
+
+if TYPE_CHECKING:
+    import torch
 
 
-def linear(config: LinearConfig, in_features: int, generator: torch.Generator) -> nn.Module:
+@dataclass
+class Config(ModelConfig):
+    """Linear regression, ``y = x w + b``."""
+
+    weight_std: float = 0.01
+    bias: str = "zeros"
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        checks.number("model.weight_std", self.weight_std, least=0.0)
+        checks.one_of("model.bias", self.bias, ("zeros", "uniform"))
+
+
+def linear(config: Config, in_features: int, generator: "torch.Generator") -> "torch.nn.Module":
     r"""Build ``y = x w + b`` with the chapter's initial parameters.
 
     Parameters
     ----------
-    config : LinearConfig
+    config : Config
         ``weight_std``: :math:`w \sim N(0, \sigma^2)`; ``bias``: ``zeros``, or ``uniform`` for
         torch's default :math:`U(-1/\sqrt{d}, 1/\sqrt{d})`.
     in_features : int
@@ -28,6 +45,8 @@ def linear(config: LinearConfig, in_features: int, generator: torch.Generator) -
     -----
     Dive into Deep Learning, section "Minibatch Stochastic Gradient Descent".
     """
+    from torch import nn
+
     layer = nn.Linear(in_features, 1)
     nn.init.normal_(layer.weight, std=config.weight_std, generator=generator)
     if config.bias == "zeros":

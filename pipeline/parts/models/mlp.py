@@ -1,22 +1,49 @@
 """The multilayer perceptron."""
 
 import math
+from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-import torch
-from torch import nn
+from pipeline.lab import checks
+from pipeline.lab.errors import UserError
+from pipeline.parts.base import ModelConfig
 
-from pipeline.lab.config.schema import MLPConfig
+if TYPE_CHECKING:
+    import torch
 
-ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU, "sigmoid": nn.Sigmoid}
+#: Names of classes of ``torch.nn``.
+ACTIVATIONS = {"relu": "ReLU", "tanh": "Tanh", "gelu": "GELU", "sigmoid": "Sigmoid"}
+#: Parameters of a perceptron: with gradients and Adam's two averages 16 bytes each.
+MOST_PARAMETERS = 10**9
 
 
-def mlp(config: MLPConfig, in_features: int, generator: torch.Generator) -> nn.Module:
+@dataclass
+class Config(ModelConfig):
+    """A multilayer perceptron."""
+
+    widths: list[int] = field(default_factory=lambda: [64, 64])
+    activation: str = "relu"
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        for width in self.widths:
+            checks.whole("model.widths", width, least=1)
+        parameters = sum((i + 1) * o for i, o in pairwise([1, *self.widths, 1]))
+        if parameters > MOST_PARAMETERS:
+            raise UserError(
+                f"model.widths={self.widths} is not allowed: it makes {parameters:,} parameters or more, and at most "
+                f"{MOST_PARAMETERS:,} fit"
+            )
+        checks.one_of("model.activation", self.activation, ACTIVATIONS)
+
+
+def mlp(config: Config, in_features: int, generator: "torch.Generator") -> "torch.nn.Module":
     r"""Build a perceptron of any width and depth, with torch's default initial parameters.
 
     Parameters
     ----------
-    config : MLPConfig
+    config : Config
         ``widths`` of the hidden layers and their ``activation``.
     in_features : int
         Number of features, ``d``.
@@ -29,13 +56,17 @@ def mlp(config: MLPConfig, in_features: int, generator: torch.Generator) -> nn.M
     torch.nn.Sequential
         From ``(n, d)`` to ``(n, 1)``.
     """
+    from torch import nn
+
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise([in_features, *config.widths]):
-        layers += [_linear(inputs, outputs, generator), ACTIVATIONS[config.activation]()]
+        layers += [_linear(inputs, outputs, generator), getattr(nn, ACTIVATIONS[config.activation])()]
     return nn.Sequential(*layers, _linear(config.widths[-1] if config.widths else in_features, 1, generator))
 
 
-def _linear(inputs: int, outputs: int, generator: torch.Generator) -> nn.Linear:
+def _linear(inputs: int, outputs: int, generator: "torch.Generator") -> "torch.nn.Linear":
+    from torch import nn
+
     layer = nn.Linear(inputs, outputs)
     bound = 1 / math.sqrt(inputs)
     for parameter in layer.parameters():

@@ -14,19 +14,12 @@ name of the rule that updates the others. That rule gets the hyperparameters who
 names begin with ``rest_``, without it; ``rest_lr_ratio`` multiplies its learning rate.
 """
 
-import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
-from pathlib import Path
-from pkgutil import iter_modules
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from pipeline.lab.config import checks
-from pipeline.lab.errors import UserError
+from pipeline import parts
 
 if TYPE_CHECKING:
     import torch
@@ -46,7 +39,7 @@ class Optimizer:
 
 def names() -> list[str]:
     """Every optimizer that has a file here."""
-    return sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
+    return parts.names("optimizer")
 
 
 def load(name: str) -> Optimizer:
@@ -57,40 +50,10 @@ def load(name: str) -> Optimizer:
     UserError
         If no file here has that name, or the file cannot be imported or has no such function.
     """
-    if f"{__name__}.{name}" not in sys.modules:  # the folder is not read again for each of thousands of cells
-        checks.one_of("optimizer", name, names())
-    module = _import(name)
-    own = Optimizer(name, _function(module, name), getattr(module, "init_states", _no_states))
-    rest = getattr(module, "REST", None)
-    return own if rest is None else _shared(own, load(rest), _function(module, "takes"))
-
-
-def _import(name: str) -> ModuleType:
-    try:
-        return import_module(f"{__name__}.{name}")
-    except UserError:
-        raise
-    except Exception as error:
-        frames = [frame for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).stem == name]
-        line = error.lineno if isinstance(error, SyntaxError) else frames[-1].lineno if frames else None
-        place = f", line {line}" if line else ""
-        why = error.msg if isinstance(error, SyntaxError) else str(error)
-        raise UserError(
-            f"optimizer={name} is not allowed: {name}.py cannot be imported: {type(error).__name__}: {why}{place}"
-        ) from None
-
-
-def _function(module: ModuleType, name: str) -> Any:
-    """A function of an optimizer's file."""
-    found = getattr(module, name, None)
-    if not callable(found):
-        own = sorted(key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__)
-        optimizer = module.__name__.rpartition(".")[2]
-        raise UserError(
-            f"optimizer={optimizer} is not allowed: {optimizer}.py must have a function {name}, and has "
-            f"{', '.join(own) or 'none'}"
-        )
-    return found
+    part = parts.load("optimizer", name)
+    own = Optimizer(name, part.function, getattr(part.module, "init_states", _no_states))
+    rest = getattr(part.module, "REST", None)
+    return own if rest is None else _shared(own, load(rest), part.get("takes"))
 
 
 @cache

@@ -1,33 +1,31 @@
-"""The learning-rate schedules: one file each, a function of the step.
+"""The learning-rate schedules: one file each, a function ``NAME(config, steps_per_epoch, steps)``.
 
-A new schedule is three short things: a dataclass in :mod:`pipeline.lab.config.schedules`, the function
-``NAME(config, steps_per_epoch, steps)`` in ``pipeline/parts/schedules/NAME.py``, and ``conf/schedule/NAME.yaml``,
-which names the function in ``_target_``. The function returns a factor per step; the learning rate of step
-``t`` is ``lr * factor[t]``.
+It returns a factor per step, as an array of shape (steps,): the learning rate of step ``t`` is ``lr * factor[t]``.
+Every schedule may be preceded by a warm-up, of which it need not know.
 """
 
-from pkgutil import iter_modules
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from pipeline.lab.config.schedules import ScheduleConfig
-from pipeline.lab.config.target import resolve
+from pipeline import parts
 from pipeline.lab.errors import UserError
+from pipeline.parts.base import ScheduleConfig
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
-def names() -> list[str]:
-    """Every schedule that has a file here."""
-    return sorted(module.name for module in iter_modules(__path__) if not module.name.startswith("_"))
+def learning_rate_factors(config: ScheduleConfig, steps_per_epoch: int, steps: int) -> "NDArray[np.float64]":
+    r"""Factors of the learning rate, by the schedule that the configuration names.
 
-
-def learning_rate_factors(config: ScheduleConfig, steps_per_epoch: int, steps: int) -> NDArray[np.float64]:
-    """Factors of the learning rate, by the schedule that the configuration names.
+    A linear warm-up of :math:`W` steps from :math:`f_0` comes first: step :math:`t < W` has the factor
+    :math:`f_0 + (1 - f_0) t / W`. The schedule begins at step :math:`W`, where its own time is 0. A warm-up longer
+    than the run is cut off.
 
     Parameters
     ----------
     config : ScheduleConfig
-        Names the schedule.
+        Names the schedule and has its keys.
     steps_per_epoch, steps : int
         Updates in one pass over the data, and in the whole run.
 
@@ -41,11 +39,15 @@ def learning_rate_factors(config: ScheduleConfig, steps_per_epoch: int, steps: i
     UserError
         If the schedule returns anything else: a run would end early, or climb instead of descending.
     """
-    factors = np.asarray(
-        resolve("schedule._target_", config._target_)(config, steps_per_epoch, steps), dtype=np.float64
-    )
-    if factors.shape != (steps,) or not np.all(np.isfinite(factors)) or np.any(factors < 0):
+    import numpy as np
+
+    part = parts.load("schedule", config.name)
+    length = config.warmup_steps or round(config.warmup_epochs * steps_per_epoch)
+    ramp = config.warmup_from + (1 - config.warmup_from) * np.arange(min(length, steps)) / max(length, 1)
+    rest = np.asarray(part.function(config, steps_per_epoch, steps - len(ramp)), dtype=np.float64)
+    if rest.shape != (steps - len(ramp),) or not np.all(np.isfinite(rest)) or np.any(rest < 0):
         raise UserError(
-            f"schedule={config.name} is not usable: {config._target_} must return {steps} finite factors of at least 0"
+            f"schedule={config.name} is not usable: {parts.shown(part.path)} must return {steps - len(ramp)} finite "
+            "factors of at least 0"
         )
-    return factors
+    return np.concatenate([ramp, rest])

@@ -3,11 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.lab.config.schedules import ScheduleConfig
-from pipeline.parts.schedules._warm_up import with_warm_up
+from pipeline.parts.base import ScheduleConfig
 
 
-@with_warm_up
 def constant(config: ScheduleConfig, steps_per_epoch: int, steps: int) -> NDArray[np.float64]:
     """Keep the learning rate as it is.
 

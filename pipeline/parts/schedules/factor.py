@@ -1,14 +1,31 @@
 """Exponential decay, in stairs."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.lab.config.schedules import FactorConfig
-from pipeline.parts.schedules._warm_up import with_warm_up
+from pipeline.lab import checks
+from pipeline.parts.base import ScheduleConfig
 
 
-@with_warm_up
-def factor(config: FactorConfig, steps_per_epoch: int, steps: int) -> NDArray[np.float64]:
+@dataclass
+class Config(ScheduleConfig):
+    """Multiply by ``factor`` after each ``every``, down to ``floor``."""
+
+    factor: float = 0.9
+    floor: float = 0.0
+    every: str = "epoch"
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        super().__post_init__()
+        checks.number("schedule.factor", self.factor, above=0.0)
+        checks.number("schedule.floor", self.floor, least=0.0)
+        checks.one_of("schedule.every", self.every, ("epoch", "step"))
+
+
+def factor(config: Config, steps_per_epoch: int, steps: int) -> NDArray[np.float64]:
     r"""Multiply the learning rate by a factor after each epoch, or each step.
 
     .. math:: f_t = \max(f_\mathrm{floor}, \alpha^t)
@@ -17,7 +34,7 @@ def factor(config: FactorConfig, steps_per_epoch: int, steps: int) -> NDArray[np
 
     Parameters
     ----------
-    config : FactorConfig
+    config : Config
         ``factor``: :math:`\alpha`; ``floor``; ``every``: ``epoch`` or ``step``.
     steps_per_epoch, steps : int
         Updates in one pass over the data, and in the whole run.

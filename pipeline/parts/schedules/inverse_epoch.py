@@ -1,14 +1,27 @@
 """The decay that stochastic approximation asks for, epoch by epoch."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.lab.config.schedules import InverseEpochConfig
-from pipeline.parts.schedules._warm_up import with_warm_up
+from pipeline.lab import checks
+from pipeline.parts.base import ScheduleConfig
 
 
-@with_warm_up
-def inverse_epoch(config: InverseEpochConfig, steps_per_epoch: int, steps: int) -> NDArray[np.float64]:
+@dataclass
+class Config(ScheduleConfig):
+    """Fall as ``1 / (1 + rate * e)`` with the number ``e`` of complete epochs."""
+
+    rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        super().__post_init__()
+        checks.number("schedule.rate", self.rate, least=0.0)
+
+
+def inverse_epoch(config: Config, steps_per_epoch: int, steps: int) -> NDArray[np.float64]:
     r"""Let the learning rate fall as the inverse of the epoch's number.
 
     .. math:: f_t = \frac{1}{1 + r\, e(t)}
@@ -18,7 +31,7 @@ def inverse_epoch(config: InverseEpochConfig, steps_per_epoch: int, steps: int) 
 
     Parameters
     ----------
-    config : InverseEpochConfig
+    config : Config
         ``rate``: :math:`r`.
     steps_per_epoch, steps : int
         Updates in one pass over the data, and in the whole run.

@@ -6,6 +6,7 @@ import math
 import shutil
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -25,7 +26,7 @@ from pipeline.track.__main__ import main
 from pipeline.track.log import Counts, log_folder
 from pipeline.track.owner import FILE, owner_of
 from pipeline.track.record import MAX_BATCH, dataset_input, records_of
-from pipeline.track.store import check_store, open_store
+from pipeline.track.store import check_store, open_store, with_patience
 
 ROOT = Path(__file__).parents[1]
 
@@ -474,6 +475,20 @@ def test_a_lock_is_reported_in_the_databases_words_and_not_in_sqlalchemys(store,
     with pytest.raises(UserError) as refused:
         log_folder(write(tmp_path, one_cell("s")), dataclasses.replace(store, patience=0))
     assert "does not answer, in 1 try over 0 s (database is locked); the tables are whole" in str(refused.value)
+
+
+def test_waiting_for_ones_turn_is_not_counted_as_the_store_failing(store):
+    tries = []
+
+    def work():
+        """Wait longer than the patience, then meet a lock, once."""
+        tries.append(1)
+        if len(tries) == 1:
+            time.sleep(1.3)
+            raise OperationalError("INSERT", None, Exception("database is locked"))
+        return "done"
+
+    assert with_patience(dataclasses.replace(store, patience=1.2), work, "start it") == "done"
 
 
 # -- the command

@@ -95,10 +95,18 @@ def with_patience(settings: Tracking, work: Callable[[], T], cure: str) -> T:
         wait = state.next_action.sleep
         logger.warning("MLflow store %s does not answer (%s): next try in %.1f s", settings.shown, reason, wait)
 
+    failures: list[float] = []
+
+    def is_spent(state: tenacity.RetryCallState) -> bool:
+        """Count from the first failure: a writer that waits for its turn at the store's lock has not failed."""
+        assert state.outcome_timestamp is not None
+        failures.append(state.outcome_timestamp)
+        return failures[-1] + state.upcoming_sleep - failures[0] >= settings.patience
+
     retrying = tenacity.Retrying(
         retry=tenacity.retry_if_exception(lambda error: is_passing(error, settings)),
         wait=tenacity.wait_exponential(_FIRST_WAIT, _LONGEST_WAIT) + tenacity.wait_random(0, _FIRST_WAIT),
-        stop=tenacity.stop_before_delay(settings.patience),
+        stop=is_spent,
         before_sleep=warn,
     )
     with _in_one_sentence(settings, cure):

@@ -1,6 +1,6 @@
 """The page: the parts of the report put into the templates, with nothing left to load."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from pipeline.report.rows import table_rows
 from pipeline.report.sources import SOURCES
 from pipeline.report.summary import summarise
 from pipeline.report.sweep_section import sweep_section
-from pipeline.report.verdicts import SIGNS, Line, Verdicts
+from pipeline.report.verdicts import SIGNS, Verdicts
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,10 @@ def render(
     """
     sections = [_study(study, figures, lang) for study in studies]
     measurements = [_shown(figure, lang) for figure in figures if not figure.study]
-    pictures = {figure.id: figure for study in sections for figure in study["figures"]}
-    pictures |= {figure.id: figure for figure in measurements}
-    sources: tuple[Any, ...] = (*studies, *(verdicts.lines if verdicts else ()))
+    pictures = {figure.id: figure for shown in (measurements, *(s["figures"] for s in sections)) for figure in shown}
+    twin = any(study.offline_twin for study in studies)
+    if verdicts:
+        twin = twin or any(line["offline_twin"] for line in verdicts.lines)
     return (
         _environment(lang)
         .get_template("report.html.j2")
@@ -73,11 +74,12 @@ def render(
             curves=curves_data(sections, lang),
             measurements=measurements,
             data=facts.data_facts(studies, lang),
-            offline_twin=any(source.offline_twin for source in sources),
+            offline_twin=twin,
             machine=machine_facts(),
             versions=package_versions(),
             sources=SOURCES,
-            verdicts=_numbered(verdicts, pictures) if verdicts else None,
+            verdicts=verdicts,
+            pictures=pictures,
             signs=[(symbol, style, lang.word(verdict)) for verdict, (symbol, style) in SIGNS.items()],
             assets=assets(),
         )
@@ -131,24 +133,3 @@ def _shown(figure: InlinedFigure, lang: Language) -> ShownFigure:
     if texts is None:
         return shown
     return replace(shown, title=texts["title"], caption=texts["caption"], numbers=figure.caption)
-
-
-def _numbered(verdicts: Verdicts, pictures: Mapping[str, ShownFigure]) -> dict[str, Any]:
-    """The verdicts with anchors: ids of claims may hold anything, so claims are numbered."""
-    numbered = {}
-    for number, line in enumerate(verdicts.lines, 1):
-        picture = next((pictures[f"figure-{i}"] for i in line.figures if f"figure-{i}" in pictures), None)
-        numbered[line] = {
-            **{name: getattr(line, name) for name in Line.__dataclass_fields__},
-            "number": number,
-            "picture": picture.id if picture else "",
-            "picture_title": picture.title if picture else "",
-        }
-    return {
-        "summary": verdicts.summary,
-        "not_applicable": verdicts.not_applicable,
-        "sources": verdicts.sources,
-        "lines": list(numbered.values()),
-        "headlines": [numbered[line] for line in verdicts.headlines],
-        "groups": [(name, [numbered[line] for line in lines]) for name, lines in verdicts.groups],
-    }

@@ -18,7 +18,7 @@ SIGNS = {
 }
 #: The source of what the lab itself found.
 _OWN = "lab"
-#: What samples consist of, why there may be no verdict, and what verdicts rest on.
+#: What samples consist of, what verdicts rest on, and why there may be none.
 _WORDS = (
     mark("seeds"),
     mark("rows"),
@@ -28,100 +28,46 @@ _WORDS = (
     mark("processes"),
     mark("minibatches"),
     mark("batch sizes"),
-    mark("the interval is on both sides of the threshold"),
-    mark("too few runs arrive for an interval"),
     mark("this machine's clock"),
     mark("theory"),
     mark("construction"),
+    mark("the interval is on both sides of the threshold"),
+    mark("too few runs arrive for an interval"),
 )
 _RULE = re.compile(r"(above|below|within) (\S+)(?: to (\S+))?")
 
 
 @dataclass(frozen=True)
-class Source:
-    """Where claims come from.
-
-    Parameters
-    ----------
-    number : int
-        Its place in the list, from one.
-    name, title : str
-        Short and long.
-    """
-
-    number: int
-    name: str
-    title: str
-
-
-@dataclass(frozen=True)
-class Test:
-    """One test of a claim, as text for people."""
-
-    name: str
-    verdict: str
-    symbol: str
-    style: str
-    effect: str
-    threshold: str
-    n: str
-
-
-@dataclass(frozen=True)
-class Line:
-    """One claim, as text for people; ``figures`` are those that may show it, by study and name."""
-
-    id: str
-    text: str
-    lang: str
-    verdict: str
-    symbol: str
-    style: str
-    test: str
-    reason: str
-    effect: str
-    threshold: str
-    n: str
-    source: int
-    source_name: str
-    setting: str
-    why: str
-    figures: tuple[str, ...]
-    tests: tuple[Test, ...]
-    offline_twin: bool
-    rests_on: str
-
-
-@dataclass(frozen=True)
 class Verdicts:
-    """Everything that the report says about claims.
+    """Everything that the report says about claims, as text for people.
 
     Parameters
     ----------
     summary : str
         How many claims have which verdict.
-    lines, headlines : tuple of Line
-        All claims; those that the lab itself makes.
-    sources : tuple of Source
-        Where the claims come from.
+    lines : list of dict
+        A claim each: ``number`` (its anchor, for ids may hold anything), ``id``, ``text``, ``lang`` (of the text), what
+        :func:`_found` says of it, ``reason``, ``setting``, ``why``, ``rests_on``, ``source`` (one of ``sources``),
+        ``own`` (whether the lab itself makes it), ``figures`` (those that may show it), ``tests``, ``offline_twin``.
+    sources : list of dict
+        ``number``, ``name`` and ``title`` of where the claims come from.
     not_applicable : str
         The claims about other data than the results are of; empty where there are none.
     """
 
     summary: str
-    lines: tuple[Line, ...]
-    headlines: tuple[Line, ...]
-    sources: tuple[Source, ...]
-    not_applicable: str = ""
+    lines: list[dict[str, Any]]
+    sources: list[dict[str, Any]]
+    not_applicable: str
 
     @property
-    def groups(self) -> list[tuple[str, list[Line]]]:
+    def groups(self) -> list[tuple[str, list[dict[str, Any]]]]:
         """The claims of each document together, those of the field together, and the lab's own, with a heading each."""
-        groups: dict[str, list[Line]] = {}
+        groups: dict[str, list[dict[str, Any]]] = {}
         for line in self.lines:
-            groups.setdefault(line.id.rstrip("0123456789"), []).append(line)
-        named = {key: lines[0].source_name for key, lines in groups.items() if len({li.source for li in lines}) == 1}
-        return [(named.get(key, ""), lines) for key, lines in groups.items()]
+            groups.setdefault(line["id"].rstrip("0123456789"), []).append(line)
+        names = {key: {line["source"]["name"] for line in lines} for key, lines in groups.items()}
+        return [(names[key].pop() if len(names[key]) == 1 else "", lines) for key, lines in groups.items()]
 
 
 def read_verdicts(path: Path, lang: Language = ENGLISH) -> Verdicts:
@@ -136,7 +82,7 @@ def read_verdicts(path: Path, lang: Language = ENGLISH) -> Verdicts:
         return verdicts_of(json.loads(path.read_text(encoding="utf-8")), lang)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): make it with python -m pipeline.claims") from None
-    except (ValueError, KeyError, TypeError, StopIteration) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is no list of verdicts ({error}): make it with python -m pipeline.claims") from None
 
 
@@ -154,11 +100,14 @@ def verdicts_of(decided: dict[str, Any], lang: Language = ENGLISH) -> Verdicts:
     -------
     Verdicts
     """
-    names = {key: _source_name(key, str(title), lang) for key, title in decided["sources"].items()}
     sources = {
-        key: Source(number, names[key], str(title)) for number, (key, title) in enumerate(decided["sources"].items(), 1)
+        key: {"number": number, "name": _source_name(key, str(title), lang), "title": str(title)}
+        for number, (key, title) in enumerate(decided["sources"].items(), 1)
     }
-    lines = tuple(_line(claim, sources[claim["source"]], lang) for claim in decided["claims"])
+    lines = [
+        {"number": number, **_line(claim, lang), "source": sources[claim["source"]], "own": claim["source"] == _OWN}
+        for number, claim in enumerate(decided["claims"], 1)
+    ]
     holds, fails, open_ = (int(decided["counts"][verdict]) for verdict in SIGNS)
     counts = [
         lang.count(holds, "{n} holds", "{n} hold"),
@@ -166,53 +115,37 @@ def verdicts_of(decided: dict[str, Any], lang: Language = ENGLISH) -> Verdicts:
         lang.count(open_, "{n} is inconclusive", "{n} are inconclusive"),
     ]
     total = lang.count(len(lines), "{n} claim", "{n} claims")
-    return Verdicts(
-        summary=lang.say("Verdicts on {claims}: {counts}.", claims=total, counts=lang.listed(counts)),
-        lines=lines,
-        headlines=tuple(line for line, claim in zip(lines, decided["claims"], strict=True) if claim["source"] == _OWN),
-        sources=tuple(sources.values()),
-        not_applicable=lang.listed([str(claim["id"]) for claim in decided.get("not_applicable", ())]),
-    )
+    summary = lang.say("Verdicts on {claims}: {counts}.", claims=total, counts=lang.listed(counts))
+    others = lang.listed([str(claim["id"]) for claim in decided.get("not_applicable", ())])
+    return Verdicts(summary, lines, list(sources.values()), others)
 
 
-def _line(claim: dict[str, Any], source: Source, lang: Language) -> Line:
-    symbol, style = SIGNS[claim["verdict"]]
-    deciding = next(test for test in claim["tests"] if test["verdict"] == claim["verdict"])
+def _line(claim: dict[str, Any], lang: Language) -> dict[str, Any]:
     translated = lang.claims.get(str(claim["id"]))
-    return Line(
-        id=str(claim["id"]),
-        text=translated or str(claim["text"]),
-        lang=lang.code if translated else "en",
-        verdict=lang.word(str(claim["verdict"])),
-        symbol=symbol,
-        style=style,
-        test=str(deciding["name"]),
-        reason=lang.word(str(claim["reason"])),
-        effect=_effect(claim, lang),
-        threshold=_threshold(str(claim["threshold"]), lang),
-        n=_sample(claim, lang),
-        source=source.number,
-        source_name=source.name,
-        setting=str(claim["setting"]),
-        why=str(claim["why"]),
-        figures=tuple(figures_of(str(claim["id"]), claim.get("tables", []))),
-        tests=tuple(_test(test, lang) for test in claim["tests"]),
-        offline_twin=bool(claim["offline_twin"]),
-        rests_on=lang.word(str(claim["rests_on"])),
-    )
+    return {
+        **{key: str(claim[key]) for key in ("id", "setting", "why")},
+        "text": translated or str(claim["text"]),
+        "lang": lang.code if translated else "en",
+        **_found(claim, lang),
+        "reason": lang.word(str(claim["reason"])),
+        "rests_on": lang.word(str(claim["rests_on"])),
+        "figures": figures_of(str(claim["id"]), claim.get("tables", [])),
+        "tests": [{"name": str(test["name"]), **_found(test, lang)} for test in claim["tests"]],
+        "offline_twin": bool(claim["offline_twin"]),
+    }
 
 
-def _test(test: dict[str, Any], lang: Language) -> Test:
-    symbol, style = SIGNS[test["verdict"]]
-    return Test(
-        name=str(test["name"]),
-        verdict=lang.word(str(test["verdict"])),
-        symbol=symbol,
-        style=style,
-        effect=_effect(test, lang),
-        threshold=_threshold(str(test["threshold"]), lang),
-        n=_sample(test, lang),
-    )
+def _found(found: dict[str, Any], lang: Language) -> dict[str, str]:
+    """Verdict, numbers and rule of a claim, or of one of its tests."""
+    symbol, style = SIGNS[found["verdict"]]
+    return {
+        "verdict": lang.word(str(found["verdict"])),
+        "symbol": symbol,
+        "style": style,
+        "effect": _effect(found, lang),
+        "threshold": _threshold(str(found["threshold"]), lang),
+        "n": _sample(found, lang),
+    }
 
 
 def _sample(found: dict[str, Any], lang: Language) -> str:

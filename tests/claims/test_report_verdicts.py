@@ -71,7 +71,7 @@ def test_infinite_and_missing_numbers_are_written(decided):
     claim = dict(decided["claims"][0])
     for effect, interval, words in ((None, None, "–"), ("infinite", [1.0, "infinite"], "∞ [1,\xa0∞]")):
         changed = claim | {"effect": effect, "interval": interval}
-        assert verdicts_of(decided | {"claims": [changed]}).lines[0].effect == words
+        assert verdicts_of(decided | {"claims": [changed]}).lines[0]["effect"] == words
 
 
 def test_a_broken_file_is_told(tmp_path):

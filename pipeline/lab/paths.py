@@ -1,4 +1,7 @@
-"""Where the lab's own files are: the package, the configuration and the workflow."""
+"""Where the lab's own files are: the package, the configuration and the workflow.
+
+In a checkout some lie beside the package; an installed package has its own copies (see ``setup.py``).
+"""
 
 from pathlib import Path
 
@@ -6,7 +9,17 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parents[1]
 #: The folder that holds the package.
 ROOT = PACKAGE.parent
-#: The folder of the configuration files: in an installed package it lies inside the package.
-CONF = PACKAGE / "conf" if (PACKAGE / "conf").is_dir() else ROOT / "conf"
+#: The rules of the workflow.
+RULES = PACKAGE / "workflow" / "rules"
+
+
+def _own(installed: Path, beside: Path) -> Path:
+    return installed if installed.exists() else beside
+
+
+#: The folder of the configuration files.
+CONF = _own(PACKAGE / "conf", ROOT / "conf")
 #: The workflow.
-SNAKEFILE = PACKAGE / "workflow" / "rules" / "Snakefile"
+SNAKEFILE = _own(RULES / "Snakefile", ROOT / "Snakefile")
+#: What conda installs, for rules that run in an environment of their own.
+ENVIRONMENT = _own(RULES / "environment.yml", ROOT / "environment.yml")

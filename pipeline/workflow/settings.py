@@ -14,7 +14,7 @@ from pipeline.lab.config.compose import parse_overrides
 from pipeline.lab.config.limits import split_limits
 from pipeline.lab.config.study import study_names
 from pipeline.lab.errors import UserError
-from pipeline.lab.paths import PACKAGE, ROOT
+from pipeline.lab.paths import PACKAGE, ROOT, RULES
 from pipeline.measure import MEASUREMENTS
 
 _KEYS = ("overrides", "results", "studies", "measurements", "report_lang", "config_dir")
@@ -162,6 +162,6 @@ def _check_studies(names: Sequence[str]) -> None:
 
 def _rules() -> set[str]:
     """The names of the workflow's rules, and of its measurements'."""
-    texts = [path.read_text(encoding="utf-8") for path in (PACKAGE / "workflow" / "rules").iterdir()]
+    texts = [path.read_text(encoding="utf-8") for path in RULES.glob("*.smk")]
     written = {name for text in texts for name in re.findall(r"^(?:rule|checkpoint) (\w+):", text, re.MULTILINE)}
-    return written | {f"measure_{name}" for name in MEASUREMENTS}
+    return written | {"all"} | {f"measure_{name}" for name in MEASUREMENTS}

@@ -16,7 +16,7 @@ rule claims:
         f"{results}/logs/claims.log",
     localrule: True
     conda:
-        "../../../environment.yml"
+        str(ENVIRONMENT)
     params:
         ledger=inputs.ledger,
         code=needs("pipeline.claims"),

@@ -15,7 +15,7 @@ rule collect:
     priority: 2
     localrule: True
     conda:
-        "../../../environment.yml"
+        str(ENVIRONMENT)
     params:
         out=subpath(output.runs, parent=True),
         overrides=settings.overrides,

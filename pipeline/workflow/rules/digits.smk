@@ -8,7 +8,7 @@ rule write_digits:
     priority: 2
     localrule: True
     conda:
-        "../../../environment.yml"
+        str(ENVIRONMENT)
     params:
         code=needs("pipeline.parts.data.digits"),
     shell:

@@ -9,7 +9,7 @@ checkpoint widen:
         f"{results}/logs/extend/{{study}}-round{{round}}.log",
     localrule: True
     conda:
-        "../../../environment.yml"
+        str(ENVIRONMENT)
     params:
         code=needs("pipeline.analysis.extend"),
         runs=lambda wildcards, input: [

@@ -7,7 +7,7 @@ rule fetch:
     priority: 2
     localrule: True
     conda:
-        "../../../environment.yml"
+        str(ENVIRONMENT)
     params:
         folder=subpath(output.table, parent=True),
         overrides=inputs.data_overrides,

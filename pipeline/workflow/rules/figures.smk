@@ -20,7 +20,7 @@ rule figures:
         f"{results}/logs/figures.log",
     localrule: True
     conda:
-        "../../../environment.yml"
+        str(ENVIRONMENT)
     params:
         out=subpath(output.captions, parent=True),
         studies=jobs.folders(studies),

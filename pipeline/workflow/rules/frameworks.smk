@@ -18,7 +18,7 @@ rule framework_problem:
         f"{results}/logs/frameworks/problem.log",
     localrule: True
     conda:
-        "../../../environment.yml"
+        str(ENVIRONMENT)
     params:
         overrides=settings.cell_overrides,
         study=lambda wildcards: jobs.cells_digest("textbook"),
@@ -37,7 +37,7 @@ rule framework_environment:
     retries: 0
     localrule: True
     conda:
-        "../../../environment.yml"
+        str(ENVIRONMENT)
     params:
         folder=".frameworks/{framework}",
         code=needs("pipeline.contrib.frameworks.environment"),
@@ -62,7 +62,7 @@ rule framework_run:
         f"{results}/logs/frameworks/{{framework}}/run.log",
     retries: 0
     conda:
-        "../../../environment.yml"
+        str(ENVIRONMENT)
     threads: cores
     params:
         code=lambda wildcards: digest(
@@ -85,7 +85,7 @@ rule collect_frameworks:
         f"{results}/logs/frameworks/collect.log",
     localrule: True
     conda:
-        "../../../environment.yml"
+        str(ENVIRONMENT)
     params:
         code=needs(
             "pipeline.contrib.frameworks.table",
@@ -105,7 +105,7 @@ rule draw_frameworks:
         f"{results}/logs/frameworks/draw.log",
     localrule: True
     conda:
-        "../../../environment.yml"
+        str(ENVIRONMENT)
     params:
         out=subpath(output[0], parent=True),
         code=needs("pipeline.figures.measured.frameworks"),

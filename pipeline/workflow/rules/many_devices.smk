@@ -5,7 +5,7 @@ rule measure_many_devices:
     log:
         f"{results}/logs/measure/many_devices.log",
     conda:
-        "../../../environment.yml"
+        str(ENVIRONMENT)
     threads: cores
     params:
         code=needs("pipeline.measure.many_devices"),

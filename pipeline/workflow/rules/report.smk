@@ -15,7 +15,7 @@ rule report:
         f"{results}/logs/report.log",
     localrule: True
     conda:
-        "../../../environment.yml"
+        str(ENVIRONMENT)
     params:
         code=needs("pipeline.report"),
         figures=subpath(input.figures, parent=True),

@@ -11,7 +11,7 @@ rule log_runs:
         f"{results}/logs/track/runs.log",
     localrule: True
     conda:
-        "../../../environment.yml"
+        str(ENVIRONMENT)
     params:
         store=inputs.tracking_store,
         code=needs("pipeline.track"),
@@ -34,7 +34,7 @@ rule log_figures:
         f"{results}/logs/track/figures.log",
     localrule: True
     conda:
-        "../../../environment.yml"
+        str(ENVIRONMENT)
     params:
         store=inputs.tracking_store,
         code=needs("pipeline.track"),
@@ -53,7 +53,7 @@ rule track:
         f"{results}/logs/track/track.log",
     localrule: True
     conda:
-        "../../../environment.yml"
+        str(ENVIRONMENT)
     params:
         studies=jobs.folders(studies),
         data=f"{results}/data",

@@ -12,7 +12,7 @@ rule train:
         f"{results}/logs/train/{{study}}/{{job}}.log",
     priority: 2
     conda:
-        "../../../environment.yml"
+        str(ENVIRONMENT)
     threads: lambda wildcards: jobs.threads(wildcards, cores, gpu_tokens)
     resources:
         gpu=jobs.gpus,

@@ -9,7 +9,7 @@ rule whiten:
     priority: 2
     localrule: True
     conda:
-        "../../../environment.yml"
+        str(ENVIRONMENT)
     params:
         overrides=inputs.data_overrides,
         rows=inputs.data_rows,

@@ -1,0 +1,72 @@
+"""The lab works from any folder: as a checkout, as a module of another workflow, and installed."""
+
+import subprocess
+import sys
+
+import pytest
+from repository import ROOT, copy_repository
+
+pytestmark = pytest.mark.slow
+
+SMALL = ("--config", "studies=[textbook]", "measurements=[]", "overrides=[data=airfoil_twin,epochs=1,seeds=1]")
+MODULE = """
+module lab:
+    snakefile: "SNAKEFILE"
+    config: {"results": "made", "overrides": ["data=airfoil_twin", "epochs=1", "seeds=1"]}
+
+use rule * from lab as lab_*
+
+rule mine:
+    default_target: True
+    input: "made/textbook/runs.parquet"
+    output: "mine.txt"
+    shell: "touch {output}"
+"""
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """A folder in which the wheel is installed, and nothing else of the lab."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = copy_repository(folder / "source")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--no-compile"]
+    subprocess.run([*pip, "--target", folder / "site", source], check=True)
+    return folder / "site"
+
+
+def succeeds(done):
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("place", ["checkout", "wheel"])
+def test_stages_and_workflow_run_where_they_are_started(place, request, run, tmp_path):
+    package = ROOT if place == "checkout" else request.getfixturevalue("installed")
+    here = {"cwd": tmp_path, "PYTHONPATH": str(package)}
+    train = ("data=airfoil_twin", "epochs=1", "track=false", "hydra/launcher=stacked", "lr=0.1,0.2")
+    succeeds(run("python", "-m", "pipeline.train", "-m", *train, **here))
+    assert len(list(tmp_path.glob("multirun/**/runs.parquet"))) == 2
+
+    snakefile = run("python", "-m", "pipeline.workflow", **here).stdout.strip()
+    assert snakefile.startswith(str(package))
+    said = succeeds(run("snakemake", "-s", snakefile, "--directory", ".", "--cores", "2", *SMALL, **here))
+    assert "profiles/default" in said
+    made = {path.name for path in tmp_path.iterdir()} - {".snakemake", "multirun"}
+    assert {"results", "mlflow.db"} <= made <= {"results", "mlflow.db", "mlflow.db.lock", "mlruns"}
+    assert (tmp_path / "results" / "report.html").stat().st_size > 100_000
+    again = run("snakemake", "-s", snakefile, "--directory", ".", "--cores", "2", *SMALL, **here)
+    assert "Nothing to be done" in succeeds(again)
+
+
+def test_a_checkout_is_run_in_another_folder(run, tmp_path):
+    said = succeeds(run("snakemake", "--directory", tmp_path, "--cores", "2", "textbook", "-n", *SMALL, cwd=ROOT))
+    assert "rule train" in said
+    said = succeeds(run("snakemake", "-s", ROOT / "Snakefile", "--cores", "2", "textbook", "-n", *SMALL, cwd=tmp_path))
+    assert "rule train" in said
+
+
+def test_the_lab_is_a_module_of_another_workflow(run, tmp_path):
+    (tmp_path / "Snakefile").write_text(MODULE.replace("SNAKEFILE", str(ROOT / "Snakefile")))
+    succeeds(run("snakemake", "--cores", "2", cwd=tmp_path))
+    assert (tmp_path / "mine.txt").exists()
+    assert (tmp_path / "made" / "textbook" / "study.json").exists()

@@ -25,7 +25,6 @@ unexport PYTHONDONTWRITEBYTECODE
 
 all: setup
 	snakemake --cores $(CORES) $(ARGS)
-	@echo "Open results/report.html; browse the runs with: make ui"
 
 # torch's wheels differ by machine (CPU, CUDA), so its version is pinned and its hash is not; all else is checked by hash.
 TORCH := $(shell sed -n 's/^ *"\(torch==[0-9.]*\)".*/\1/p' pyproject.toml)

@@ -10,6 +10,7 @@ from snakemake.utils import min_version
 
 from pipeline.lab.errors import exit_on_user_error
 from pipeline.lab.paths import ENVIRONMENT, PACKAGE, RULES
+from pipeline.workflow import ending
 from pipeline.workflow.code import needs
 from pipeline.workflow.inputs import Inputs
 from pipeline.workflow.jobs import Jobs
@@ -63,3 +64,31 @@ rule all:
         rules.report.output,
         rules.log_runs.output,
         rules.log_figures.output,
+
+
+onstart:
+    ending.stop_jobs_on_signals()
+
+
+onsuccess:
+    targets = {job.name for job in workflow.dag.jobs}
+    collected = {
+        job.wildcards.study for job in workflow.dag.jobs if job.name == "collect"
+    }
+    ending.print_last(
+        [
+            *ending.failed_cells(collected, results, jobs.of),
+            *(
+                [f"Open {results}/report.html; browse the runs with: mlflow ui"]
+                if "all" in targets
+                else []
+            ),
+        ]
+    )
+
+
+onerror:
+    ending.print_last(
+        ending.failed_jobs(workflow.scheduler.failed)
+        or ["stopped: start the same command again, what is finished is kept"]
+    )

@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from repository import copy_repository
 
@@ -56,6 +58,7 @@ class Lab:
     def makes(self, *arguments):
         done = self(*arguments)
         assert done.returncode == 0, done.stderr[-4000:]
+        self.last = done.stderr.splitlines()[-1]
         return done.stdout + done.stderr
 
     def would_run(self, *arguments):
@@ -84,6 +87,38 @@ def finished(tmp_path_factory, run):
     lab.makes(*EVERYTHING)
     assert lab.would_run(*EVERYTHING) == set()
     return lab
+
+
+def start(lab, *arguments):
+    """Start snakemake in a process group of its own."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    return subprocess.Popen(
+        ["snakemake", "--cores", "2", *arguments],
+        cwd=lab.folder,
+        env={**os.environ, "PATH": path},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+#: Long enough to be stopped in its middle: 75,000 updates.
+LONG = """
+defaults: [base_study, _self_]
+name: long
+common: {data: airfoil_twin, lr: 0.005, batch_size: 1}
+cells: {all: {epochs: 50}}
+"""
+
+
+def wait_until_it_trains(lab, running):
+    """Wait until the study ``long`` trains."""
+    deadline = time.monotonic() + 120
+    while not (lab.folder / "results" / "long" / "jobs" / "all" / ".hydra" / "config.yaml").is_file():
+        assert running.poll() is None, "it ended before it could be stopped"
+        assert time.monotonic() < deadline, "training never began"
+        time.sleep(0.05)
+    time.sleep(4.0)  # past the imports
 
 
 CODE, COMMENT = ("", "\nEDITED = True\n"), ("", "\n# A comment.\n")
@@ -135,6 +170,56 @@ def test_an_edited_title_is_shown_and_retrains_nothing(finished):
     assert table.stat().st_mtime_ns == trained
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "--unlock",
+        "--report report.zip",
+        "--summary",
+        "--dag",
+        "--rulegraph",
+        "--filegraph",
+        "--list-changes code",
+        "--delete-all-output --dry-run",
+    ],
+)
+def test_what_runs_no_job_needs_no_number_of_cores(finished, command):
+    done = finished._run("snakemake", *command.split(), *EVERYTHING, cwd=finished.folder)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert (finished.folder / "report.zip").is_file() or "--report" not in command
+
+
+def test_a_run_ends_with_what_to_open(finished):
+    finished.makes("--forcerun", "report", *EVERYTHING)
+    assert finished.last == "Open results/report.html; browse the runs with: mlflow ui"
+
+
+def test_a_run_in_which_a_job_failed_ends_with_the_reason_and_the_log(lab):
+    nowhere = 'overrides=["data.sources=[/none]", "data.on_unreachable=fail"]'
+    done = lab("textbook", "--config", nowhere)
+    assert done.returncode != 0
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("failed: fetch airfoil: error: ") and last.endswith("(results/logs/fetch/airfoil.log)"), last
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_jobs_too_and_leaves_no_lock(lab, number):
+    (lab.folder / "conf" / "study" / "long.yaml").write_text(LONG)
+    running = start(lab, "long")
+    try:
+        wait_until_it_trains(lab, running)
+        os.kill(running.pid, number)
+        assert running.wait(timeout=60) == 1
+        left = [each for each in psutil.process_iter(["cwd"]) if each.info["cwd"] == str(lab.folder)]
+        assert left == []
+        assert not any((lab.folder / ".snakemake" / "locks").glob("*"))
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+    assert lab.would_run("long") == {"train all", "collect"}
+
+
 def test_a_study_runs_end_to_end_and_a_second_run_has_nothing_to_do(lab):
     lab.makes("textbook", "--config", SMALL)
     runs = read_table(lab.folder / "results" / "textbook" / "runs.parquet", RUNS)
@@ -169,25 +254,8 @@ def test_a_wrong_override_is_refused_with_one_sentence_before_anything_is_writte
     lab.makes("--dry-run", "textbook")  # no lock is left behind
 
 
-def start(lab, *arguments):
-    """Start snakemake in a process group of its own."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    return subprocess.Popen(
-        ["snakemake", "--cores", "2", *arguments],
-        cwd=lab.folder,
-        env={**os.environ, "PATH": path},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-
-
 def test_a_killed_run_finishes_when_it_is_started_again_and_equals_an_undisturbed_one(lab):
-    # Long enough to be killed in its middle: 75,000 updates.
-    (lab.folder / "conf" / "study" / "long.yaml").write_text(
-        "defaults: [base_study, _self_]\nname: long\ncommon: {data: airfoil_twin, lr: 0.005, batch_size: 1}\n"
-        "cells: {all: {epochs: 50}}\n"
-    )
+    (lab.folder / "conf" / "study" / "long.yaml").write_text(LONG)
     lab.makes("long")
     undisturbed = lab.losses("long")
     done = lab.folder / "results" / "long"
@@ -195,12 +263,7 @@ def test_a_killed_run_finishes_when_it_is_started_again_and_equals_an_undisturbe
 
     running = start(lab, "long")
     try:
-        deadline = time.monotonic() + 120
-        while not (done / "jobs" / "all" / ".hydra" / "config.yaml").is_file():
-            assert running.poll() is None, "it ended before it could be killed"
-            assert time.monotonic() < deadline, "training never began"
-            time.sleep(0.05)
-        time.sleep(4.0)  # past the imports
+        wait_until_it_trains(lab, running)
     finally:
         os.killpg(running.pid, signal.SIGKILL)
         running.wait()

@@ -1,0 +1,29 @@
+"""The last lines of a run of the workflow name the cells that failed."""
+
+from types import SimpleNamespace
+
+from tables_for_tests import cell, study
+
+from pipeline.lab.tables import RUNS, write_table
+from pipeline.workflow.ending import failed_cells, failed_jobs
+
+
+def test_a_good_and_a_bad_cell_give_one_line_with_the_log_of_the_bad_one(tmp_path):
+    made = study(cell("good", lr=0.1), cell("bad", lr=0.3, error=range(2)))
+    write_table(made.runs, RUNS, tmp_path / "mine" / "runs.parquet")
+    good, bad = made.runs.cell_id.unique()
+    jobs = {"one": [SimpleNamespace(id=good, name="good")], "two": [SimpleNamespace(id=bad, name="bad")]}
+    runs = (made.runs.cell_id == bad).sum()
+    lines = failed_cells(["mine", "not made"], str(tmp_path), lambda name: jobs)
+    assert lines == [f"failed: cell bad of mine: 2 of {runs} runs ({tmp_path}/logs/train/mine/two.log)"]
+
+
+def test_a_job_that_failed_is_named_with_its_last_error(tmp_path):
+    log = tmp_path / "all.log"
+    log.write_text("training\nerror: optimizer=mine is not allowed: it changes nothing\n")
+    job = SimpleNamespace(rule=SimpleNamespace(name="train"), wildcards=["duo", "all"], log=[str(log)])
+    silent = SimpleNamespace(rule=SimpleNamespace(name="report"), wildcards=[], log=[str(tmp_path / "none.log")])
+    assert failed_jobs([job, silent]) == [
+        "failed: report",
+        f"failed: train duo all: error: optimizer=mine is not allowed: it changes nothing ({log})",
+    ]

@@ -167,6 +167,9 @@ def test_an_edited_title_is_shown_and_retrains_nothing(finished):
     words = json.loads((lab / "results" / "duo" / "study.json").read_text())
     assert words["title"] == "A pair of rules"
     assert sorted(words["labels"].values()) == ["averaged", "ever slower", "plain"]
+    report = (lab / "results" / "report.html").read_text()
+    assert "A pair of rules" in report and "Two optimizers" not in report
+    assert "ever slower" in report and "falling" not in report
     assert table.stat().st_mtime_ns == trained
 
 

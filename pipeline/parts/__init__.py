@@ -35,7 +35,7 @@ KINDS = {
     "task": "parts/tasks",
     "data": "parts/data",
     "measurement": "measure",
-    "statistic": "claims",
+    "statistic": "claims/statistics",
     "figure": "figures",
 }
 
@@ -172,6 +172,17 @@ def load(kind: str, name: str) -> Part:
     config = getattr(module, "Config", None)
     function = _function(kind, module, name, path)
     return Part(kind, name, path, function, config if isinstance(config, type) else None, module)
+
+
+def modules(kind: str) -> list[ModuleType]:
+    """Import every file of a kind, for what they register.
+
+    Raises
+    ------
+    UserError
+        If one cannot be imported.
+    """
+    return [_module(kind, name, find(kind, name)) for name in names(kind)]
 
 
 def keys(kind: str, name: str) -> type[Any] | None:

@@ -1,17 +1,22 @@
 """A study on other data than the chapter's is tested on its own: its table, its facts, its minimum, its claims."""
 
 import hashlib
+import sys
 
 import numpy as np
 import pytest
+from conftest import ROOT
 from omegaconf import OmegaConf
 from sklearn.datasets import load_diabetes
 
+from pipeline import parts
 from pipeline.claims.decide import decide_all
 from pipeline.claims.evidence import Evidence, NoData
 from pipeline.claims.ledger import parse_ledger
+from pipeline.claims.statistics import statistics
 from pipeline.claims.statistics.runs import initial_over_zero_model, moment_error
 from pipeline.lab.config import Cell, compose_cell
+from pipeline.lab.errors import UserError
 from pipeline.lab.results import StudyResults
 from pipeline.lab.tables import CURVES, RUNS, write_table
 from pipeline.train.cells import train_cells
@@ -38,7 +43,7 @@ def results(tmp_path_factory):
     given = [f"data.{key}={value}".replace("'", '"') for key, value in own.items() if key not in ("columns", "credit")]
     given += [f"data.columns={columns}".replace("'", ""), f"data.credit='{own['credit']}'"]
     given += ["seeds=4", "engine=stacked", "batch_size=10"]
-    cells = [Cell(compose_cell([*given, f"lr={lr}"]), "mine") for lr in (0.003, 0.01, 0.03)]
+    cells = [Cell(compose_cell([*given, f"lr={lr}"]), "mine", f"b 10, lr {lr}") for lr in (0.003, 0.01, 0.03)]
     data = prepared(cells[0].config.data, folder / "results" / "data")
     runs, curves = train_cells(cells, {"diabetes": data})
     write_table(runs, RUNS, folder / "results" / "mine" / "runs.parquet")
@@ -63,7 +68,7 @@ def test_facts_and_minimum_are_those_of_the_studys_data(results):
     design = np.column_stack([X, np.ones(ROWS)])
     left = y - design @ np.linalg.lstsq(design, y, rcond=None)[0]
     assert read.minimum == pytest.approx(np.mean(left**2) / np.var(y) / 2, rel=1e-4)
-    assert read.kind == "sweep" and not read.offline_twin
+    assert not read.offline_twin
 
 
 def test_claims_are_tested_on_the_studys_table_and_those_about_other_data_are_not_tested(results):
@@ -83,6 +88,27 @@ def test_claims_are_tested_on_the_studys_table_and_those_about_other_data_are_no
     assert decided["claims"][1]["tests"][0]["n"] == ROWS
     assert [one["reason"] for one in decided["not_applicable"]] == ["it is about airfoil, and study mine used diabetes"]
     assert sum(decided["counts"].values()) == 2
+
+
+def test_a_statistic_in_a_folder_of_ones_own_is_found(results, tmp_path, monkeypatch):
+    """The one that docs/claims.md shows."""
+    folder, _ = results
+    code = (ROOT / "docs" / "claims.md").read_text().split("```python\n")[1].split("```")[0]
+    (tmp_path / "statistic").mkdir()
+    (tmp_path / "statistic" / "mine.py").write_text(code)
+    monkeypatch.setenv(parts.VARIABLE, str(tmp_path))
+    monkeypatch.setattr("pipeline.claims.statistics._FOUND", dict(statistics()))
+    statistics.cache_clear()
+    own = claim("own", "loss_over_initial", {"below": 1}, study="mine", cell="b 10, lr 0.01")
+    (decided,) = decide_all(parse_ledger({"sources": {"me": ""}, "claims": [own]}), Evidence(folder))["claims"]
+    assert decided["verdict"] == "holds" and decided["rests_on"] == "seeds"
+    (tmp_path / "statistic" / "mine.py").write_text("def broken(:")
+    statistics.cache_clear()
+    sys.modules.pop("pipeline.parts.user.statistic.mine")
+    with pytest.raises(UserError, match="statistic=mine is not allowed: .*mine.py cannot be imported: SyntaxError"):
+        statistics()
+    monkeypatch.undo()
+    statistics.cache_clear()
 
 
 def test_a_table_that_was_made_anew_of_other_data_is_no_evidence(results, dataset, tmp_path):
@@ -118,6 +144,4 @@ def test_the_offline_twin_stands_for_the_airfoil_data_and_images_are_no_table(co
 
 @pytest.fixture(scope="module")
 def conf_claims():
-    from conftest import ROOT
-
     return parse_ledger(OmegaConf.to_container(OmegaConf.load(ROOT / "conf" / "claims.yaml")))

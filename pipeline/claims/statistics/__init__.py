@@ -1,15 +1,15 @@
 """Statistics that a claim can name: functions from :class:`~pipeline.claims.evidence.Evidence` to an effect.
 
-Each is decorated with :func:`statistic` and found in the modules of this package: adding one edits nothing else.
+Each is decorated with :func:`statistic` and found in the files of this folder and of ``statistic/`` in the user's; see
+:mod:`pipeline.parts`. Adding one edits nothing else.
 """
 
-import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from typing import Any, TypeVar
 
+from pipeline import parts
 from pipeline.claims.effect import Effect
 
 #: What a verdict rests on, what is likeliest to differ elsewhere first.
@@ -85,7 +85,12 @@ def statistic(rests_on: str | Callable[[Mapping[str, Any]], str] = basis_of) -> 
 
 @cache
 def statistics() -> dict[str, Statistic]:
-    """Every statistic by name."""
-    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
-        import_module(module.name)
+    """Every statistic by name.
+
+    Raises
+    ------
+    UserError
+        If a file of statistics cannot be imported.
+    """
+    parts.modules("statistic")
     return _FOUND

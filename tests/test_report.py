@@ -186,7 +186,7 @@ def test_a_classifiers_loss_is_no_squared_error():
     images = study(cell("a"))
     images.runs["accuracy"] = 0.9
     text = Page(render([images], [])).text
-    assert "The loss is the mean cross-entropy" in text and "squared error" not in text
+    assert "The loss (mean cross-entropy)" in text and "squared error" not in text
 
 
 def published_cell(**changes):

@@ -15,6 +15,8 @@ from pipeline.analysis.seconds import StepCosts, read_step_costs, step_costs_of_
 from pipeline.analysis.sweep import Sweep
 from pipeline.lab.results import CellResults, StudyResults
 
+_LOSSES = {"regression": "half mean squared error", "classification": "mean cross-entropy"}
+
 
 @dataclass(frozen=True, eq=False)
 class AnalysedStudy(StudyResults):
@@ -79,8 +81,10 @@ class AnalysedStudy(StudyResults):
 
     @property
     def loss_name(self) -> str:
-        """What the losses are: half mean squared errors, or cross-entropies where classes are learnt."""
-        return "mean cross-entropy" if self.runs["accuracy"].notna().any() else "half mean squared error"
+        """What the losses are, by what is learnt from the data."""
+        inferred = "classification" if self.runs["accuracy"].notna().any() else "regression"
+        tasks = {str(cell.config.get("data", {}).get("task", inferred)) for cell in self.cells.values()}
+        return _LOSSES.get(tasks.pop(), "as the task defines it") if len(tasks) == 1 else "of several tasks"
 
     @property
     def final_loss_name(self) -> str:

@@ -5,8 +5,10 @@ import importlib
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline import parts
 from pipeline.measure.table import Measured
 
 if TYPE_CHECKING:
@@ -97,12 +99,26 @@ def register(
 
 
 def registered() -> list[FigureEntry]:
-    """Every figure, by place and name."""
+    """Every figure, the lab's and those in ``figure/`` of the user's folders, by place and name.
+
+    Raises
+    ------
+    UserError
+        If a file of the user's cannot be imported, or has no function of its name.
+    """
     for package in _PACKAGES:
         for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
             if not module.name.startswith("_"):
                 importlib.import_module(f"{package}.{module.name}")
+    for path in own_files():
+        parts.load("figure", path.stem)
     return sorted(_REGISTRY.values(), key=lambda entry: (entry.place, entry.name))
+
+
+def own_files() -> list[Path]:
+    """The files of the user's figures."""
+    found = [path for folder in parts.search_path() for path in sorted((folder / "figure").glob("*.py"))]
+    return [path for path in found if not path.stem.startswith("_")]
 
 
 def figures_of(source: "AnalysedStudy | Measured") -> list[FigureEntry]:

@@ -99,7 +99,12 @@ def _environment(lang: Language) -> Environment:
 
 
 #: What losses can be, which is looked up.
-_LOSSES = (mark("half mean squared error"), mark("mean cross-entropy"))
+_LOSSES = (
+    mark("half mean squared error"),
+    mark("mean cross-entropy"),
+    mark("as the task defines it"),
+    mark("of several tasks"),
+)
 
 
 def _study(study: AnalysedStudy, figures: Sequence[InlinedFigure], lang: Language) -> dict[str, Any]:

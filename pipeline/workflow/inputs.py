@@ -16,6 +16,7 @@ from pipeline.lab.errors import exit_on_user_error
 from pipeline.lab.paths import CONF
 from pipeline.lab.settings import Tracking, airfoil_data
 from pipeline.measure import MEASUREMENTS
+from pipeline.parts import search_path
 from pipeline.parts.data.digits import Config as DigitsConfig
 from pipeline.workflow.code import digest_of
 from pipeline.workflow.settings import Settings
@@ -122,6 +123,12 @@ class Inputs:
         return [(study, f"Study {study}") for study in studies] + [("measure", "Measurements")] * bool(
             self.measurements
         )
+
+    @property
+    def own_figures(self) -> str:
+        """Changes when a figure of the user's does."""
+        found = [path for folder in search_path() for path in sorted((folder / "figure").glob("*.py"))]
+        return digest_of([path.read_text(encoding="utf-8") for path in found])
 
     @property
     def opted_in(self) -> list[str]:

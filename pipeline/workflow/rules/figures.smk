@@ -31,6 +31,7 @@ rule figures:
             f"--measured={table}" for table in [*input.measured, *inputs.opted_in]
         ],
         opted_in=inputs.opted_in_digest,
+        own=inputs.own_figures,
         code=needs("pipeline.figures"),
     shell:
         "python -m pipeline.figures --out {params.out:q} {params.step_cost:q}"

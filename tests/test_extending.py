@@ -6,8 +6,10 @@ import re
 import numpy as np
 import pytest
 from conftest import ROOT
+from tables_for_tests import cell, study
 
 from pipeline import parts
+from pipeline.figures import registry
 from pipeline.lab.config import Cell, compose_cell, load_study
 from pipeline.train.cells import train_cells
 
@@ -32,7 +34,7 @@ def test_every_part_of_the_page_is_short_and_found_in_the_users_folder(mine):
         assert len(text.splitlines()) < 20
         if file.endswith(".py"):
             assert parts.find(kind, file.removesuffix(".py")) == mine / name
-    assert {name.split("/")[0] for name in FILES} == {"optimizer", "model", "schedule", "task", "study"}
+    assert {name.split("/")[0] for name in FILES} == {"optimizer", "model", "schedule", "task", "figure", "study"}
 
 
 def test_the_study_of_the_page_trains_in_a_stack_as_alone(mine, dataset):
@@ -54,6 +56,16 @@ def test_a_task_of_the_users_is_learnt(mine, dataset):
         runs, _ = train_cells([cell], {"airfoil_twin": dataset})
         loss[task] = runs.final_loss.item()
     assert 0 < loss["robust"] < loss["regression"]
+
+
+def test_a_figure_of_the_users_is_drawn_with_the_others(mine, monkeypatch):
+    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+    one = study(cell("a", engine="stacked"), title="my study")
+    entries = {entry.name: entry for entry in registry.figures_of(one)}
+    assert list(entries) == ["loss_by_epoch", "spread"]
+    assert entries["spread"].caption(one) == "Final losses of my study: one dot per seed."
+    (axes,) = entries["spread"].draw(one).axes
+    assert axes.get_xlabel() == "final loss (half mean squared error)"
 
 
 @pytest.mark.slow

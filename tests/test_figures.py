@@ -12,7 +12,6 @@ import pytest
 from tables_for_tests import analysed, cell, mixed, study, write_study
 
 from pipeline.analysis.cells import costs_to_target, curve_table
-from pipeline.figures import registry
 from pipeline.figures.__main__ import main
 from pipeline.figures.registry import figures_of, register, registered
 from pipeline.figures.style import cell_looks, save
@@ -194,27 +193,6 @@ def test_an_edited_label_is_what_the_figures_say(tmp_path):
     edited = study(cell("a"), labels={cell_id: "another word"})
     (entry,) = (entry for entry in figures_of(edited) if entry.name == "loss_by_epoch")
     assert "“another word”" in entry.caption(edited) and "“a”" not in entry.caption(edited)
-
-
-OWN = """from pipeline.figures import style
-from pipeline.figures.registry import register
-
-
-@register(kind="curves", title="Mine", caption=lambda study: f"What {study.title} shows.")
-def mine(study):
-    return style.new_figure(height=1)
-"""
-
-
-def test_a_figure_of_the_users_own_is_drawn_with_the_others(tmp_path, monkeypatch):
-    (tmp_path / "figure").mkdir()
-    (tmp_path / "figure" / "mine.py").write_text(OWN)
-    monkeypatch.setenv("MINIBATCH_LAB_CONFIG_DIR", str(tmp_path))
-    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
-    one = study(cell("a", engine="stacked"), title="my study")
-    (*_, own) = figures_of(one)
-    assert own.name == "mine" and own.caption(one) == "What my study shows."
-    assert own.draw(one).get_figheight() == 1
 
 
 def test_a_missing_study_is_reported_without_a_traceback(tmp_path, capsys):

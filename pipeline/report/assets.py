@@ -26,7 +26,7 @@ class Assets:
 
     @property
     def policy(self) -> str:
-        """The Content-Security-Policy: no request, no script but these two, told by their SHA-256, and no ``eval``.
+        """The Content-Security-Policy: no request, no script but these two, by their SHA-256, and no ``eval``.
 
         Vega usually turns its expressions into functions, which needs ``unsafe-eval``. The bundle has
         vega-interpreter too, which evaluates their syntax trees instead; the page's script asks for it (``ast``).

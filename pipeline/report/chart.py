@@ -1,4 +1,4 @@
-"""The interactive chart: what Vega-Lite is told to draw. The page's script gives it the points and the axes' names."""
+"""The interactive chart, as a specification of Vega-Lite. The page's script adds the points and the names of axes."""
 
 import functools
 from typing import Any

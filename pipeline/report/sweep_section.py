@@ -131,7 +131,7 @@ def _interval(line: "pd.Series", lang: Language) -> str:
 
 
 def _ranking(sweep: Sweep, lang: Language) -> list[str]:
-    """Who can be told from the leader."""
+    """Optimizers that the seeds cannot rank against the leader."""
     others = list(zip(sweep.best["optimizer"], sweep.against_leader, strict=True))[1:]
     if not others:
         return []

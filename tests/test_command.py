@@ -5,8 +5,10 @@ import shlex
 
 import pytest
 
+from pipeline import parts
 from pipeline.lab.command import command_of
 from pipeline.lab.config import Cell, compose_cell, load_study
+from pipeline.lab.paths import CONF
 
 
 @pytest.mark.parametrize(
@@ -41,3 +43,15 @@ def test_no_command_is_made_up_where_none_composes_to_the_cell():
     assert command_of(json.loads(cell.config_json), "another-id", 1) is None
     assert command_of({"data": 3}, cell.id, 1) is None
     assert command_of({"lr": 0.05, "made_up": 1}, cell.id, 1) is None
+
+
+def test_a_part_of_ones_own_needs_its_folder(tmp_path, monkeypatch):
+    text = (CONF / "data" / "airfoil_twin.yaml").read_text()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "mine.yaml").write_text(text.replace("name: airfoil_twin", "name: mine"))
+    monkeypatch.setenv(parts.VARIABLE, str(tmp_path))
+    cell = Cell(compose_cell(["data=mine"]))
+    command = command_of(json.loads(cell.config_json), cell.id, 1)
+    assert command == f"python -m pipeline.train --config-dir={tmp_path} data=mine"
+    monkeypatch.delenv(parts.VARIABLE)
+    assert command_of(json.loads(cell.config_json), cell.id, 1) is None

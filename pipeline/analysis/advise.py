@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline import parts
 from pipeline.analysis.bootstrap import bootstrap_medians, median_interval, percentile_interval, seed_draws
 from pipeline.analysis.compare import Comparison, probability_better
 from pipeline.analysis.seconds import StepCosts, read_step_costs, step_costs_of_runs
@@ -235,7 +236,10 @@ def _section(sweep: Sweep, series: str, words: str, target: float | None) -> lis
 
 def _command(cell: CellResults) -> str:
     seeds, engine = int(cell.runs["seed"].max()) + 1, str(cell.runs["engine"].iloc[0])
-    return command_of(cell.config, cell.id, seeds, engine) or f"cell {cell.id}, which no command makes any more"
+    return (
+        command_of(cell.config, cell.id, seeds, engine)
+        or f"cell {cell.id}, of which conf/ has not every part: add --config-dir"
+    )
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -290,7 +294,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         metavar="FILE.parquet",
         help="the measured time of a step (measure/step_cost.parquet in the folder of the results)",
     )
+    parser.add_argument("--config-dir", type=Path, metavar="DIR", help="a folder with parts of your own")
     options = parser.parse_args(arguments)
+    if options.config_dir is not None:
+        parts.use(options.config_dir)
     if options.target is not None:
         checks.number("--target", options.target, above=0)
     study = read_named(options.study, options.results)

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from pipeline import parts
 from pipeline.lab.config.cell import NOT_IDENTITY, NOT_IDENTITY_OF_DATA, NOT_IDENTITY_OF_OPTIMIZER, Cell
 from pipeline.lab.config.compose import as_overrides, compose_cell
 from pipeline.lab.errors import UserError
@@ -41,7 +42,9 @@ def overrides_of(config: Mapping[str, Any]) -> list[str]:
     choices = {}
     for group in GROUPS:
         name = str(config.get(group, {}).get("name", ""))
-        if name != default[group]["name"] and (CONF / group / f"{name}.yaml").is_file():
+        if name != default[group]["name"]:
+            if name not in parts.configurations(group):
+                raise UserError(f"{group}={name} has no file: name its folder with --config-dir")
             choices[group] = name
     chosen = as_overrides(choices)
     base = dataclasses.asdict(compose_cell(chosen))
@@ -78,7 +81,14 @@ def command_of(config: Mapping[str, Any], cell_id: str, seeds: int, engine: str 
         return None
     rest: dict[str, Any] = {"seeds": seeds} if seeds != 1 else {}
     rest |= {"engine": engine} if engine != "solo" else {}
-    return shlex.join(["python", "-m", "pipeline.train", *overrides, *as_overrides(rest)])
+    return shlex.join(["python", "-m", "pipeline.train", *_folders(config), *overrides, *as_overrides(rest)])
+
+
+def _folders(config: Mapping[str, Any]) -> list[str]:
+    """The option that names the user's folder, where a group's choice is a file of that."""
+    files = [parts.configurations(group).get(str(config.get(group, {}).get("name", ""))) for group in GROUPS]
+    own = {path.parent.parent for path in files if path is not None and path.parent.parent != CONF}
+    return [f"--config-dir={folder}" for folder in sorted(own)]
 
 
 def _changes(base: Mapping[str, Any], config: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

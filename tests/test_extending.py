@@ -58,8 +58,14 @@ def test_a_task_of_the_users_is_learnt(mine, dataset):
     assert 0 < loss["robust"] < loss["regression"]
 
 
-def test_a_figure_of_the_users_is_drawn_with_the_others(mine, monkeypatch):
-    monkeypatch.setattr(registry, "_REGISTRY", dict(registry._REGISTRY))
+@pytest.fixture
+def registered_for_one_test():
+    """Forget the page's figure afterwards."""
+    yield
+    registry._REGISTRY.pop(("curves", "spread"))
+
+
+def test_a_figure_of_the_users_is_drawn_with_the_others(mine, registered_for_one_test):
     one = study(cell("a", engine="stacked"), title="my study")
     entries = {entry.name: entry for entry in registry.figures_of(one)}
     assert list(entries) == ["loss_by_epoch", "spread"]

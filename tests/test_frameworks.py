@@ -11,6 +11,7 @@ import pytest
 from pipeline.contrib.frameworks import FRAMEWORKS
 from pipeline.contrib.frameworks.__main__ import main
 from pipeline.contrib.frameworks.environment import PINS, make_environment, pinned_version, read_pins, why_not
+from pipeline.contrib.frameworks.figure import caption, frameworks
 from pipeline.contrib.frameworks.harness import Contender, Product, time_product, time_runs
 from pipeline.contrib.frameworks.launch import failed, measure
 from pipeline.contrib.frameworks.prepare import chosen_cells, make_problem
@@ -18,7 +19,6 @@ from pipeline.contrib.frameworks.problem import load_problem, save_problem
 from pipeline.contrib.frameworks.reference import reference_losses
 from pipeline.contrib.frameworks.table import CURVES, aggregate
 from pipeline.figures import style
-from pipeline.figures.measured.frameworks import caption, frameworks
 from pipeline.lab.errors import UserError
 from pipeline.lab.tables import read_table, write_table
 from pipeline.measure.table import Measured, read_measured, write_measured

@@ -1,1 +1,1 @@
-"""Useful, but not the question: the chapter in other frameworks, and a stored baseline."""
+"""Useful, but not the question: the chapter in other frameworks, the cost of many devices, a stored baseline."""

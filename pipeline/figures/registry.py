@@ -106,6 +106,8 @@ def registered() -> list[FigureEntry]:
     UserError
         If a file of the user's cannot be imported, or has no function of its name.
     """
+    import pipeline.contrib.frameworks.figure  # noqa: F401 -- of an opt-in table, beside the code that makes it
+
     for package in _PACKAGES:
         for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
             if not module.name.startswith("_"):

@@ -108,7 +108,7 @@ rule draw_frameworks:
         str(ENVIRONMENT)
     params:
         out=subpath(output[0], parent=True),
-        code=needs("pipeline.figures.measured.frameworks"),
+        code=needs("pipeline.contrib.frameworks.figure"),
     shell:
         "python -m pipeline.contrib.frameworks draw {input.table:q} --out {params.out:q} > {log:q} 2>&1"
 

@@ -8,6 +8,6 @@ rule measure_many_devices:
         str(ENVIRONMENT)
     threads: cores
     params:
-        code=needs("pipeline.measure.many_devices"),
+        code=needs("pipeline.contrib.many_devices"),
     shell:
-        "python -m pipeline.measure.many_devices --out {output:q} > {log:q} 2>&1"
+        "python -m pipeline.contrib.many_devices --out {output:q} > {log:q} 2>&1"

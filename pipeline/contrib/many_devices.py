@@ -1,6 +1,6 @@
 """Measure a training step on one process and on two, and an all-reduce by itself.
 
-``python -m pipeline.measure.many_devices --out FILE`` writes the table that ``docs/many-devices.md`` quotes. It needs
+``python -m pipeline.contrib.many_devices --out FILE`` writes the table that ``docs/many-devices.md`` quotes. It needs
 no data: the examples are random numbers, and a step's cost does not depend on them. Not one of the measurements that
 a plain run makes: starting processes takes most of its minute.
 """
@@ -164,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     SystemExit
         With status 2 after a mistake of the user's.
     """
-    parser = argparse.ArgumentParser(prog="python -m pipeline.measure.many_devices", description="Measure processes.")
+    parser = argparse.ArgumentParser(prog="python -m pipeline.contrib.many_devices", description="Measure processes.")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet", help="where the table goes")
     parser.add_argument("--repeats", type=int, default=5, help="runs in each median (5)")
     options = parser.parse_args(arguments)

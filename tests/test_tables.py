@@ -77,6 +77,7 @@ def test_what_is_no_table_is_told_in_one_line(tmp_path, content):
     with pytest.raises(UserError, match="runs.parquet cannot be read as a table") as caught:
         read_table(path, RUNS)
     assert "\n" not in str(caught.value)
+    assert str(caught.value).endswith("delete it, and run snakemake again") == (content is not None)
 
 
 def test_an_empty_cell_is_refused_where_the_column_must_be_filled(tmp_path):

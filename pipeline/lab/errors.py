@@ -19,6 +19,10 @@ _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 _MEMORY = ("can't allocate memory", "out of memory", "bad_alloc")
 
 
+#: How a damaged file of the results is mended: Snakemake makes what is missing, and nothing else.
+MAKE_AGAIN = "delete it, and run snakemake again"
+
+
 class UserError(Exception):
     """A mistake of the user's or a fault of the machine's, reported in one sentence; exit status 2."""
 

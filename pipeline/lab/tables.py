@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.lab.errors import UserError
+from pipeline.lab.errors import MAKE_AGAIN, UserError
 from pipeline.lab.files import written_whole
 
 VERSION = "2"
@@ -202,5 +202,6 @@ def _opened(path: Path, schema: pa.Schema, shared: Sequence[str] = ()) -> Iterat
             raise UserError(f"{path} has {other}, and this is version {VERSION}: make it again")
         with pq.ParquetFile(path, read_dictionary=list(shared)) as file:
             yield file
-    except (OSError, pa.ArrowInvalid) as error:
-        raise UserError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}") from None
+    except (OSError, pa.ArrowException) as error:
+        cure = f"; {MAKE_AGAIN}" if path.is_file() else ""
+        raise UserError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}{cure}") from None

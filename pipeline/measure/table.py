@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pyarrow.parquet as pq
 
-from pipeline.lab.errors import UserError
+from pipeline.lab.errors import MAKE_AGAIN, UserError
 from pipeline.lab.tables import read_table, write_table
 from pipeline.measure.schemas import SCHEMAS
 
@@ -74,5 +74,5 @@ def read_measured(path: Path) -> Measured:
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or str(error).splitlines()[0]}") from None
     except (ValueError, KeyError):  # pyarrow's error for what is no Parquet file is a ValueError
-        raise UserError(f"{path} is no measurement: make it with python -m pipeline.measure") from None
+        raise UserError(f"{path} is no measurement: {MAKE_AGAIN}") from None
     return Measured(name, read_table(path, schema), facts)

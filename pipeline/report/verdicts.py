@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.lab.errors import UserError
+from pipeline.lab.errors import MAKE_AGAIN, UserError
 from pipeline.report.claim_figures import figures_of
 from pipeline.report.language import ENGLISH, Language, mark
 
@@ -83,7 +83,7 @@ def read_verdicts(path: Path, lang: Language = ENGLISH) -> Verdicts:
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): make it with python -m pipeline.claims") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is no list of verdicts ({error}): make it with python -m pipeline.claims") from None
+        raise UserError(f"{path} is no list of verdicts ({error}): {MAKE_AGAIN}") from None
 
 
 def verdicts_of(decided: dict[str, Any], lang: Language = ENGLISH) -> Verdicts:

@@ -45,7 +45,7 @@ setup-dev: setup
 	$(call install,requirements-dev.lock)
 
 test: setup-dev
-	python -m pytest -n auto
+	python -m pytest -n auto --dist loadgroup
 
 test-quick: setup-dev
 	python -m pytest -n auto -m "not slow"

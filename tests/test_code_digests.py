@@ -4,9 +4,12 @@ import shutil
 
 import pytest
 
+from pipeline.lab.config import Cell
+from pipeline.lab.config.compose import compose_cell
 from pipeline.lab.errors import UserError
 from pipeline.lab.paths import PACKAGE
 from pipeline.workflow import code
+from pipeline.workflow.jobs import part_files
 
 
 @pytest.fixture
@@ -142,3 +145,8 @@ def test_code_that_cannot_be_parsed_is_named(tmp_path):
     write(tmp_path / "mine.py", "def mine(:\n")
     with pytest.raises(UserError, match=r"mine.py is not valid Python \(line 1: invalid syntax\)"):
         digest("pipeline.train.cells", parts=(tmp_path / "mine.py",))
+
+
+def test_a_rule_that_leaves_parameters_to_another_counts_with_it():
+    cell = Cell(compose_cell(["optimizer=muon", "model=mlp"]))
+    assert {"muon.py", "adamw.py", "mlp.py"} <= {path.name for path in part_files(cell)}

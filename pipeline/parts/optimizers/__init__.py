@@ -30,11 +30,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """An update rule and the states it starts from."""
+    """An update rule, the states it starts from, and the rule for parameters that it does not take."""
 
     name: str
     update: "Rule"
     init_states: "Callable[[Params], Any]"
+    rest: str | None = None
 
 
 def names() -> list[str]:
@@ -80,7 +81,7 @@ def _shared(own: Optimizer, rest: Optimizer, takes: "Callable[[torch.Tensor], bo
         own.update(mine, states[0], hyperparams)
         rest.update(others, states[1], {**theirs, "lr": hyperparams["lr"] * theirs.get("lr_ratio", 1.0)})
 
-    return Optimizer(own.name, update, init_states)
+    return Optimizer(own.name, update, init_states, rest.name)
 
 
 def _no_states(params: "Params") -> None:

@@ -34,7 +34,7 @@ def asked(jobs):
 @pytest.fixture
 def counted(monkeypatch):
     """How often the configuration is composed, folders are listed and files are read."""
-    counts = {"compose": 0, "glob": 0, "read_bytes": 0}
+    counts = {"_typed": 0, "glob": 0, "read_bytes": 0}
 
     def counting(owner, name):
         original = getattr(owner, name)
@@ -45,7 +45,7 @@ def counted(monkeypatch):
 
         monkeypatch.setattr(owner, name, wrapped)
 
-    counting(compose, "compose")
+    counting(compose, "_typed")
     counting(Path, "glob")
     counting(Path, "read_bytes")
     return counts
@@ -54,8 +54,7 @@ def counted(monkeypatch):
 def test_composing_listing_and_reading_do_not_grow_with_the_number_of_jobs(monkeypatch, counted):
     seen = []
     for lrs in (2, 12):
-        compose._compose_cell.cache_clear()
-        compose._compose_groups.cache_clear()
+        compose._composed.cache_clear()
         counted.update(dict.fromkeys(counted, 0))
         for cached in (code.digest, code._parsed, code._fingerprint, code._imported):
             cached.cache_clear()
@@ -63,7 +62,7 @@ def test_composing_listing_and_reading_do_not_grow_with_the_number_of_jobs(monke
         seen.append(dict(counted))
     assert seen[1]["glob"] <= seen[0]["glob"] < 40
     assert 0 < seen[1]["read_bytes"] <= seen[0]["read_bytes"] < 500
-    assert seen[1]["compose"] <= seen[0]["compose"] <= 80
+    assert 0 < seen[1]["_typed"] <= seen[0]["_typed"] <= 80
 
 
 def test_a_job_waits_for_its_data_alone_and_not_for_a_file_of_the_code_each(monkeypatch):

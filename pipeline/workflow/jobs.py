@@ -42,6 +42,7 @@ class Jobs:
         self._settings = settings
         self._results = settings.results
         self._load = lru_cache(maxsize=None)(self._study)
+        self._data_files = frozenset(configurations("data"))
         # Asked several times for every job: read anew only after a file was put into the folder.
         self._read_rounds = lru_cache(maxsize=None)(lambda folder, written: read_rounds(Path(folder)))
 
@@ -129,7 +130,7 @@ class Jobs:
     @exit_on_user_error()
     def data(self, wildcards: Any) -> list[str]:
         """The whitened tables and the folders of images that a job trains on."""
-        for name in {cell.config.data.name for cell in self.cells(wildcards)} - set(configurations("data")):
+        for name in {cell.config.data.name for cell in self.cells(wildcards)} - self._data_files:
             raise UserError(f"data.name={name} is not allowed: there is no conf/data/{name}.yaml")
         return sorted({f"{self._results}/data/{cell.config.data.file}" for cell in self.cells(wildcards)})
 

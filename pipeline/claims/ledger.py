@@ -16,7 +16,7 @@ from pipeline.claims.evidence import Evidence
 from pipeline.claims.statistics import statistics
 from pipeline.lab.config import checks
 from pipeline.lab.errors import UserError
-from pipeline.measure.schemas import SCHEMAS
+from pipeline.parts import configurations
 
 RULES = ("above", "below", "within")
 
@@ -183,7 +183,7 @@ def _test(key: str, entry: Any) -> Test:
     except TypeError as error:
         raise UserError(f"{key}.arguments of {fields['statistic']}: {error}") from None
     if "measurement" in arguments:
-        checks.one_of(f"{key}.arguments.measurement", arguments["measurement"], SCHEMAS)
+        checks.one_of(f"{key}.arguments.measurement", arguments["measurement"], configurations("measurement"))
     return Test(" ".join(fields["name"].split()), fields["statistic"], arguments, _rule(f"{key}.rule", fields["rule"]))
 
 

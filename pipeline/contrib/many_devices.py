@@ -27,25 +27,12 @@ from pipeline.lab.config.schema import TrainerConfig
 from pipeline.lab.dataset import Dataset
 from pipeline.lab.errors import exit_on_user_error
 from pipeline.lab.tables import write_table
-from pipeline.measure.schemas import schema_of, table_of
+from pipeline.measure.table import schema, table_of
 from pipeline.measure.timing import quartiles
 from pipeline.parts import models
 from pipeline.train.cells import train_cells
 from pipeline.train.clock import one_thread
 from pipeline.train.order import generator
-
-#: ``kind``: ``step`` of a model at a global batch size, or ``all_reduce`` of so many bytes. Seconds of one.
-SCHEMA = schema_of(
-    kind="text",
-    processes="whole",
-    model="text?",
-    batch_size="whole?",
-    bytes="whole",  # of the gradient, float32
-    seconds="real",
-    seconds_q25="real",
-    seconds_q75="real",
-    repeats="whole",
-)
 
 #: Model and global batch sizes. 128 is the chapter's: one image on each of its 128 devices.
 STEPS: dict[str, tuple[int, ...]] = {"linear": (10, 100, 1500), "mlp": (100, 1500), "cnn": (32, 128)}
@@ -67,12 +54,12 @@ def measure_many_devices(repeats: int = 5) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns as in :data:`SCHEMA`.
+        See ``conf/measurement/many_devices.yaml``.
     """
     cells = [_cell(model, b, repeats) for model, sizes in STEPS.items() for b in sizes]
     rows = [row for processes in PROCESSES for row in _steps(cells, processes)]
     rows += _all_reduces(processes=2, repeats=30 * repeats)
-    return table_of(SCHEMA, rows)
+    return table_of("many_devices", rows)
 
 
 def _cell(model: str, batch_size: int, repeats: int) -> Cell:
@@ -169,7 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--repeats", type=int, default=5, help="runs in each median (5)")
     options = parser.parse_args(arguments)
     table = measure_many_devices(options.repeats)
-    write_table(table, SCHEMA, options.out)
+    write_table(table, schema("many_devices"), options.out)
     print(table.to_string(index=False))
 
 

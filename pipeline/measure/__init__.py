@@ -1,54 +1,84 @@
 """Measurements of what the chapter claims about machines, gradients and loaders.
 
-One file a measurement: a pure function that measures and returns a table, and
-``measure(inputs)``, which the command line calls::
-
-    python -m pipeline.measure NAME --out results/measure/NAME.parquet
-
-This file is the list of them. It imports nothing heavy, because the workflow reads it
-at every start. ``docs/measurements.md`` says which question each of them answers.
+A measurement is a part: ``NAME.py`` with the function ``NAME(inputs)``, which measures and returns a table, and
+``conf/measurement/NAME.yaml``, which says what it reads and which columns the table has. Those of the user are found
+beside the lab's; see :mod:`pipeline.parts`. ``docs/measurements.md`` says which question each of the lab's answers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import cast
+
+from omegaconf import MISSING, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pipeline import parts
+from pipeline.lab import checks
+from pipeline.lab.config.yaml_file import read_config
+from pipeline.lab.errors import UserError
+
+#: Types of columns; with a ``?`` after it, a column may have gaps.
+TYPES = ("text", "whole", "real", "flag")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Measurement:
-    """What there is to know of a measurement without making it.
+    """The content of ``conf/measurement/NAME.yaml``.
 
     Parameters
     ----------
-    name : str
-        Its module, its table and its rule.
     title : str
         What it measures, for people.
+    columns : dict
+        Column to type, in the table's order; see :data:`TYPES`.
     timed : bool
         Whether it measures time: then nothing may run beside it.
     data : bool
         Whether it reads the whitened table.
     images : bool
         Whether it reads the folder of images.
+    opt_in : bool
+        Whether another command than ``python -m pipeline.measure`` makes it.
     """
 
-    name: str
-    title: str
+    title: str = MISSING
+    columns: dict[str, str] = field(default_factory=dict)
     timed: bool = True
     data: bool = True
     images: bool = False
+    opt_in: bool = False
 
 
-#: Every measurement, by name.
-MEASUREMENTS = {
-    measurement.name: measurement
-    for measurement in (
-        Measurement(
-            "vectorisation", "One matrix product, element by element, by columns, by blocks, whole", data=False
-        ),
-        Measurement("memory", "Bandwidth of the memory hierarchy, and the roofline", data=False),
-        Measurement("gradient_noise", "Spread of the minibatch gradient against the batch size", timed=False),
-        Measurement("noise_scale", "Gradient noise scale, and the batch size that stops paying", timed=False),
-        Measurement("step_cost", "Microseconds of a training step, in parts"),
-        Measurement("epoch_metric", "The chapter's clock, the true one, and the garbage collector"),
-        Measurement("loading", "An epoch through loaders with and without workers", images=True),
-    )
-}
+def measurement(name: str) -> Measurement:
+    """Read the configuration of a measurement.
+
+    Raises
+    ------
+    UserError
+        If there is none of that name, or a key of its file is missing, unknown or of a wrong type.
+    """
+    files = parts.configurations("measurement")
+    checks.one_of("measurement", name, files)
+    return _read(files[name])
+
+
+def measurements() -> dict[str, Measurement]:
+    """Every measurement that ``python -m pipeline.measure`` makes, by name."""
+    found = {name: _read(path) for name, path in parts.configurations("measurement").items()}
+    return {name: one for name, one in found.items() if not one.opt_in}
+
+
+@cache
+def _read(path: Path) -> Measurement:
+    where = parts.shown(path)
+    checks.word(where, path.stem, r"[A-Za-z][A-Za-z0-9_]*", "the name of a function")
+    try:
+        found = cast(Measurement, OmegaConf.to_object(OmegaConf.merge(Measurement, read_config(path))))
+    except OmegaConfBaseException as error:
+        raise UserError(f"{where}: {error.full_key}: {str(error).splitlines()[0]}") from None
+    if not found.columns:
+        raise UserError(f"{where}: columns is missing")
+    for column, kind in found.columns.items():
+        checks.one_of(f"{where}: columns.{column}", kind.removesuffix("?"), TYPES)
+    return found

@@ -1,14 +1,15 @@
-"""``python -m pipeline.measure NAME --out FILE [--data FILE] [--images DIR] [--full]``: measure."""
+"""``python -m pipeline.measure NAME --out FILE [--data FILE] [--images DIR] [--full] [--config-dir DIR]``: measure."""
 
 import argparse
 import time
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline import parts
+from pipeline.lab import checks
 from pipeline.lab.errors import UserError, exit_on_user_error
-from pipeline.measure import MEASUREMENTS
+from pipeline.measure import measurement, measurements
 
 if TYPE_CHECKING:
     from pipeline.measure.inputs import Inputs
@@ -21,7 +22,7 @@ def measured(name: str, inputs: "Inputs") -> "Measured":
     Parameters
     ----------
     name : str
-        One of :data:`pipeline.measure.MEASUREMENTS`.
+        A key of :func:`pipeline.measure.measurements`.
     inputs : Inputs
         Data and effort.
 
@@ -30,12 +31,11 @@ def measured(name: str, inputs: "Inputs") -> "Measured":
     Measured
     """
     from pipeline.lab.machine import machine_facts, package_versions, usable_cores
-    from pipeline.measure.schemas import SCHEMAS
-    from pipeline.measure.table import Measured
+    from pipeline.measure.table import Measured, table_of
 
-    module = import_module(f"pipeline.measure.{name}")
+    measure = parts.load("measurement", name).function
     start = time.perf_counter()
-    table = module.measure(inputs)[SCHEMAS[name].names]
+    table = table_of(name, measure(inputs))
     facts: dict[str, Any] = {
         "seconds": round(time.perf_counter() - start, 3),
         "machine": machine_facts(),
@@ -50,13 +50,14 @@ def measured(name: str, inputs: "Inputs") -> "Measured":
 
 
 def _parser() -> argparse.ArgumentParser:
-    names = "\n".join(f"  {name:<16}{entry.title}" for name, entry in MEASUREMENTS.items())
+    names = "\n".join(f"  {name:<16}{entry.title}" for name, entry in measurements().items())
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.measure",
         description=f"Measure one of\n{names}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("name", choices=list(MEASUREMENTS), metavar="NAME", help="what to measure")
+    parser.add_argument("name", metavar="NAME", help="what to measure")
+    parser.add_argument("--config-dir", metavar="DIR", help="a folder with measurements of your own")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet", help="where the table goes")
     parser.add_argument("--data", type=Path, metavar="FILE.parquet", help="the whitened table")
     parser.add_argument("--rows", type=int, default=1500, help="how many of its first rows are training examples")
@@ -93,7 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from pipeline.measure.inputs import Inputs
     from pipeline.measure.table import write_measured
 
-    entry = MEASUREMENTS[options.name]
+    parts.use(options.config_dir)
+    checks.one_of("measurement", options.name, measurements())
+    entry = measurement(options.name)
     if options.also and options.name != "step_cost":
         raise UserError(f"--also is not allowed with {options.name}: only step_cost measures other cells")
     dataset = load_dataset(options.data, options.rows) if options.data is not None and entry.data else None

@@ -24,7 +24,7 @@ import pandas as pd
 from pipeline.lab.dataset import Dataset
 from pipeline.lab.paths import ROOT
 from pipeline.measure.inputs import Inputs
-from pipeline.measure.schemas import SCHEMAS, table_of
+from pipeline.measure.table import table_of
 
 #: Rounds of full batch with and without a collection, and b 100: a quarter of a second each. One of nine may be
 #: disturbed.
@@ -50,7 +50,7 @@ def measure_epochs(
     Returns
     -------
     DataFrame
-        See :data:`pipeline.measure.schemas.SCHEMAS`.
+        See ``conf/measurement/epoch_metric.yaml``.
     """
     with TemporaryDirectory() as folder:
         data = Path(folder) / "data.npy"
@@ -62,7 +62,7 @@ def measure_epochs(
                 options += [] if collecting else ["--no-gc"]
                 options += ["--through-loader"] if through_loader else []
                 rows += [row | {"process": process} for row in _process(data, options)]
-    return table_of(SCHEMAS["epoch_metric"], rows)
+    return table_of("epoch_metric", rows)
 
 
 def _process(data: Path, options: list[str]) -> list[dict[str, Any]]:
@@ -72,7 +72,7 @@ def _process(data: Path, options: list[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in finished.stdout.splitlines()]
 
 
-def measure(inputs: Inputs) -> pd.DataFrame:
+def epoch_metric(inputs: Inputs) -> pd.DataFrame:
     """Measure on the data set.
 
     Parameters
@@ -83,6 +83,6 @@ def measure(inputs: Inputs) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        See :data:`pipeline.measure.schemas.SCHEMAS`.
+        See ``conf/measurement/epoch_metric.yaml``.
     """
     return measure_epochs(inputs.needed_dataset(), repeats=5 if inputs.full else 2, through_loader=inputs.full)

@@ -119,7 +119,7 @@ def measure_noise(problem: Problem, batch_sizes: Sequence[int], epochs: int, see
     Returns
     -------
     DataFrame
-        See :data:`pipeline.measure.schemas.SCHEMAS`.
+        See ``conf/measurement/gradient_noise.yaml``.
     """
     places = {"start": np.zeros(problem.d), "minimum": problem.minimizer}
     gradients = np.stack([example_gradients(problem, theta) for theta in places.values()])
@@ -167,7 +167,7 @@ def problem_of(dataset: Dataset) -> Problem:
     return Problem.from_data(dataset.X.astype(np.float64), dataset.y.astype(np.float64))
 
 
-def measure(inputs: Inputs) -> pd.DataFrame:
+def gradient_noise(inputs: Inputs) -> pd.DataFrame:
     """Measure on the data set.
 
     Parameters
@@ -178,6 +178,6 @@ def measure(inputs: Inputs) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        See :data:`pipeline.measure.schemas.SCHEMAS`.
+        See ``conf/measurement/gradient_noise.yaml``.
     """
     return measure_noise(problem_of(inputs.needed_dataset()), BATCH_SIZES, epochs=20_000 if inputs.full else 4_000)

@@ -18,13 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from pipeline.measure.inputs import Inputs
-from pipeline.measure.schemas import SCHEMAS, table_of
 from pipeline.measure.timing import quartiles, seconds_of
 from pipeline.parts.data.digits import ImageDataset, write_digits
 from pipeline.train.clock import no_garbage_collection, one_thread
@@ -287,7 +285,7 @@ def image_source(folder: Path) -> Source:
     return Source("digits", images, images.decoded)
 
 
-def measure(inputs: Inputs) -> pd.DataFrame:
+def loading(inputs: Inputs) -> list[dict[str, Any]]:
     """Load the table and the images through everything, and set loading against training.
 
     Parameters
@@ -297,8 +295,8 @@ def measure(inputs: Inputs) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame
-        See :data:`pipeline.measure.schemas.SCHEMAS`.
+    list of dict
+        Rows; see ``conf/measurement/loading.yaml``.
     """
     data = inputs.needed_dataset()
     table = table_source(data.name, torch.from_numpy(data.X), torch.from_numpy(data.y))
@@ -310,4 +308,4 @@ def measure(inputs: Inputs) -> pd.DataFrame:
         own = loaders if b in WORKER_BATCH_SIZES else here
         rows += measure_loaders(table, b, own, repeats, trained=here, budget=BUDGET, often=OFTEN)
     rows += measure_loaders(images, IMAGE_BATCH_SIZE, loaders, repeats, often=OFTEN)
-    return table_of(SCHEMAS["loading"], rows)
+    return rows

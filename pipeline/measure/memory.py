@@ -18,13 +18,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.lib.stride_tricks import as_strided
 
 from pipeline.lab.machine import caches, clock_hertz, usable_cores
 from pipeline.measure.inputs import Inputs
-from pipeline.measure.schemas import SCHEMAS, table_of
 from pipeline.measure.timing import interleaved, quartiles, thread_counts, torch_threads
 from pipeline.measure.vectorisation import N, by_blocks, by_column, by_element, matrices
 from pipeline.train.clock import no_garbage_collection
@@ -213,7 +211,7 @@ def _rate(
     return {"kind": kind, "name": name, "threads": threads, "unit": unit, "repeats": len(times), **rates, **more}
 
 
-def measure(inputs: Inputs) -> pd.DataFrame:
+def memory(inputs: Inputs) -> list[dict[str, Any]]:
     """Measure bandwidths, peaks and the four products.
 
     Parameters
@@ -223,16 +221,15 @@ def measure(inputs: Inputs) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame
-        See :data:`pipeline.measure.schemas.SCHEMAS`.
+    list of dict
+        Rows; see ``conf/measurement/memory.yaml``.
     """
     rounds = 15 if inputs.full else 5
     peaks = measure_peaks(PEAK_N, SIZES[-1], thread_counts(), rounds=15 if inputs.full else 9)
-    rows = [
+    return [
         *measure_bandwidth(SIZES, rounds),
         *peaks,
         *measure_products(N, rounds=5 if inputs.full else 2),
         *cache_rows(),
         *arithmetic(peaks),
     ]
-    return table_of(SCHEMAS["memory"], rows)

@@ -24,10 +24,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.lab.theory import Initial, Problem, noise_scale, scaling_curve
+from pipeline.lab import theory
+from pipeline.lab.theory import Initial, Problem, scaling_curve
 from pipeline.measure.gradient_noise import problem_of
 from pipeline.measure.inputs import Inputs
-from pipeline.measure.schemas import SCHEMAS, table_of
+from pipeline.measure.table import table_of
 
 Array = NDArray[np.float64]
 
@@ -119,7 +120,7 @@ def along_training(problem: Problem, runs: Sequence[Run], seeds: int) -> pd.Data
     for run in runs:
         followed = [follow(problem, run, seed) for seed in range(seeds)]
         steps = followed[0][0]
-        scales = np.array([[noise_scale(problem, theta) for theta in thetas] for _, thetas in followed])
+        scales = np.array([[theory.noise_scale(problem, theta) for theta in thetas] for _, thetas in followed])
         losses = np.median([[problem.loss(theta) for theta in thetas] for _, thetas in followed], axis=0)
         resampled = np.median(scales[rng.integers(seeds, size=(RESAMPLES, seeds))], axis=1)
         low, high = np.quantile(resampled, [0.025, 0.975], axis=0)
@@ -237,7 +238,7 @@ def where_it_stops_paying(
     return pd.concat(tables, ignore_index=True)
 
 
-def measure(inputs: Inputs) -> pd.DataFrame:
+def noise_scale(inputs: Inputs) -> pd.DataFrame:
     """Measure on the data set.
 
     Parameters
@@ -248,7 +249,7 @@ def measure(inputs: Inputs) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        See :data:`pipeline.measure.schemas.SCHEMAS`.
+        See ``conf/measurement/noise_scale.yaml``.
     """
     problem = problem_of(inputs.needed_dataset())
     runs = along_training(problem, RUNS, seeds=100 if inputs.full else 20)
@@ -258,4 +259,4 @@ def measure(inputs: Inputs) -> pd.DataFrame:
 def with_excess(tables: Sequence[pd.DataFrame], minimum: float) -> pd.DataFrame:
     """Gather tables, and add the excess over the least loss."""
     table = pd.concat(tables, ignore_index=True)
-    return table_of(SCHEMAS["noise_scale"], table.assign(excess=table["loss"] - minimum))
+    return table_of("noise_scale", table.assign(excess=table["loss"] - minimum))

@@ -262,7 +262,7 @@ def measure_steps(measured: Sequence[Subject], rounds: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        See :data:`pipeline.measure.schemas.SCHEMAS`.
+        See ``conf/measurement/step_cost.yaml``.
     """
     samples: list[list[dict[str, float]]] = [[] for _ in measured]
     with one_thread(), no_garbage_collection(), quiet_lightning(), TemporaryDirectory() as folder:
@@ -281,7 +281,7 @@ def measure_steps(measured: Sequence[Subject], rounds: int) -> pd.DataFrame:
     return pd.DataFrame([row for subject, own in zip(measured, samples, strict=True) for row in rows_of(subject, own)])
 
 
-def measure(inputs: Inputs) -> pd.DataFrame:
+def step_cost(inputs: Inputs) -> pd.DataFrame:
     """Measure every optimizer on the data set, and again under each of the other settings that are asked for.
 
     Parameters
@@ -292,7 +292,7 @@ def measure(inputs: Inputs) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        See :data:`pipeline.measure.schemas.SCHEMAS`.
+        See ``conf/measurement/step_cost.yaml``.
 
     Raises
     ------

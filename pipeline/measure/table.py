@@ -1,17 +1,69 @@
 """Read and write measurements: a typed table with the machine and the data in its metadata."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.lab.errors import MAKE_AGAIN, UserError
-from pipeline.lab.tables import read_table, write_table
-from pipeline.measure.schemas import SCHEMAS
+from pipeline.lab.tables import VERSION, read_table, write_table
+from pipeline.measure import measurement
+
+_TYPES = {"text": pa.string(), "whole": pa.int64(), "real": pa.float64(), "flag": pa.bool_()}
+
+
+def schema(name: str) -> pa.Schema:
+    """The columns of a measurement's table, as its configuration lists them.
+
+    Raises
+    ------
+    UserError
+        If there is no such measurement, or its file is wrong.
+    """
+    columns = measurement(name).columns.items()
+    fields = [pa.field(column, _TYPES[kind.rstrip("?")], nullable=kind.endswith("?")) for column, kind in columns]
+    return pa.schema(fields, metadata={"table_version": VERSION})
+
+
+def table_of(name: str, rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> pd.DataFrame:
+    """Gather the rows of a measurement into its table; what a row does not name is missing.
+
+    Parameters
+    ----------
+    name : str
+        The measurement.
+    rows : sequence of mapping, or DataFrame
+        Column to value.
+
+    Returns
+    -------
+    DataFrame
+        All columns of the schema, in its order; whole numbers that may be missing are ``Int64``.
+
+    Raises
+    ------
+    UserError
+        If a column is not among those of its configuration, is of another type, or has gaps where it must have none.
+    """
+    columns, table = schema(name), pd.DataFrame(rows)
+    if other := sorted(set(map(str, table.columns)) - set(columns.names)):
+        raise UserError(f"measurement={name} returned the column {other[0]}; its file has {', '.join(columns.names)}")
+    kinds = {
+        field.name: float if field.type == pa.float64() else "Int64"
+        for field in columns
+        if field.type == pa.float64() or (field.type == pa.int64() and field.nullable)
+    }
+    try:
+        table = table.reindex(columns=columns.names).astype(kinds)
+        pa.Table.from_pandas(table, schema=columns, preserve_index=False)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"measurement={name} returned another table than its file says: {error}") from None
+    return table
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +75,7 @@ class Measured:
     name : str
         The measurement.
     table : DataFrame
-        Columns as in :data:`pipeline.measure.schemas.SCHEMAS`.
+        Columns as in its configuration.
     facts : dict
         ``machine`` (text for people), ``threads``, ``data`` (name, rows, offline twin; None where no data are used),
         ``seconds`` (wall time of the measurement, imports left out).
@@ -54,9 +106,9 @@ def write_measured(measured: Measured, path: Path) -> None:
     UserError
         If the file cannot be written.
     """
-    schema = SCHEMAS[measured.name]
+    columns = schema(measured.name)
     facts: Mapping[str, str] = {"measurement": measured.name, "facts": json.dumps(measured.facts, sort_keys=True)}
-    write_table(measured.table, schema.with_metadata({**schema.metadata, **facts}), path)
+    write_table(measured.table, columns.with_metadata({**columns.metadata, **facts}), path)
 
 
 def read_measured(path: Path) -> Measured:
@@ -65,14 +117,13 @@ def read_measured(path: Path) -> Measured:
     Raises
     ------
     UserError
-        If the file is missing, is no measurement's, or has another version.
+        If the file is missing, is no measurement's or that of an unknown one, or has another version.
     """
     try:
         metadata = pq.read_schema(path).metadata or {}
         name, facts = metadata[b"measurement"].decode(), json.loads(metadata[b"facts"])
-        schema = SCHEMAS[name]
     except OSError as error:
         raise UserError(f"{path} cannot be read: {error.strerror or str(error).splitlines()[0]}") from None
     except (ValueError, KeyError):  # pyarrow's error for what is no Parquet file is a ValueError
         raise UserError(f"{path} is no measurement: {MAKE_AGAIN}") from None
-    return Measured(name, read_table(path, schema), facts)
+    return Measured(name, read_table(path, schema(name)), facts)

@@ -19,11 +19,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import pandas as pd
 import torch
 
 from pipeline.measure.inputs import Inputs
-from pipeline.measure.schemas import SCHEMAS, table_of
 from pipeline.measure.timing import interleaved, quartiles, thread_counts, torch_threads
 from pipeline.train.clock import no_garbage_collection
 
@@ -179,7 +177,7 @@ def _row(
     }
 
 
-def measure(inputs: Inputs) -> pd.DataFrame:
+def vectorisation(inputs: Inputs) -> list[dict[str, Any]]:
     """Time the ways on one thread and on all, the sizes likewise, and the source's cold calls.
 
     Parameters
@@ -189,8 +187,8 @@ def measure(inputs: Inputs) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame
-        See :data:`pipeline.measure.schemas.SCHEMAS`.
+    list of dict
+        Rows; see ``conf/measurement/vectorisation.yaml``.
     """
     rows = measure_cold(N)  # before anything else has multiplied
     for threads in thread_counts():
@@ -198,4 +196,4 @@ def measure(inputs: Inputs) -> pd.DataFrame:
         rounds, budget = (30, 0.01) if inputs.full else (10, 0.01) if threads == 1 else (1, 0.03)
         rows += measure_methods(N, threads, rounds, budget, BLOCKS)
         rows += measure_sizes(SIZES, threads, rounds=10 if inputs.full else 2, budget=0.03)
-    return table_of(SCHEMAS["vectorisation"], rows)
+    return rows

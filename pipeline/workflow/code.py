@@ -28,13 +28,13 @@ _PARTS = PACKAGE / "parts"
 
 
 @cache
-def digest(*names: str, apart: tuple[str, ...] = (), parts: tuple[Path, ...] | None = None) -> str:
+def digest(*names: str | Path, apart: tuple[str, ...] = (), parts: tuple[Path, ...] | None = None) -> str:
     """Compute the digest of some modules and of all that they import.
 
     Parameters
     ----------
-    *names : str
-        Modules, as ``pipeline.measure.memory``, or packages, which stand for everything in their folder.
+    *names : str or Path
+        Modules, as ``pipeline.measure.memory``, packages, which stand for everything in their folder, or files.
     apart : tuple of str
         Packages or modules that are not followed.
     parts : tuple of Path, optional
@@ -55,7 +55,7 @@ def digest(*names: str, apart: tuple[str, ...] = (), parts: tuple[Path, ...] | N
     return digest_of([[_shown(path), _fingerprint(path)] for path in sorted(reached)])
 
 
-def needs(*names: str, apart: tuple[str, ...] = ()) -> Callable[[Any], str]:
+def needs(*names: str | Path, apart: tuple[str, ...] = ()) -> Callable[[Any], str]:
     """A rule's parameter: the digest of some modules, computed when a job of the rule is planned."""
 
     @exit_on_user_error()
@@ -102,9 +102,9 @@ def files(given: Iterable[Path], apart: tuple[Path, ...] = (), all_parts: bool =
     return reached
 
 
-def _start(name: str) -> list[Path]:
+def _start(name: str | Path) -> list[Path]:
     """The files that a name stands for."""
-    path = _path(name)
+    path = name if isinstance(name, Path) else _path(name)
     if path.is_dir():
         return [each for each in path.rglob("*") if each.is_file() and "__pycache__" not in each.parts]
     return [path]

@@ -10,13 +10,13 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from pipeline import parts
 from pipeline.lab.config import Cell, compose_cell, compose_data
 from pipeline.lab.config.yaml_file import read_config
 from pipeline.lab.errors import exit_on_user_error
 from pipeline.lab.paths import CONF
 from pipeline.lab.settings import Tracking, airfoil_data
-from pipeline.measure import MEASUREMENTS
-from pipeline.parts import search_path
+from pipeline.measure import measurement, measurements
 from pipeline.parts.data.digits import Config as DigitsConfig
 from pipeline.workflow.code import digest_of
 from pipeline.workflow.settings import Settings
@@ -86,7 +86,7 @@ class Inputs:
     def measurements(self) -> list[str]:
         """The measurements that a plain ``snakemake`` makes, or those that ``--config measurements=[...]`` names."""
         chosen = self._settings.measurements
-        return list(MEASUREMENTS) if chosen is None else chosen
+        return list(measurements()) if chosen is None else chosen
 
     def measured(self, name: str) -> str:
         """The table of a measurement."""
@@ -103,9 +103,14 @@ class Inputs:
         config = compose_cell(self._settings.cell_overrides)
         return Cell(compose_cell() if isinstance(config.data, DigitsConfig) else config)
 
+    @exit_on_user_error()
+    def measurement_file(self, name: str) -> Path:
+        """The Python file of a measurement."""
+        return parts.find("measurement", name)
+
     def measure(self, name: str) -> dict[str, str]:
         """What a measurement reads."""
-        entry = MEASUREMENTS[name]
+        entry = measurement(name)
         data = {"data": self.whitened(self._measured_cell)} if entry.data else {}
         return data | ({"images": f"{self._results}/data/digits"} if entry.images else {})
 
@@ -127,7 +132,7 @@ class Inputs:
     @property
     def own_figures(self) -> str:
         """Changes when a figure of the user's does."""
-        found = [path for folder in search_path() for path in sorted((folder / "figure").glob("*.py"))]
+        found = [path for folder in parts.search_path() for path in sorted((folder / "figure").glob("*.py"))]
         return digest_of([path.read_text(encoding="utf-8") for path in found])
 
     @property

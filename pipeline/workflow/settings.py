@@ -15,7 +15,7 @@ from pipeline.lab.config.limits import split_limits
 from pipeline.lab.config.study import study_names
 from pipeline.lab.errors import UserError
 from pipeline.lab.paths import PACKAGE, ROOT, RULES
-from pipeline.measure import MEASUREMENTS
+from pipeline.measure import measurements
 
 _KEYS = ("overrides", "results", "studies", "measurements", "report_lang", "config_dir")
 #: Folders of the results that are no study's.
@@ -84,7 +84,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         cell_overrides=split_limits(overrides)[0],
         results=_results(config.get("results", "results")),
         studies=_names("studies", config.get("studies"), study_names()),
-        measurements=_names("measurements", config.get("measurements"), sorted(MEASUREMENTS)),
+        measurements=_names("measurements", config.get("measurements"), sorted(measurements())),
         report_lang=_language(config.get("report_lang", "en")),
     )
 
@@ -164,4 +164,4 @@ def _rules() -> set[str]:
     """The names of the workflow's rules, and of its measurements'."""
     texts = [path.read_text(encoding="utf-8") for path in RULES.glob("*.smk")]
     written = {name for text in texts for name in re.findall(r"^(?:rule|checkpoint) (\w+):", text, re.MULTILINE)}
-    return written | {"all"} | {f"measure_{name}" for name in MEASUREMENTS}
+    return written | {"all"} | {f"measure_{name}" for name in measurements()}

@@ -9,7 +9,7 @@ import torch
 
 from pipeline.measure import chapter
 from pipeline.measure.epoch_metric import ROUNDS, measure_epochs
-from pipeline.measure.schemas import SCHEMAS
+from pipeline.measure.table import schema
 
 
 def trained(run, dataset, **options):
@@ -79,7 +79,7 @@ def test_a_round_has_exactly_one_collection_in_full_batch_and_else_none(dataset,
 @pytest.mark.slow
 def test_fresh_processes_with_and_without_the_collector(dataset):
     table = measure_epochs(dataset, repeats=1)
-    assert set(table.columns) == set(SCHEMAS["epoch_metric"].names)
+    assert set(table.columns) == set(schema("epoch_metric").names)
     runs, rounds = table[table["round"].isna()], table[table["round"].notna()]
     assert runs.groupby("garbage_collection").size().to_dict() == {False: 4, True: 4}
     assert (table.loc[~table.garbage_collection, "collections"] == 0).all()

@@ -15,7 +15,7 @@ from pipeline.measure.gradient_noise import (
     problem_of,
     squared_deviations,
 )
-from pipeline.measure.schemas import SCHEMAS
+from pipeline.measure.table import schema
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_gradients_are_those_of_half_the_squared_error():
 
 def test_a_few_epochs_are_near_the_laws_on_the_twin(dataset):
     table = measure_noise(problem_of(dataset), [1, 10, 100, 750, 1500], epochs=300)
-    assert list(table.columns) == SCHEMAS["gradient_noise"].names
+    assert list(table.columns) == schema("gradient_noise").names
     assert (table.ratio.dropna() - 1).abs().max() < 0.15
     full = table[(table.sampling == "without_replacement") & (table.batch_size == 1500)]
     assert (full.ratio_to_independent < 1e-6).all() and full.ratio.isna().all()

@@ -15,7 +15,7 @@ from pipeline.measure.loading import (
     table_source,
     train,
 )
-from pipeline.measure.schemas import SCHEMAS, table_of
+from pipeline.measure.table import schema, table_of
 from pipeline.parts.data.digits import ImageDataset, write_digits
 
 
@@ -51,8 +51,8 @@ def test_the_grids_have_every_number_of_workers_and_both_baselines():
 
 
 def test_the_table_compares_with_no_workers_and_with_training(source):
-    table = table_of(SCHEMAS["loading"], measure_loaders(source, 8, [SLICES, PLAIN], repeats=2, trained=[PLAIN]))
-    assert set(table.columns) == set(SCHEMAS["loading"].names)
+    table = table_of("loading", measure_loaders(source, 8, [SLICES, PLAIN], repeats=2, trained=[PLAIN]))
+    assert set(table.columns) == set(schema("loading").names)
     assert (table.examples == 50).all()
     plain = table[table.loader == "DataLoader"].iloc[0]
     assert plain.to_plain == 1

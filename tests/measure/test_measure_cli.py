@@ -1,16 +1,15 @@
 """The command line writes whole tables that say where they come from; every measurement is known everywhere."""
 
 import re
-from importlib import import_module
 
 import pytest
 
+from pipeline import parts
 from pipeline.lab.config import compose_data
 from pipeline.lab.errors import UserError
-from pipeline.measure import MEASUREMENTS
+from pipeline.measure import measurements
 from pipeline.measure.__main__ import main
-from pipeline.measure.schemas import SCHEMAS
-from pipeline.measure.table import Measured, read_measured, write_measured
+from pipeline.measure.table import Measured, read_measured, schema, write_measured
 from pipeline.train.data import prepared
 
 
@@ -22,9 +21,9 @@ def twin(tmp_path_factory):
 
 
 def test_every_measurement_has_a_module_and_a_schema():
-    assert set(MEASUREMENTS) == set(SCHEMAS) - {"frameworks"}  # opt-in, made elsewhere
-    for name in MEASUREMENTS:
-        assert callable(import_module(f"pipeline.measure.{name}").measure)
+    assert set(parts.configurations("measurement")) - set(measurements()) == {"frameworks", "many_devices"}  # opt-in
+    for name in measurements():
+        assert callable(parts.load("measurement", name).function)
 
 
 def test_a_measurement_says_which_machine_and_data_it_speaks_of(twin, tmp_path, capsys, monkeypatch):
@@ -38,7 +37,7 @@ def test_a_measurement_says_which_machine_and_data_it_speaks_of(twin, tmp_path, 
     assert measured.facts["data"]["rows"] == 1500
     assert measured.facts["machine"]["CPU"]
     assert measured.facts["versions"]["torch"]
-    assert measured.table.columns.tolist() == SCHEMAS["noise_scale"].names
+    assert measured.table.columns.tolist() == schema("noise_scale").names
     assert [path.name for path in out.parent.iterdir()] == ["noise_scale.parquet"]
     assert str(out) in capsys.readouterr().out
 
@@ -102,7 +101,7 @@ def test_the_index_page_has_every_claim_and_every_measurement():
     claims = [*(f"A{n}" for n in (*range(1, 7), *range(12, 18))), "B3", "B4", "B5"]
     for claim in claims:
         assert re.search(rf"^\| {claim} \|", page, flags=re.MULTILINE), claim
-    for name in MEASUREMENTS:
+    for name in measurements():
         assert f"`{name}`" in page
 
 
@@ -110,4 +109,4 @@ def test_the_index_page_has_every_claim_and_every_measurement():
 def test_the_workflow_knows_the_rules(run):
     listed = run("snakemake", "--list-rules", "--quiet")
     assert listed.returncode == 0, listed.stderr
-    assert {f"measure_{name}" for name in MEASUREMENTS} <= set(re.findall(r"\w+", listed.stdout))
+    assert {f"measure_{name}" for name in measurements()} <= set(re.findall(r"\w+", listed.stdout))

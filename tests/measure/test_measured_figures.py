@@ -7,21 +7,20 @@ import torch
 
 from pipeline.figures.__main__ import main as draw
 from pipeline.figures.registry import figures_of, registered
-from pipeline.measure import MEASUREMENTS, gradient_noise, loading, memory, noise_scale, step_cost, vectorisation
+from pipeline.measure import gradient_noise, loading, measurements, memory, noise_scale, step_cost, vectorisation
 from pipeline.measure.epoch_metric import measure_epochs
-from pipeline.measure.schemas import SCHEMAS, table_of
-from pipeline.measure.table import Measured, write_measured
+from pipeline.measure.table import Measured, table_of, write_measured
 
 
 def small_vectorisation(dataset):
     rows = vectorisation.measure_cold(16) + vectorisation.measure_methods(16, 1, 1, 0.0, [4, 8])
-    return table_of(SCHEMAS["vectorisation"], rows + vectorisation.measure_sizes([8, 16], 1, 1, 0.0))
+    return table_of("vectorisation", rows + vectorisation.measure_sizes([8, 16], 1, 1, 0.0))
 
 
 def small_memory(dataset):
     peaks = memory.measure_peaks(32, 2**16, [1], 1)
     rows = [*memory.measure_bandwidth([4096, 2**16], 1), *peaks, *memory.measure_products(16, 1)]
-    return table_of(SCHEMAS["memory"], [*rows, *memory.cache_rows(), *memory.arithmetic(peaks)])
+    return table_of("memory", [*rows, *memory.cache_rows(), *memory.arithmetic(peaks)])
 
 
 def small_gradient_noise(dataset):
@@ -46,24 +45,24 @@ def small_epoch_metric(dataset):
 def small_loading(dataset):
     source = loading.table_source("numbers", torch.arange(50.0).unsqueeze(1), torch.zeros(50))
     loaders = [loading.SLICES, loading.PLAIN, loading.Loader(workers=1, prefetch=2)]
-    return table_of(SCHEMAS["loading"], loading.measure_loaders(source, 8, loaders, 1, trained=loaders[:2]))
+    return table_of("loading", loading.measure_loaders(source, 8, loaders, 1, trained=loaders[:2]))
 
 
-SMALL = {name: globals()[f"small_{name}"] for name in MEASUREMENTS}
+SMALL = {name: globals()[f"small_{name}"] for name in measurements()}
 
 
 #: The comparison of frameworks is opt-in: it has its own tests, and environments of its own.
 OPT_IN = {"frameworks"}
 
 
-@pytest.fixture(scope="module", params=sorted(MEASUREMENTS))
+@pytest.fixture(scope="module", params=sorted(measurements()))
 def measured(request, dataset):
     facts = {"data": {"name": dataset.name, "rows": 1500, "offline_twin": True}}
     return Measured(request.param, SMALL[request.param](dataset), facts)
 
 
 def test_every_measurement_has_a_figure():
-    assert {entry.name for entry in registered() if entry.kind == "measurement"} == set(MEASUREMENTS) | OPT_IN
+    assert {entry.name for entry in registered() if entry.kind == "measurement"} == set(measurements()) | OPT_IN
 
 
 @pytest.mark.slow

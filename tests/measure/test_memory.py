@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.figures.measured.memory import roofs
 from pipeline.measure import memory
-from pipeline.measure.schemas import SCHEMAS, table_of
+from pipeline.measure.table import schema, table_of
 
 
 @pytest.mark.parametrize("size", [4096, 2**20])
@@ -56,12 +56,12 @@ def small_table(monkeypatch):
     monkeypatch.setattr(memory, "clock_hertz", lambda: None)
     peaks = memory.measure_peaks(32, 2**16, [1], rounds=1)
     rows = [*memory.measure_bandwidth([4096, 2**16], rounds=1), *peaks, *memory.measure_products(16, rounds=1)]
-    return table_of(SCHEMAS["memory"], [*rows, *memory.cache_rows(), *memory.arithmetic(peaks)])
+    return table_of("memory", [*rows, *memory.cache_rows(), *memory.arithmetic(peaks)])
 
 
 def test_the_table_has_all_kinds_of_rows_and_a_roof_where_the_machine_says_nothing(small_table):
     table = small_table
-    assert set(table.columns) == set(SCHEMAS["memory"].names)
+    assert set(table.columns) == set(schema("memory").names)
     assert {"bandwidth", "peak", "product", "arithmetic"} <= set(table.kind)
     assert (table.loc[table.kind == "bandwidth", "value"] > 0).all()
     assert "cache" not in set(table.kind)

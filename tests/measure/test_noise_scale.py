@@ -15,7 +15,7 @@ from pipeline.measure.noise_scale import (
     where_it_stops_paying,
     with_excess,
 )
-from pipeline.measure.schemas import SCHEMAS
+from pipeline.measure.table import schema
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_the_scale_starts_at_theorys_and_grows(problem):
 def test_larger_batches_stop_paying_later_for_a_closer_target(problem):
     table = with_excess([where_it_stops_paying(problem, [1, 4, 16, 64, 256, 1024], [0.03, 0.01])], problem.minimum)
     critical = table[table.kind == "critical"]
-    assert set(table.columns) <= set(SCHEMAS["noise_scale"].names)
+    assert set(table.columns) <= set(schema("noise_scale").names)
     assert critical.value.is_monotonic_increasing
     assert critical.read_off.to_numpy() == pytest.approx(critical.value.to_numpy(), rel=0.2)
     steps = table[table.kind == "steps"]

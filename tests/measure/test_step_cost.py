@@ -4,7 +4,6 @@ from itertools import count
 
 import pytest
 
-from pipeline.measure.schemas import SCHEMAS
 from pipeline.measure.step_cost import (
     PARTS,
     StampedRun,
@@ -12,6 +11,7 @@ from pipeline.measure.step_cost import (
     measure_steps,
     subjects,
 )
+from pipeline.measure.table import schema
 from pipeline.train.cells import quiet_lightning
 from pipeline.train.fit import fit
 from pipeline.train.solo import train_solo
@@ -61,7 +61,7 @@ def test_every_cell_has_every_part(dataset):
     table = measure_steps(chosen, rounds=1)
     cells = table.groupby(["implementation", "optimizer", "model", "data", "sampling", "batch_size"])
     assert len(cells) == 6
-    assert list(table.columns) == SCHEMAS["step_cost"].names
+    assert list(table.columns) == schema("step_cost").names
     others = set(zip(table.model, table.data, table.sampling, strict=True))
     assert others == {
         ("linear", dataset.name, "without_replacement"),

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pipeline.figures.measured.vectorisation import rates_of
-from pipeline.measure.schemas import SCHEMAS, table_of
+from pipeline.measure.table import schema, table_of
 from pipeline.measure.timing import interleaved
 from pipeline.measure.vectorisation import (
     _row,
@@ -56,8 +56,8 @@ def test_the_table_has_every_way_size_and_number_of_threads():
         *measure_methods(16, 1, rounds=2, budget=0.0, blocks=[4]),
         *measure_sizes([8, 16], 1, rounds=2, budget=0.0),
     ]
-    table = table_of(SCHEMAS["vectorisation"], rows)
-    assert list(table.columns) == SCHEMAS["vectorisation"].names
+    table = table_of("vectorisation", rows)
+    assert list(table.columns) == schema("vectorisation").names
     assert table.equal.all()
     assert table.groupby("part").size().to_dict() == {"cold": 4, "methods": 4, "sizes": 2}
     assert table.loc[table.part == "cold", "method"].tolist() == ["element", "column", "whole", "block 4"]
@@ -84,12 +84,12 @@ def test_error_bars_of_a_single_repeat_have_no_length_and_never_a_negative_one()
     """Quartiles and rate are of the same repeats, so no bar may point backwards, not even by a rounding."""
     times = np.random.default_rng(0).gamma(2.0, 1e-3, (500, 3))
     rows = [_row("methods", "whole", 256, 1, own, columns=None, equal=True) for own in [*times, *times[:, :1]]]
-    rate, low, high = rates_of(table_of(SCHEMAS["vectorisation"], rows))
+    rate, low, high = rates_of(table_of("vectorisation", rows))
     assert (low <= rate).all() and (rate <= high).all()
     assert (low[500:] == high[500:]).all()
     # What was drawn before: 2n³/t once more, which is off by a rounding for some.
     again = 2e-9 * 256**3 / times[:, 0]
     assert (again != rate[500:]).any() and again == pytest.approx(rate[500:])
-    table = table_of(SCHEMAS["vectorisation"], rows)
+    table = table_of("vectorisation", rows)
     assert low[:500] == pytest.approx([gigaflops(256, t) for t in table["seconds_q75"][:500]])
     assert high[:500] == pytest.approx([gigaflops(256, t) for t in table["seconds_q25"][:500]])

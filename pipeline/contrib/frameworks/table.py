@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.contrib.frameworks.problem import Problem, Run
 from pipeline.contrib.frameworks.reference import reference_losses
 from pipeline.lab.tables import VERSION
-from pipeline.measure.schemas import SCHEMAS
+from pipeline.measure.table import schema
 
 _text, _whole, _real = pa.string(), pa.int64(), pa.float64()
 
@@ -29,7 +29,7 @@ CURVES = pa.schema(
 )
 
 #: Of the table ``frameworks``.
-COLUMNS: list[str] = SCHEMAS["frameworks"].names
+COLUMNS: list[str] = schema("frameworks").names
 
 #: Two frameworks that are each within this of the reference are within 1e-4 of each other.
 TOLERANCE = 5e-5
@@ -53,7 +53,7 @@ def aggregate(measured: Sequence[Measured], problem: Problem) -> tuple[pd.DataFr
     Returns
     -------
     frameworks, curves : DataFrame
-        See :data:`pipeline.measure.schemas.SCHEMAS` and :data:`CURVES`. A run whose losses are not those of
+        See ``conf/measurement/frameworks.yaml`` and :data:`CURVES`. A run whose losses are not those of
         the reference has status ``error``.
     """
     runs = {run.name: run for run in problem.runs}

@@ -1,9 +1,9 @@
-from pipeline.measure import MEASUREMENTS
+from pipeline.measure import measurements
 
 # One rule a measurement: measure_vectorisation, measure_memory, ... What is timed holds the whole
 # machine, so that nothing runs beside it. By priority it comes after what it could otherwise meet half-way, because
 # a core would be idle meanwhile, and before logging, drawing and reporting, which fill both cores at the end.
-for name, measurement in MEASUREMENTS.items():
+for name, measurement in measurements().items():
 
     rule:
         name:
@@ -21,9 +21,10 @@ for name, measurement in MEASUREMENTS.items():
         params:
             name=name,
             options=inputs.measure_options,
+            columns=[*measurement.columns.items()],
             code=needs(
                 "pipeline.measure.__main__",
-                f"pipeline.measure.{name}",
+                inputs.measurement_file(name),
                 apart=("pipeline.fetch", "pipeline.whiten"),
             ),
         shell:

@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks import processes, solo, stacks
 from pipeline.lab.config import compose_cell
 from pipeline.lab.files import written_whole
-from pipeline.train.clock import no_garbage_collection, one_thread
+from pipeline.train.clock import no_garbage_collection, torch_threads
 from pipeline.train.data import prepared
 from pipeline.train.fit import quiet_lightning
 
@@ -27,7 +27,7 @@ def main() -> None:
     config = compose_cell().data
     dataset = prepared(config, arguments.data)
     numbers = {}
-    with one_thread(), no_garbage_collection(), quiet_lightning():
+    with torch_threads(), no_garbage_collection(), quiet_lightning():
         numbers["solo"] = solo.measure(dataset, arguments.repeats)
         solo.show(numbers["solo"])
         numbers["stacks"] = stacks.measure(dataset, arguments.repeats)

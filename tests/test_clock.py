@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pipeline.train import clock as clock_module
-from pipeline.train.clock import Clock, no_garbage_collection, one_thread
+from pipeline.train.clock import Clock, no_garbage_collection, torch_threads
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def test_one_thread_computes_and_the_number_of_threads_is_restored():
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:
-        with pytest.raises(ZeroDivisionError), one_thread():
+        with pytest.raises(ZeroDivisionError), torch_threads():
             assert torch.get_num_threads() == 1
             raise ZeroDivisionError
         assert torch.get_num_threads() == 2

@@ -31,7 +31,7 @@ from pipeline.measure.table import schema, table_of
 from pipeline.measure.timing import quartiles
 from pipeline.parts import models
 from pipeline.train.cells import train_cells
-from pipeline.train.clock import one_thread
+from pipeline.train.clock import torch_threads
 from pipeline.train.order import generator
 
 #: Model and global batch sizes. 128 is the chapter's: one image on each of its 128 devices.
@@ -118,7 +118,7 @@ def _time_all_reduces(rank: int, processes: int, repeats: int, folder: Path) -> 
     """What each process does; the first one writes down the times."""
     dist.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=processes)
     times: dict[int, list[float]] = {n: [] for n in ELEMENTS}
-    with one_thread():
+    with torch_threads():
         for round_number in range(repeats + 2):
             for n, seconds in times.items():
                 tensor = torch.zeros(n)

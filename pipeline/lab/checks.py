@@ -81,6 +81,16 @@ def one_of(key: str, value: str, allowed: Iterable[str]) -> None:
     """
     names = sorted(allowed)
     if value not in names:
-        near = get_close_matches(str(value), names, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        raise UserError(f"{key}={value} is not allowed: choose one of {', '.join(names)}{hint}")
+        raise UserError(f"{key}={value} is not allowed: choose one of {', '.join(names)}{did_you_mean(value, names)}")
+
+
+def did_you_mean(word: str, allowed: Iterable[str]) -> str:
+    """Suggest the nearest allowed word, for the end of a sentence; empty where none is near.
+
+    Examples
+    --------
+    >>> did_you_mean("sdg", ["adam", "sgd"])
+    '; did you mean sgd?'
+    """
+    near = get_close_matches(str(word), list(allowed), n=1)
+    return f"; did you mean {near[0]}?" if near else ""

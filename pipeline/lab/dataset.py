@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from pipeline.lab.errors import MAKE_AGAIN, UserError
+from pipeline.lab.errors import MAKE_AGAIN, UserError, first_line
 from pipeline.parts.data.table import TWIN_NAME
 
 
@@ -83,7 +83,7 @@ def load_dataset(path: Path, rows: int) -> Dataset:
     except FileNotFoundError:
         raise UserError(f"{path} does not exist: whiten the data with python -m pipeline.whiten") from None
     except (OSError, pa.ArrowException, KeyError, ValueError, TypeError) as error:
-        raise UserError(f"{path} is not a whitened table ({_first_line(error)}): {MAKE_AGAIN}") from None
+        raise UserError(f"{path} is not a whitened table ({first_line(error)}): {MAKE_AGAIN}") from None
     if not 1 <= rows <= table.num_rows:
         raise UserError(f"data.rows={rows} is not allowed: {path} has rows 1 to {table.num_rows}")
     values = np.column_stack([table.column(name).to_numpy()[:rows] for name in table.column_names])
@@ -95,7 +95,3 @@ def load_dataset(path: Path, rows: int) -> Dataset:
         provenance=provenance,
         offline_twin=offline_twin,
     )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -151,7 +151,12 @@ def is_memory_short(error: BaseException) -> bool:
 
 def memory_error(error: BaseException) -> str:
     """Say in one sentence that the memory does not suffice, and for what."""
-    return f"the memory does not suffice: {(str(error).splitlines() or [type(error).__name__])[0]}"
+    return f"the memory does not suffice: {first_line(error)}"
+
+
+def first_line(error: object) -> str:
+    """The first line of an error's message; the error's kind where it has none."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def printable(text: str) -> str:

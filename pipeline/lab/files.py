@@ -102,18 +102,18 @@ def temporary_beside(path: Path, folder: bool = False) -> Iterator[Path]:
     """
     temporary = path.with_name(f".{path.name}.{uuid4().hex}.tmp")
     with ExitStack() as stack:
-        with _locked(path.parent):  # so that nobody takes the new file, not locked yet, for a leftover
+        with locked(path.parent):  # so that nobody takes the new file, not locked yet, for a leftover
             for leftover in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 32}.tmp"):
-                with suppress(OSError), _locked(leftover, wait=False):
+                with suppress(OSError), locked(leftover, wait=False):
                     _remove(leftover)
             temporary.mkdir() if folder else temporary.touch()
             stack.callback(_remove, temporary)
-            stack.enter_context(_locked(temporary))
+            stack.enter_context(locked(temporary))
         yield temporary
 
 
 @contextmanager
-def _locked(path: Path, wait: bool = True) -> Iterator[None]:
+def locked(path: Path, wait: bool = True) -> Iterator[None]:
     """Lock a file or folder; without ``wait``, raise an OSError where somebody else has.
 
     On a file system without locks, nothing is locked and no leftover is removed.

@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from pipeline.measure.inputs import Inputs
 from pipeline.measure.timing import quartiles, seconds_of
 from pipeline.parts.data.digits import ImageDataset, write_digits
-from pipeline.train.clock import no_garbage_collection, one_thread
+from pipeline.train.clock import no_garbage_collection, torch_threads
 
 Batches = Iterable[Sequence[torch.Tensor]]
 
@@ -218,7 +218,7 @@ def measure_loaders(
     epochs, first, examples = {}, {}, {}
     times: dict[Loader, list[float]] = {loader: [] for loader in loaders}
     training: dict[Loader, list[Epoch]] = {loader: [] for loader in trained}
-    with one_thread(), no_garbage_collection(), _any_number_of_workers():
+    with torch_threads(), no_garbage_collection(), _any_number_of_workers():
         for loader in loaders:
             start = time.perf_counter()
             epochs[loader] = epochs_of(source, loader, batch_size)

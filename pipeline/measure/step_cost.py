@@ -43,7 +43,7 @@ from pipeline.lab.tables import CURVES, RUNS, write_table
 from pipeline.measure.inputs import Inputs
 from pipeline.measure.timing import quartiles
 from pipeline.parts import optimizers
-from pipeline.train.clock import no_garbage_collection, one_thread
+from pipeline.train.clock import no_garbage_collection, torch_threads
 from pipeline.train.data import prepared
 from pipeline.train.fit import fit, quiet_lightning
 from pipeline.train.intervals import Intervals
@@ -265,7 +265,7 @@ def measure_steps(measured: Sequence[Subject], rounds: int) -> pd.DataFrame:
         See ``conf/measurement/step_cost.yaml``.
     """
     samples: list[list[dict[str, float]]] = [[] for _ in measured]
-    with one_thread(), no_garbage_collection(), quiet_lightning(), TemporaryDirectory() as folder:
+    with torch_threads(), no_garbage_collection(), quiet_lightning(), TemporaryDirectory() as folder:
         for subject in measured:
             warm_up(subject.cell, subject.dataset)
         seconds_of_parts(measured[0])  # what Lightning does once

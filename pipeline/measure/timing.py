@@ -1,8 +1,7 @@
 """Time calls fairly: warm and in turn, with medians and quartiles."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -64,17 +63,6 @@ def quartiles(seconds: ArrayLike) -> tuple[float, float, float]:
     """First quartile, median and third quartile."""
     low, middle, high = np.quantile(np.asarray(seconds, dtype=float), [0.25, 0.5, 0.75])
     return float(low), float(middle), float(high)
-
-
-@contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Compute on so many torch threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def thread_counts() -> list[int]:

@@ -22,8 +22,8 @@ from typing import Any
 import torch
 
 from pipeline.measure.inputs import Inputs
-from pipeline.measure.timing import interleaved, quartiles, thread_counts, torch_threads
-from pipeline.train.clock import no_garbage_collection
+from pipeline.measure.timing import interleaved, quartiles, thread_counts
+from pipeline.train.clock import no_garbage_collection, torch_threads
 
 #: The chapter's matrices.
 N = 256

@@ -1,16 +1,13 @@
 """The owner of MLflow runs: the folder of tables that they were written from."""
 
-import fcntl
 import json
-import os
 import platform
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.lab.errors import UserError
+from pipeline.lab.files import locked
 
 #: Beside the tables; says which runs in any MLflow store are theirs.
 FILE = "mlflow-owner.json"
@@ -54,7 +51,7 @@ def owner_of(folder: Path) -> Owner:
     """
     try:
         inode = folder.stat().st_ino
-        with _locked(folder):
+        with locked(folder):  # one process at a time draws the id
             known = _read(folder / FILE)
             if known.get("inode") != inode or not isinstance(known.get("id"), str):
                 known = {"id": uuid.uuid4().hex, "inode": inode}
@@ -75,15 +72,3 @@ def _read(path: Path) -> dict[str, object]:
     except (FileNotFoundError, ValueError):
         return {}
     return known if isinstance(known, dict) else {}
-
-
-@contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Let one process at a time draw a folder's id."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

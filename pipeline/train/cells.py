@@ -11,7 +11,7 @@ from pipeline.lab.config.cell import Cell
 from pipeline.lab.dataset import Dataset
 from pipeline.lab.errors import UserError
 from pipeline.train import failures as failed
-from pipeline.train.clock import no_garbage_collection, one_thread
+from pipeline.train.clock import no_garbage_collection, torch_threads
 from pipeline.train.fit import quiet_lightning
 from pipeline.train.isolation import isolated
 from pipeline.train.many_devices import train_on_many
@@ -72,7 +72,7 @@ def train_cells(
     tables = Tables(cells, datasets)
     alone, stacks = plan(cells)
     solo = [cell for cell in alone if cell.config.trainer.devices == 1]
-    with quiet_lightning(), one_thread(), no_garbage_collection(), reproducible(cells):
+    with quiet_lightning(), torch_threads(), no_garbage_collection(), reproducible(cells):
         _warm_up(solo, datasets)
         for cell, seed in _interleaved(solo):
             tables.add([cell], [seed], _train_solo(cell, seed, datasets, progress, failures), engine="solo")

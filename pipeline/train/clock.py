@@ -67,10 +67,10 @@ def no_garbage_collection() -> Iterator[None]:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Compute on one torch thread: for small models more threads are slower, and noisier."""
+def torch_threads(count: int = 1) -> Iterator[None]:
+    """Compute on so many torch threads; for small models more than one are slower, and noisier."""
     threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(count)
     try:
         yield
     finally:

@@ -32,6 +32,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline import parts
+from pipeline.lab import checks
 from pipeline.lab.config.compose import check_text, first_line, own_defaults
 from pipeline.lab.config.limits import check_runs
 from pipeline.lab.config.schema import CELL_FIELDS, GROUPS, SCALARS
@@ -170,9 +171,9 @@ def _no_such_choice(text: str, group: str, name: str, options: Sequence[str]) ->
         return f"{group}={name} needs a package that is not installed: pip install {_PACKAGES[name]}"
     where = re.sub(r"In '(hydra/)?config': ", "", text.partition("Could not find")[0])
     options = sorted(_without_schemas(options))
-    near = get_close_matches(name, options, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    return f"{where}{group}={name} is not allowed: choose one of {', '.join(options)}{hint}"
+    return (
+        f"{where}{group}={name} is not allowed: choose one of {', '.join(options)}{checks.did_you_mean(name, options)}"
+    )
 
 
 def _without_schemas(options: Sequence[str]) -> list[str]:

@@ -23,7 +23,7 @@ from pipeline.lab.config.cell import Cell
 from pipeline.lab.dataset import Dataset
 from pipeline.lab.errors import UserError
 from pipeline.lab.files import written_whole
-from pipeline.train.clock import no_garbage_collection, one_thread
+from pipeline.train.clock import no_garbage_collection, torch_threads
 from pipeline.train.fit import fit, quiet_lightning
 from pipeline.train.intervals import Intervals, intervals_of
 from pipeline.train.isolation import isolated
@@ -181,7 +181,7 @@ def _work(rank: int, port: int, runs: Sequence[Run], datasets: Mapping[str, Data
     os.environ |= {"LOCAL_RANK": str(rank), "NODE_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
     warmed = set()
     cells = [cell for cell, _ in runs]
-    with quiet_lightning(), one_thread(), no_garbage_collection(), reproducible(cells):
+    with quiet_lightning(), torch_threads(), no_garbage_collection(), reproducible(cells):
         for number, (cell, seed) in enumerate(runs):
             dataset = datasets[cell.config.data.name]
             if cell.id not in warmed:

@@ -3,13 +3,13 @@
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from difflib import get_close_matches
 from typing import Any, Protocol
 
 import torch
 
+from pipeline.lab.checks import did_you_mean
 from pipeline.lab.config.target import resolve
-from pipeline.lab.errors import UserError
+from pipeline.lab.errors import UserError, first_line
 from pipeline.parts import optimizers
 from pipeline.parts.base import OptimizerConfig
 
@@ -134,14 +134,13 @@ def _build(
         allowed += given  # what it takes beyond those is its own to refuse
     for name, value in given.items():
         if name not in allowed:
-            near = get_close_matches(name, allowed, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise UserError(f"{key}.{name}={value} is not allowed: {target} has {', '.join(sorted(allowed))}{hint}")
+            known_names = f"{', '.join(sorted(allowed))}{did_you_mean(name, allowed)}"
+            raise UserError(f"{key}.{name}={value} is not allowed: {target} has {known_names}")
     try:
         made: torch.optim.Optimizer = build(params, lr=lr, **given)
     except (TypeError, ValueError, RuntimeError) as error:
         values = ", ".join(f"{name}={value}" for name, value in given.items())
-        first = (str(error).splitlines() or [type(error).__name__])[0]
+        first = first_line(error)
         matrices = any(p.dim() != 2 for p in params) and "2D" in first
         hint = f"; name the optimizer of the others in {key}.rest._target_" if matrices else ""
         raise UserError(f"{key}: {target}{' with ' if values else ''}{values} is not allowed: {first}{hint}") from None

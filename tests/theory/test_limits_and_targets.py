@@ -82,7 +82,8 @@ def test_full_batch_heavy_ball_limit_is_polyaks(problem):
 
 def test_noise_floor_is_proportional_to_lr_over_b_when_small(problem):
     floor = noise_floor(problem, 1e-5, 2)
-    expected = 1e-5 / 2 / 4 * np.trace(problem.second_moment_residual)
+    residual, design = problem.rows[:, 0], problem.rows[:, 1:]
+    expected = 1e-5 / 2 / 4 * np.mean(residual**2 * np.sum(design**2, axis=1))
     assert floor == pytest.approx(expected, rel=1e-3)
 
 

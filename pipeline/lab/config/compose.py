@@ -7,7 +7,6 @@ import os
 import re
 from collections import ChainMap
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, cast
@@ -143,10 +142,9 @@ def compose_values(values: Mapping[str, Any]) -> CellConfig:
     for key, value in values.items():
         head = key.lstrip("+").split(".")[0]
         if head not in CELL_FIELDS:
-            near = get_close_matches(head, CELL_FIELDS, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
             raise UserError(
-                f"{key}={value} is not allowed: a cell has no such key, only {', '.join(CELL_FIELDS)}{hint}"
+                f"{key}={value} is not allowed: a cell has no such key, only {', '.join(CELL_FIELDS)}"
+                f"{checks.did_you_mean(head, CELL_FIELDS)}"
             )
         where = plain if key in SCALARS and not (isinstance(value, str) and "${" in value) else composed
         where[key] = value
@@ -221,11 +219,9 @@ def _object(group: str, text: str, search_path: tuple[Path, ...]) -> Any:
     allowed = [one.name for one in dataclasses.fields(config)]
     for key in values:
         if key not in allowed:
-            near = get_close_matches(str(key), allowed, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
             raise UserError(
                 f"{group}.{key}={values[key]} is not allowed: {group}={values.get('name')} has no such key, only "
-                f"{', '.join(allowed)}{hint}"
+                f"{', '.join(allowed)}{checks.did_you_mean(str(key), allowed)}"
             )
     try:
         return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config), values))

@@ -7,7 +7,6 @@ override cannot.
 
 import re
 from collections.abc import Callable
-from difflib import get_close_matches
 from functools import lru_cache
 from importlib import import_module
 from keyword import iskeyword
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from pipeline import parts
+from pipeline.lab.checks import did_you_mean
 from pipeline.lab.config.yaml_file import read_yaml
 from pipeline.lab.errors import UserError
 from pipeline.lab.paths import CONF
@@ -95,8 +95,7 @@ def resolve(key: str, target: str) -> Callable[..., Any]:
         raise UserError(f"{key}={target} {why}") from None
     found = getattr(content, name, None)
     if not _is_optimizer(found):
-        near = get_close_matches(name, [known for known, value in vars(content).items() if _is_optimizer(value)], n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(name, [known for known, value in vars(content).items() if _is_optimizer(value)])
         raise UserError(f"{key}={target} cannot be imported: {module} has no optimizer {name}{hint}")
     return cast(Callable[..., Any], found)
 

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError  # type: ignore[import-untyped]
 
-from pipeline.lab.errors import UserError
+from pipeline.lab.errors import UserError, first_line
 from pipeline.parts import shown
 
 #: More than any file of a person's; a limit, because a file of aliases of aliases grows without end when it is read.
@@ -102,5 +102,5 @@ def read_yaml(path: Path) -> dict[str, Any]:
 def _place(error: Exception) -> str:
     """What is wrong, and in which line."""
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or (str(error).splitlines() or [type(error).__name__])[0]
+    problem = getattr(error, "problem", None) or first_line(error)
     return f"{problem} (line {mark.line + 1})" if mark is not None else str(problem)

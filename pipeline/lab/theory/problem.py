@@ -15,7 +15,7 @@ from functools import cached_property
 
 import numpy as np
 
-from pipeline.lab.theory.symmetric import Array, congruence, smat, svec
+from pipeline.lab.theory.symmetric import Array, smat, svec
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,31 +114,8 @@ class Problem:
 
     @cached_property
     def joint_fourth_moment(self) -> Array:
-        """Matrix on svec of S -> E[u u^T S u u^T], (k, k); its blocks are the three moments below."""
+        """Matrix on svec of S -> E[u u^T S u u^T], (k, k): the fourth moments of the residual and the features."""
         return self.products.T @ self.products / self.n
-
-    def _fourth(self, second_moment: Array) -> Array:
-        return smat(self.joint_fourth_moment @ svec(second_moment))
-
-    @cached_property
-    def fourth_moment(self) -> Array:
-        """Matrix on svec of A -> E[x x^T A x x^T], (d (d + 1) / 2, same)."""
-        keep = np.eye(self.d + 1)[1:]
-        select = congruence(keep)
-        return select @ self.joint_fourth_moment @ select.T
-
-    def third_moment_residual(self, error: Array) -> Array:
-        """E[(x^T error) r x x^T], (d, d), for a parameter error (d,): how the mean error feeds the second moment."""
-        state = np.zeros((self.d + 1, self.d + 1))
-        state[0, 1:] = state[1:, 0] = np.asarray(error) / 2
-        return -self._fourth(state)[1:, 1:]
-
-    @property
-    def second_moment_residual(self) -> Array:
-        """E[r^2 x x^T], (d, d): covariance of one example's gradient at the minimum."""
-        state = np.zeros((self.d + 1, self.d + 1))
-        state[0, 0] = 1.0
-        return self._fourth(state)[1:, 1:]
 
     def loss(self, theta: Array) -> float:
         """L(theta) for theta (d,)."""
@@ -154,4 +131,5 @@ class Problem:
         """Covariance over the data of one example's gradient at theta (d,), (d, d), divided by n."""
         state = np.concatenate([[1.0], np.asarray(theta) - self.minimizer])
         gradient = self.gradient(theta)
-        return self._fourth(np.outer(state, state))[1:, 1:] - np.outer(gradient, gradient)
+        squares: Array = smat(self.joint_fourth_moment @ svec(np.outer(state, state)))[1:, 1:]
+        return squares - np.outer(gradient, gradient)

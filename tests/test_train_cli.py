@@ -320,12 +320,49 @@ def test_the_labs_experiments_can_be_trained(train, name):
         ("study", "defaults: [{override /hydra/launcher: stacked}]\nname: mine\n", "defaults"),
         ("experiment", "# @package _global_\nhydra: {callbacks: {x: {_target_: os.getcwd}}}\n", "callbacks"),
         ("experiment", "# @package _global_\nlabel: ${oc.env:HOME}\n", "oc.env"),
+        # YAML's escapes, a name of a resolver that is itself looked up, and other keys of Hydra's that name code
+        (
+            "experiment",
+            '# @package _global_\nhydra: {"\\x63allbacks": {x: {"\\x5ftarget_": os.mkdir}}}\n',
+            "hydra.callbacks",
+        ),
+        ("experiment", '# @package _global_\nlabel: "${\\x6fc.env:HOME}"\n', "oc.env"),
+        ("experiment", "# @package _global_\nlabel: '${oc.${.job}:HOME}'\njob: env\n", "label"),
+        ("experiment", "# @package _global_\nlabel: ['${oc.select:x,${oc.env:HOME}}']\n", "oc.select"),
+        (
+            "experiment",
+            "# @package _global_\nhydra: {job_logging: {handlers: {x: {(): os.mkdir, path: x}}}}\n",
+            "job_logging",
+        ),
+        ("experiment", "# @package _global_\nhydra: {sweeper: {sampler: {_target_: os.mkdir}}}\n", "_target_"),
+        ("experiment", "# @package hydra.callbacks\nx: {mode: 1}\n", "@package"),
     ],
 )
 def test_what_a_file_may_not_say_is_refused_before_hydra_obeys_it(train, place, text, told):
     (train.folder / "own" / place).mkdir(parents=True)
     (train.folder / "own" / place / "mine.yaml").write_text(text)
     assert told in train.refusal("--config-dir=own", f"+{place}=mine" if place == "experiment" else f"{place}=mine")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "defaults"),
+    [
+        ("+experiment=mine", "[worse]"),
+        ("+experiment=mine", "[override /optimizer: worse]"),
+        ("+experiment=mine", "[{'override /optimizer@optimizer': worse}]"),
+        ("+experiment=mine", "[{/experiment/deep: worse}]"),
+        ("+experiment@_global_=worse", "[]"),
+        ("+experiment/deep=worse", "[]"),
+    ],
+)
+def test_a_file_that_another_one_or_an_odd_key_chooses_is_checked_too(train, chosen, defaults):
+    for place in ("experiment", "experiment/deep", "optimizer"):
+        (train.folder / "own" / place).mkdir(parents=True, exist_ok=True)
+        (train.folder / "own" / place / "worse.yaml").write_text(
+            "# @package _global_\nhydra: {callbacks: {x: {_target_: os.mkdir, path: made}}}\n"
+        )
+    (train.folder / "own/experiment/mine.yaml").write_text(f"# @package _global_\ndefaults: {defaults}\n")
+    assert re.search("callbacks|@package|deep", train.refusal("--config-dir=own", chosen))
 
 
 @pytest.mark.parametrize(
@@ -365,7 +402,7 @@ def test_what_hydra_shows_is_shown(train, show, told):
         (["optimizer=sdg"], "optimizer=sdg is not allowed: choose one of adadelta"),
         (["study=textbook", "job=some"], "job=some is not allowed: choose one of all"),
         (["study=textbook", "lr=-1"], "lr=-1.0 is not allowed"),
-        (["hydra.searchpath=[nowhere]"], "nowhere is not available"),
+        (["hydra.searchpath=[nowhere]"], "hydra.searchpath is not allowed"),
         (["hydra.job.env_copy=[NOWHERE]"], "NOWHERE"),
     ],
 )

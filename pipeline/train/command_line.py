@@ -13,7 +13,6 @@ import re
 import shlex
 import sys
 import traceback
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -51,6 +50,8 @@ _PACKAGES = {
 }
 #: Packages that read the command line and the configuration's files.
 _READERS = {"hydra", "omegaconf", "antlr4", "yaml"}
+#: Below ``hydra``: callbacks and handlers of logs are built from names, and a folder's files from anywhere.
+_RUN_CODE = {"", "callbacks", "job_logging", "hydra_logging", "searchpath"}
 _BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
 
@@ -84,7 +85,8 @@ def read_options(arguments: Sequence[str]) -> list[str]:
     for text in options.overrides:
         check_text(text)
         key = text.lstrip("+~").partition("=")[0]
-        if key.startswith("hydra.callbacks") or (key.startswith("hydra") and "_target_" in text):
+        _check_key(key, key)
+        if key.startswith("hydra") and "_target_" in text:
             raise UserError(f"{key} is not allowed: it names code for Hydra to run")
         if text.startswith("~"):
             raise UserError(f"{text} is not allowed: a key cannot be taken away; give it a value, as in lr=0.05")
@@ -97,28 +99,53 @@ def read_options(arguments: Sequence[str]) -> list[str]:
     return [*options.overrides, *rest]
 
 
-def _check_files(group: str, value: str) -> None:
+def _check_key(key: str, where: str) -> None:
+    """Refuse a key of Hydra's that runs code, or reads files that are not checked."""
+    first, *below = key.split(".")
+    if first == "hydra" and (not below or below[0] in _RUN_CODE):
+        raise UserError(f"{where} is not allowed: it names code for Hydra to run, or where to read it")
+
+
+def _check_files(key: str, value: str) -> None:
     """Read the files that an override chooses as the lab does: Hydra obeys in them what somebody else's may not say."""
-    if group not in (*GROUPS, "study", "experiment"):
+    group = key.partition("@")[0]
+    if group.partition("/")[0] not in (*GROUPS, "study", "experiment"):
         return
+    if "/" in group:
+        raise UserError(f"{key}={value} is not allowed: there is no such group, only {group.partition('/')[0]}")
     files = parts.configurations(group)
     names = [name for name in files if name in value or "glob" in value]
     for name in names:  # grows: a file may build on others of its folder
-        if group == "experiment":  # a saved command line
-            if found := re.search(
-                r"_target_|callbacks|oc\.env", files[name].read_text(encoding="utf-8", errors="replace")
-            ):
-                raise UserError(f"{parts.shown(files[name])} is not allowed to say {found.group()}")
-            continue
-        below = own_defaults(read_config(files[name]), parts.shown(files[name]), list(files))
+        where = parts.shown(files[name])
+        config = read_config(files[name], package="_global_" if group == "experiment" else "")
+        if group == "experiment":
+            _check_experiment(config, where)
+        below = own_defaults(config, where, list(files))
         names += [entry for entry in below if entry not in names]
+
+
+def _check_experiment(config: DictConfig, where: str) -> None:
+    """Check a saved command line as one that is typed, and leave in its defaults the other experiments alone."""
+    values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
+    for key in values.get("hydra", {}):
+        _check_key(f"hydra.{key}", f"{where}: hydra.{key}")
+    if "_target_" in str(config):
+        raise UserError(f"{where} is not allowed to say _target_")
+    entries = values.get("defaults", [])
+    for key, value in [pair for entry in entries if isinstance(entry, dict) for pair in entry.items()]:
+        group = str(key).split()[-1].lstrip("/")
+        _check_key(group.replace("/", "."), f"{where}: {key}")
+        if "${" in str(value) or group.partition("@")[0] not in GROUPS and not group.startswith("hydra/"):
+            raise UserError(f"{where}: {key}={value} is not allowed: choose a file of {', '.join(GROUPS)}")
+        _check_files(group, str(value))
+    if "defaults" in config:
+        config.defaults = [entry for entry in entries if not isinstance(entry, dict)]
 
 
 @contextmanager
 def hydra_errors_in_one_sentence() -> Iterator[None]:
     """Turn what Hydra and its parsers raise into a :class:`UserError` that names key, value and what is allowed."""
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # raise errors; Hydra would print them over many lines
-    warnings.filterwarnings("error", ".* is not available", UserWarning)  # a folder of hydra.searchpath
     try:
         yield
     except (Refusal, Exception) as error:

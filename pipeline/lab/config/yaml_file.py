@@ -21,7 +21,7 @@ _VARIABLE = re.compile(r"\$\{oc\.env:(\w+)(?:,[^${}]*)?\}")
 _NEIGHBOUR = re.compile(r"\$\{(\.+)([A-Za-z_][\w.]*)\}")
 
 
-def read_config(path: Path) -> DictConfig:
+def read_config(path: Path, package: str = "") -> DictConfig:
     """Read a file of keys and values.
 
     OmegaConf's loader knows no Python objects, and reads ``5e-2`` as a number, which plain YAML 1.1 reads as text.
@@ -30,6 +30,8 @@ def read_config(path: Path) -> DictConfig:
     ----------
     path : Path
         A ``.yaml`` file below ``conf/``, or in a user's folder.
+    package : str, optional
+        The one ``# @package`` that it may say: ``_global_`` of an experiment.
 
     Returns
     -------
@@ -51,8 +53,9 @@ def read_config(path: Path) -> DictConfig:
         config = OmegaConf.load(io.StringIO(text))
         if not isinstance(config, DictConfig):
             raise UserError(f"{where} is not YAML of keys and values: it is a list")
-        if re.search(r"^\s*#\s*@\s*package", text, re.MULTILINE):
-            raise UserError(f"{where} is not allowed: a configuration file may not say @package")
+        for said in re.findall(r"^\s*#\s*@\s*package(.*)", text, re.MULTILINE):
+            if said.strip() != package or not package:
+                raise UserError(f"{where} is not allowed: a configuration file may not say @package{said}")
         for keys, value in _texts(OmegaConf.to_container(config, resolve=False)):
             _check_interpolation(where, keys, value)
     except OSError as error:  # OmegaConf's too, of a file that is one word

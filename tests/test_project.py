@@ -159,3 +159,15 @@ def test_the_data_are_not_in_the_repository(tracked):
         content = (ROOT / name).read_bytes()
         assert len(content) < 1_000_000, name
         assert content.count(b"\t0.3048\t") < 3 and first_row not in content, name
+
+
+def test_the_tests_that_the_page_of_faults_names_exist():
+    page = (ROOT / "docs" / "dev" / "faults.md").read_text()
+    rows = [row.split(" | ")[2] for row in page.splitlines() if row.startswith("| ") and ".py" in row]
+    assert len(rows) > 50
+    for row in rows:
+        path = None
+        for named in re.findall(r"(tests/[\w/]+\.py)?(?:::(\w+))?", row):
+            path = named[0] or path
+            if any(named):
+                assert f"def {named[1] or 'test_'}" in (ROOT / path).read_text(), row

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline import parts
 from pipeline.lab.errors import exit_on_user_error
 from pipeline.lab.paths import CONF
 
@@ -27,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="where the verdicts go")
     parser.add_argument("--results", type=Path, required=True, metavar="DIR", help="the folder of the tables")
     parser.add_argument("--ledger", type=Path, default=CONF / "claims.yaml", metavar="FILE.yaml", help="the claims")
+    parser.add_argument("--config-dir", metavar="DIR", help="a folder with statistics of your own")
     options = parser.parse_args(arguments)
+    parts.use(options.config_dir)
     # Here, so that --help answers at once.
     from pipeline.claims.decide import decide_all
     from pipeline.claims.evidence import Evidence

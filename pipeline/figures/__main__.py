@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipeline import parts
 from pipeline.lab.errors import exit_on_user_error
 
 if TYPE_CHECKING:
@@ -93,7 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         help="a measurement to draw; may be given several times",
     )
     parser.add_argument("studies", type=Path, nargs="*", metavar="STUDY", help="folders such as results/textbook")
+    parser.add_argument("--config-dir", metavar="DIR", help="a folder with figures of your own")
     options = parser.parse_args(arguments)
+    parts.use(options.config_dir)
     # Here, so that --help answers at once.
     from pipeline.analysis.study import read_studies
     from pipeline.measure.table import read_measured

@@ -58,9 +58,7 @@ def measurement(name: str) -> Measurement:
     UserError
         If there is none of that name, or a key of its file is missing, unknown or of a wrong type.
     """
-    files = parts.configurations("measurement")
-    checks.one_of("measurement", name, files)
-    return _read(files[name])
+    return _read(parts.configuration("measurement", name))
 
 
 def measurements() -> dict[str, Measurement]:

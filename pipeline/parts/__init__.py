@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import import_module, metadata
 from importlib.util import find_spec
+from multiprocessing import parent_process
 from pathlib import Path
 from types import ModuleType
 from typing import Any, cast
@@ -127,6 +128,27 @@ def configurations(group: str) -> dict[str, Path]:
     return dict(sorted(found.items()))
 
 
+def configuration(group: str, name: str) -> Path:
+    """The configuration file of a name, looked for in the user's folders first.
+
+    Raises
+    ------
+    UserError
+        If there is none, with the nearest name.
+    """
+    files = configurations(group)
+    checks.one_of(group, name, files)
+    _announce(f"{group}={name}", files[name], CONF / group / f"{name}.yaml")
+    return files[name]
+
+
+@cache
+def _announce(choice: str, path: Path, own: Path) -> None:
+    """Say once that a file of the user's is used in place of the lab's own."""
+    if path != own and own.is_file() and parent_process() is None:
+        print(f"{choice}: {shown(path)} takes the place of the lab's own", file=sys.stderr)
+
+
 def names(kind: str) -> list[str]:
     """Every part of a kind that has a Python file."""
     found = {path.stem for folder in folders(kind) for path in folder.glob("*.py")}
@@ -210,6 +232,7 @@ def _module(kind: str, name: str, path: Path) -> ModuleType:
     if known is not None and Path(str(known.__file__)) == path:
         return known
     if not own:
+        _announce(f"{kind}={name}", path, PACKAGE / KINDS[kind] / f"{name}.py")
         from pipeline.parts import user
 
         user.__path__ = [str(folder) for folder in search_path()]

@@ -91,15 +91,15 @@ def test_claims_are_tested_on_the_studys_table_and_those_about_other_data_are_no
 
 
 def test_a_statistic_in_a_folder_of_ones_own_is_found(results, tmp_path, monkeypatch):
-    """The one that docs/claims.md shows."""
+    """The one that docs/extending.md shows."""
     folder, _ = results
-    code = (ROOT / "docs" / "claims.md").read_text().split("```python\n")[1].split("```")[0]
+    code = (ROOT / "docs" / "extending.md").read_text().split("# mine/statistic/loss_left.py\n")[1].split("```")[0]
     (tmp_path / "statistic").mkdir()
     (tmp_path / "statistic" / "mine.py").write_text(code)
     monkeypatch.setenv(parts.VARIABLE, str(tmp_path))
     monkeypatch.setattr("pipeline.claims.statistics._FOUND", dict(statistics()))
     statistics.cache_clear()
-    own = claim("own", "loss_over_initial", {"below": 1}, study="mine", cell="b 10, lr 0.01")
+    own = claim("own", "loss_left", {"below": 1}, study="mine", optimizer="sgd", lr=0.01)
     (decided,) = decide_all(parse_ledger({"sources": {"me": ""}, "claims": [own]}), Evidence(folder))["claims"]
     assert decided["verdict"] == "holds" and decided["rests_on"] == "seeds"
     (tmp_path / "statistic" / "mine.py").write_text("def broken(:")

@@ -253,11 +253,9 @@ def read_choice(group: str, name: str, search_path: tuple[Path, ...]) -> DictCon
     UserError
         If there is no such file, or something in it is wrong.
     """
-    files = parts.configurations(group)
-    checks.one_of(group, name, files)
-    where = parts.shown(files[name])
-    config = read_config(files[name])
-    below = own_defaults(config, where, [one for one in files if one != name])
+    path = parts.configuration(group, name)
+    where, config = parts.shown(path), read_config(path)
+    below = own_defaults(config, where, [one for one in parts.configurations(group) if one != name])
     config = cast(DictConfig, OmegaConf.merge(*(read_choice(group, one, search_path) for one in below), config))
     if group != "trainer" and config.get("name") != name:
         raise UserError(f"{where}: name={config.get('name')} is not allowed: it must be {name}, as the file is called")

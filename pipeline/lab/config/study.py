@@ -114,9 +114,7 @@ def load_study(name: str, overrides: Sequence[str] = (), extension: Path | None 
     UserError
         If there is no such study, or a key, type or range in it is wrong.
     """
-    files = parts.configurations("study")
-    checks.one_of("study", name, files)
-    file = files[name]
+    file = parts.configuration("study", name)
     return _study(file, file.stat().st_mtime_ns, tuple(overrides), read_rounds(extension) if extension else ())
 
 

@@ -417,7 +417,10 @@ def hydra():
         yield lambda override: compose(config_name="config", overrides=[override])
 
 
-@pytest.mark.parametrize(("group", "choice"), [one for one in CHOICES if one[0] not in ("study", "experiment")])
+NOT_OF_A_CELL = ("study", "experiment", "measurement")
+
+
+@pytest.mark.parametrize(("group", "choice"), [one for one in CHOICES if one[0] not in NOT_OF_A_CELL])
 def test_hydras_own_composition_makes_the_same_cell(hydra, group, choice):
     fitting = {"digits": "model=cnn", "cnn": "data=digits"}.get(choice)
     if fitting is not None:

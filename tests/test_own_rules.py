@@ -62,6 +62,16 @@ USABLE = {
         "def init_states(params):\n    return {'t': 0, 'm': [p.data.clone() for p in params]}\n",
         RunByRun,
     ),
+    "weight decay of matrices only, and little of it": (
+        "    for p in params:\n        p.data.sub_(lr * (p.grad + (1e-5 if p.dim() > 1 else 0) * p.data))\n",
+        RunByRun,
+    ),
+    "another rate for the first layer after a while": (
+        "    states.append(0)\n    for i, p in enumerate(params):\n"
+        "        p.data.sub_(lr * (0.1 if i == 0 and len(states) > 8 else 1) * p.grad)\n"
+        "def init_states(params):\n    return []\n",
+        RunByRun,
+    ),
     "norms after a while": (
         "    states.append(0)\n    for p in params:\n"
         "        p.data.sub_(lr * p.grad / (p.grad.norm() if len(states) > 8 else 1))\n"

@@ -15,6 +15,7 @@ from pipeline.train.clock import no_garbage_collection, torch_threads
 from pipeline.train.fit import quiet_lightning
 from pipeline.train.isolation import isolated
 from pipeline.train.many_devices import train_on_many
+from pipeline.train.model_probe import check_model
 from pipeline.train.placement import placed, reproducible
 from pipeline.train.plan import Stack, plan
 from pipeline.train.probe import check_rule
@@ -61,14 +62,16 @@ def train_cells(
     ------
     UserError
         Before anything is trained: if a cell asks for GPUs that are not there, or a data set is missing or has
-        another number of rows than the configuration says, or an update rule cannot train (see
-        :func:`pipeline.train.probe.check_rule`).
+        another number of rows than the configuration says, or an update rule or a model cannot train (see
+        :func:`pipeline.train.probe.check_rule`, :func:`pipeline.train.model_probe.check_model`).
     """
     failures = {} if failures is None else failures
     cells = placed(cells)
     _check_data(cells, datasets)
     for cell in cells:
         check_rule(cell.config)
+    for cell in {(c.config.data.name, c.config.data.task, str(c.config.model)): c for c in cells}.values():
+        check_model(cell, datasets[cell.config.data.name])
     tables = Tables(cells, datasets)
     alone, stacks = plan(cells)
     solo = [cell for cell in alone if cell.config.trainer.devices == 1]

@@ -48,7 +48,7 @@ class SharedRun(SoloRun):
     def on_fit_start(self) -> None:
         """Start the streams, and lay out the flat gradient."""
         super().on_fit_start()
-        self.params = list(self.net.parameters())
+        self.params = self.trained
         sizes = [p.numel() for p in self.params]
         self.flat = torch.zeros(sum(sizes), device=self.device)
         self.grads = [g.view_as(p) for g, p in zip(self.flat.split(sizes), self.params, strict=True)]

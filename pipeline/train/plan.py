@@ -4,8 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from pipeline import parts
 from pipeline.lab.config.cell import Cell, canonical_json
+from pipeline.lab.paths import PACKAGE
 from pipeline.parts.data.table import as_table
+from pipeline.train.model_probe import model_stacks
 from pipeline.train.probe import stack_update
 from pipeline.train.stack_update import Elementwise, StackUpdate
 
@@ -28,15 +31,17 @@ class Stack:
 def can_stack(cell: Cell) -> bool:
     """Whether a cell's runs can be stacked.
 
-    From scratch, for a single output, on one device, by a rule whose steps in a stack are those alone; see
+    From scratch, for the lab's regression, on one device, by a rule and of a model whose steps in a stack are those
+    alone; see
     :func:`pipeline.train.probe.stack_update`.
     """
     config = cell.config
     return (
         config.engine == "stacked"
         and config.implementation == "scratch"
-        and config.data.task == "regression"
+        and parts.find("task", config.data.task) == PACKAGE / "parts/tasks/regression.py"
         and config.trainer.devices == 1
+        and model_stacks(config)
         and stack_update(config) is not None
     )
 

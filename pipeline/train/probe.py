@@ -48,7 +48,7 @@ _NO_VMAP = {
     ".item()": "the rule makes a Python number of one of the run's, as float() and .item() do",
     "random operation": "the rule draws random numbers",
 }
-_EXAMPLES, _FEATURES, _HIDDEN = 20, 3, 4
+_EXAMPLES, _HIDDEN = 20, 4
 
 
 @dataclass(frozen=True)
@@ -121,10 +121,10 @@ def _remembered(look: Callable[[CellConfig], Any], config: CellConfig) -> Any:
 def _tried_alone(config: CellConfig) -> _Trial:
     lowest, highest = config.optimizer.lr_range
     # From the lower half of the range, where nothing diverges.
-    cells = [_cell(config, lowest ** (1 - part) * highest**part) for part in (0.25, 0.5)]
+    cells = [small(config, lowest ** (1 - part) * highest**part) for part in (0.25, 0.5)]
     try:
-        steps = [_walk_alone(cell) for cell in cells]
-        again = _walk_alone(cells[1])
+        steps = [walk_alone(cell) for cell in cells]
+        again = walk_alone(cells[1])
         _check_changes(config, cells[1], steps[1])
     except UserError:
         raise
@@ -143,24 +143,27 @@ def _check_changes(config: CellConfig, cell: Cell, steps: Sequence[torch.Tensor]
     """Refuse a rule that changes nothing, and mention the parameters that it leaves alone."""
     moved = steps[-1] != steps[0]
     if not moved.any():
-        steps = _walk_alone(cell, PATIENCE)
+        steps = walk_alone(cell, steps=PATIENCE)
         moved = steps[-1] != steps[0]
     if not moved.any():
         raise UserError(
             f"{_named(config)} is not allowed: {PATIENCE} steps of it change no parameter; a rule has to change "
             "p.data of each of its params, in place, and what it returns is ignored"
         )
-    shapes = [p.shape for p in SoloRun(cell, 0, _data()).net.parameters()]
+    shapes = [p.shape for p in SoloRun(cell, 0, generated()).net.parameters()]
     parts = moved.split([shape.numel() for shape in shapes])
     still = [str(tuple(shape)) for shape, part in zip(shapes, parts, strict=True) if not part.any()]
     if still:
         logger.warning("%s leaves parameters of these shapes as they were: %s", _named(config), ", ".join(still))
 
 
-@isolated(0)
-def _walk_alone(cell: Cell, steps: int = STEPS) -> list[torch.Tensor]:
+def walk_alone(cell: Cell, seed: int = 0, data: Dataset | None = None, steps: int = STEPS) -> list[torch.Tensor]:
     """Train one run; its parameters at the start and after each step, as one vector each."""
-    run = SoloRun(cell, 0, _data())
+    with isolated(seed):
+        return _walked(SoloRun(cell, seed, data or generated()), steps)
+
+
+def _walked(run: SoloRun, steps: int) -> list[torch.Tensor]:
     run.configure_optimizers()
     run.on_fit_start()
     params = list(run.net.parameters())
@@ -185,46 +188,63 @@ def _tried_stacked(config: CellConfig) -> type[StackUpdate] | None:
     why = ""
     for kind in (Elementwise, RunByRun) if _is_elementwise(trial.cells[0]) else (RunByRun,):
         try:
-            difference = _difference(trial, kind)
+            apart = difference(trial.cells, trial.steps, [0], generated(), kind)
         except Exception as error:
             why = next((words for part, words in _NO_VMAP.items() if part in str(error)), reason(error))
         else:
-            if difference <= TOLERANCE:
+            if apart <= TOLERANCE:
                 return kind
-            why = f"within {STEPS} steps it is {difference:.1g} (relative) away from the same runs alone"
+            why = f"within {STEPS} steps it is {apart:.1g} (relative) away from the same runs alone"
     logger.warning("%s is trained solo, one run after the other, because a stack cannot: %s", _named(config), why)
     return None
 
 
 @isolated(0)
-def _difference(trial: _Trial, kind: type[StackUpdate]) -> float:
+def difference(
+    cells: Sequence[Cell],
+    alone: Sequence[list[torch.Tensor]],
+    seeds: Sequence[int],
+    data: Dataset,
+    kind: type[StackUpdate],
+) -> float:
     """The largest relative difference between a stack's parameters and those of its runs alone, at any step."""
-    run = StackedRun(trial.cells, [0], _data(), kind)
+    run = StackedRun(cells, seeds, data, kind)
     run.on_fit_start()
     largest = 0.0
     for step in range(1, STEPS + 1):
         run.training_step(1, 0)
-        for number, walked in enumerate(trial.steps):
-            alone, stacked = walked[step], run.net.flat[run.net.run_of == number]
-            if not torch.equal(alone.isfinite(), stacked.isfinite()):
+        for number, walked in enumerate(alone):
+            one, stacked = walked[step], run.net.flat[run.net.run_of == number]
+            if not torch.equal(one.isfinite(), stacked.isfinite()):
                 return float("inf")
-            apart = (alone - stacked).nan_to_num(0.0, 0.0, 0.0).abs().max()
-            largest = max(largest, float(apart / alone.nan_to_num(0.0, 0.0, 0.0).abs().max().clamp(min=1e-30)))
+            apart = (one - stacked).nan_to_num(0.0, 0.0, 0.0).abs().max()
+            largest = max(largest, float(apart / one.nan_to_num(0.0, 0.0, 0.0).abs().max().clamp(min=1e-30)))
     return largest
 
 
 @isolated(0)
 def _is_elementwise(cell: Cell) -> bool:
-    """Whether a rule's operations treat every number alone; seen on a matrix and a vector."""
-    params = list(SoloRun(cell, 0, _data()).net.parameters())[:2]
-    update = ScratchUpdate(cell.config.optimizer, params)
+    """Whether a rule treats every number alone, and a matrix as a vector: by its operations, and by what it computes.
+
+    In float64, so that a weight decay of matrices only, or another rate for the last layer, is seen however small.
+    """
+    own = [p.detach().double() for p in list(SoloRun(cell, 0, generated()).net.parameters())[:2]]
+    flat, start = _vector(own), _vector(own)
     watched = _Operations()  # type: ignore[no-untyped-call]
-    with watched:
-        for _ in range(WATCHED):
-            for p in params:
-                p.grad = p.data * p.data
-            update(cell.config.lr)
-    return watched.elementwise
+    try:
+        for params, lr in ((own, cell.config.lr), ([flat], torch.full_like(flat, cell.config.lr))):
+            update = ScratchUpdate(cell.config.optimizer, params)  # type: ignore[arg-type]
+            for step in range(PATIENCE):
+                for p in params:
+                    p.grad = p.data * p.data
+                with watched if step < WATCHED and params is own else nullcontext():
+                    update(lr)  # type: ignore[arg-type]
+    except Exception:  # it branches on the learning rate, say
+        return False
+    moved = (flat - start).abs().max()
+    return watched.elementwise and torch.allclose(
+        _vector(own), flat, rtol=0.0, atol=1e-7 * float(moved), equal_nan=True
+    )
 
 
 class _Operations(TorchDispatchMode):
@@ -239,7 +259,7 @@ class _Operations(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-def _cell(config: CellConfig, lr: float) -> Cell:
+def small(config: CellConfig, lr: float) -> Cell:
     """The small problem, with a cell's optimizer."""
     return Cell(
         replace(
@@ -256,10 +276,11 @@ def _cell(config: CellConfig, lr: float) -> Cell:
     )
 
 
-def _data() -> Dataset:
+def generated(features: int = 3) -> Dataset:
+    """The small problem's examples."""
     source = np.random.default_rng(0)
-    X = source.standard_normal((_EXAMPLES, _FEATURES)).astype(np.float32)
-    y = (X @ source.standard_normal(_FEATURES) + source.standard_normal(_EXAMPLES)).astype(np.float32)
+    X = source.standard_normal((_EXAMPLES, features)).astype(np.float32)
+    y = (X @ source.standard_normal(features) + source.standard_normal(_EXAMPLES)).astype(np.float32)
     return Dataset("probe", X, y, (), {}, offline_twin=False)
 
 

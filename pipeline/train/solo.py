@@ -1,6 +1,7 @@
 """The solo engine: one run at a time, timed."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice, repeat
 
@@ -51,14 +52,19 @@ class SoloRun(pl.LightningModule):
         self.register_buffer("y", self.task.targets(dataset.y))
         self.register_buffer("scale", torch.tensor(self.task.scale))
 
+    @property
+    def trained(self) -> list[torch.nn.Parameter]:
+        """The parameters that are trained: those that are not frozen."""
+        return [p for p in self.net.parameters() if p.requires_grad]
+
     def configure_optimizers(self) -> list[torch.optim.Optimizer] | None:
         """Make the update rule. Lightning is given torch's optimizers, and nothing from scratch."""
         config = self.cell.config
         if config.implementation == "torch":
-            update = TorchUpdate(config.optimizer, self.net.parameters(), config.lr)
+            update = TorchUpdate(config.optimizer, self.trained, config.lr)
             self.update: Update = update
             return update.optimizers
-        self.update = ScratchUpdate(config.optimizer, self.net.parameters())
+        self.update = ScratchUpdate(config.optimizer, self.trained)
         return None
 
     def on_fit_start(self) -> None:
@@ -99,10 +105,18 @@ class SoloRun(pl.LightningModule):
                 criterion(net(X), y).backward(scale)
                 update(lr)
 
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
+        """The network as it would be judged: without dropout, and by what its normalisation has seen in training."""
+        self.net.eval()
+        with self.update.evaluating():
+            yield
+        self.net.train()
+
     @torch.no_grad()
     def read_loss(self) -> torch.Tensor:
         """The loss over all training examples, shape (1,)."""
-        with self.update.evaluating():
+        with self._evaluating():
             return (self.scale * self.task.criterion(self.net(self.X), self.y)).reshape(1)
 
     @torch.no_grad()
@@ -112,7 +126,7 @@ class SoloRun(pl.LightningModule):
         if held_out is None or self.task.accuracy is None:
             return None
         X, y = torch.from_numpy(held_out.X), self.task.targets(held_out.y)
-        with self.update.evaluating():
+        with self._evaluating():
             return self.task.accuracy(self.net(X.to(self.device)), y.to(self.device))
 
 

@@ -126,8 +126,9 @@ def _stacked_layers(template: nn.Module, blocks: Sequence[Block], groups: int, c
     parameters = iter(blocks)
     layers: list[Layer] = []
     shared, packed, width = True, False, 0
-    for module in template if isinstance(template, nn.Sequential) else [template]:
-        if isinstance(module, nn.Linear) and module.bias is not None:
+    # Exact types: a subclass may compute something else.
+    for module in template if type(template) is nn.Sequential else [template]:
+        if type(module) is nn.Linear and module.bias is not None:
             weight, bias = next(parameters), next(parameters)
             if shared:
                 layers.append(_shared_linear(weight, bias, groups))
@@ -138,7 +139,7 @@ def _stacked_layers(template: nn.Module, blocks: Sequence[Block], groups: int, c
                     packed = False
                 layers.append(_own_linear(weight, bias))
             width = module.out_features
-        elif isinstance(module, ELEMENTWISE):
+        elif type(module) in ELEMENTWISE:
             layers.append(module)
         else:
             return None

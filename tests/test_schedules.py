@@ -199,6 +199,20 @@ def test_a_schedule_that_would_spoil_the_run_is_refused(monkeypatch, bad):
 
 
 @pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        (lambda *_: ["a"] * 10, "ValueError: could not convert string to float: 'a'$"),
+        (lambda *_: {}["rate"], "KeyError: 'rate'$"),
+        (lambda config, steps: np.ones(steps), "TypeError: .* takes 2 positional arguments but 3 were given$"),
+    ],
+)
+def test_a_schedule_that_fails_is_refused_in_one_sentence(monkeypatch, bad, why):
+    monkeypatch.setattr("pipeline.parts.schedules.constant.constant", bad)
+    with pytest.raises(UserError, match=f"schedule=constant is not usable: .*constant.py: {why}"):
+        factors("constant", 5, 10)
+
+
+@pytest.mark.parametrize(
     "overrides",
     [
         ["schedule=step_per_epoch", "schedule.divide_by=2"],

@@ -12,7 +12,7 @@ import re
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import cache, lru_cache
 from importlib import import_module, metadata
 from importlib.util import find_spec
@@ -209,9 +209,12 @@ def modules(kind: str) -> list[ModuleType]:
 
 def keys(kind: str, name: str) -> type[Any] | None:
     """The dataclass of a part's own keys, if it has one; only then is its file imported."""
-    if re.search(r"^class Config\b", find(kind, name).read_text(encoding="utf-8"), re.MULTILINE):
-        return load(kind, name).config
-    return None
+    if not re.search(r"^class Config\b", find(kind, name).read_text(encoding="utf-8"), re.MULTILINE):
+        return None
+    config = load(kind, name).config
+    if not is_dataclass(config):
+        raise UserError(f"{kind}={name} is not allowed: Config in {shown(find(kind, name))} must be a dataclass")
+    return config
 
 
 def _function(kind: str, module: ModuleType, name: str, path: Path) -> Callable[..., Any]:

@@ -225,9 +225,14 @@ def _object(group: str, text: str, search_path: tuple[Path, ...]) -> Any:
             )
     try:
         return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config), values))
+    except UserError:
+        raise
     except OmegaConfBaseException as error:
         key = f"{group}.{error.full_key}" if error.full_key else group
         raise UserError(f"{key} is not allowed: {first_line(error)}") from None
+    except Exception as error:  # whatever a Config of the user's may raise
+        name = values.get("name")
+        raise UserError(f"{group}={name} is not allowed: its Config: {type(error).__name__}: {error}") from None
 
 
 def _dataclass(group: str, values: Mapping[str, Any]) -> type[Any]:

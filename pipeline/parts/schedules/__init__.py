@@ -44,10 +44,11 @@ def learning_rate_factors(config: ScheduleConfig, steps_per_epoch: int, steps: i
     part = parts.load("schedule", config.name)
     length = config.warmup_steps or round(config.warmup_epochs * steps_per_epoch)
     ramp = config.warmup_from + (1 - config.warmup_from) * np.arange(min(length, steps)) / max(length, 1)
-    rest = np.asarray(part.function(config, steps_per_epoch, steps - len(ramp)), dtype=np.float64)
+    usable = f"schedule={config.name} is not usable: {parts.shown(part.path)}"
+    try:
+        rest = np.asarray(part.function(config, steps_per_epoch, steps - len(ramp)), dtype=np.float64)
+    except Exception as error:  # whatever a file of the user's may raise
+        raise UserError(f"{usable}: {type(error).__name__}: {error}") from None
     if rest.shape != (steps - len(ramp),) or not np.all(np.isfinite(rest)) or np.any(rest < 0):
-        raise UserError(
-            f"schedule={config.name} is not usable: {parts.shown(part.path)} must return {steps - len(ramp)} finite "
-            "factors of at least 0"
-        )
+        raise UserError(f"{usable} must return {steps - len(ramp)} finite factors of at least 0")
     return np.concatenate([ramp, rest])

@@ -15,10 +15,9 @@ from pipeline.lab.config.schema import StudyConfig
 from pipeline.lab.config.study import expand
 from pipeline.lab.errors import UserError
 from pipeline.parts.base import OptimizerConfig
-from pipeline.train.buildable import check_buildable
 from pipeline.train.cells import train_cells
 from pipeline.train.isolation import _SETTINGS
-from pipeline.train.probe import check_rule, stack_update
+from pipeline.train.probe import check_buildable, check_rule, stack_update
 from pipeline.train.solo import SoloRun
 from pipeline.train.stack_update import Elementwise, RunByRun
 

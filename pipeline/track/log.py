@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.lab.settings import Tracking
 from pipeline.track.owner import Owner, owner_of
-from pipeline.track.record import Record, cell_records, dataset_input
+from pipeline.track.record import Record, cell_records, dataset_input, summary_record
 from pipeline.track.store import open_store, with_patience
-from pipeline.track.summary import summary_record
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -1,4 +1,4 @@
-"""The content of a cell's MLflow run, from the tables: name, parameters, tags, metrics and data set."""
+"""The content of the MLflow runs of cells and of studies: name, parameters, tags, metrics, data set and figures."""
 
 import hashlib
 import json
@@ -229,6 +229,48 @@ def _data(cell: CellResults, facts: DataFacts) -> DataRecord | None:
         columns=tuple(name for name in (*facts.features, facts.target) if name),
         examples=cell.examples,
     )
+
+
+def summary_record(folder: Path, captions: Path) -> Record:
+    """Summarize a study.
+
+    Parameters
+    ----------
+    folder : Path
+        With the study's tables.
+    captions : Path
+        The file ``captions.json`` that the figures' stage writes beside the figures.
+
+    Raises
+    ------
+    UserError
+        If a file cannot be read, or the study has no runs.
+    """
+    study = StudyResults.read(folder)
+    counts = {"cells": study.runs["cell_id"].nunique(), "runs": len(study.runs)}
+    counts |= {f"runs_{status}": int((study.runs["status"] == status).sum()) for status in STATUSES}
+    metrics = [Reading(key, float(count), 0, 0.0) for key, count in counts.items()]
+    # A cell's loss is its median over the seeds, in which a diverged one is infinite; a failed one has none.
+    losses = study.runs["final_loss"].astype("float64").mask(study.runs["status"] == "diverged", float("inf"))
+    lowest = float(losses.groupby(study.runs["cell_id"]).median().min())
+    if lowest < float("inf"):
+        metrics.append(Reading("lowest_final_loss", lowest, 0, 0.0))
+    figures = _figures(study.name, captions)
+    shown = [f"**{figure.title}** (`figures/{figure.path.name}`): {figure.caption}" for figure in figures]
+    note = "\n\n".join([f"The study `{study.name}` as a whole; its figures are under *Artifacts*.", *shown])
+    tags = {"kind": "summary", "study": study.name, "mlflow.note.content": note}
+    if study.offline_twin:
+        tags["offline_twin"] = "true"
+    return Record("", f"study {study.name}", {}, tags, metrics, figures=figures)
+
+
+def _figures(study: str, captions: Path) -> tuple[Figure, ...]:
+    try:
+        drawn: list[Mapping[str, Any]] = json.loads(captions.read_text(encoding="utf-8"))
+        mine = [entry for entry in drawn if entry["study"] == study]
+        return tuple(Figure(entry["title"], entry["caption"], captions.parent / entry["png"]) for entry in mine)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"{captions} is not a list of captions: {error}") from None
 
 
 def dataset_input(data: DataRecord) -> "DatasetInput":

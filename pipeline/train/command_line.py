@@ -19,6 +19,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
+from hydra._internal.config_loader_impl import get_overrides_dirname
 from hydra._internal.utils import get_args_parser
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
@@ -38,7 +39,6 @@ from pipeline.lab.config.schema import CELL_FIELDS, GROUPS, SCALARS
 from pipeline.lab.config.yaml_file import read_config
 from pipeline.lab.errors import UserError
 from pipeline.train.app import Job, read_job
-from pipeline.train.buildable import check_buildable
 
 #: Plug-ins of Hydra's that are packages of their own, by what is asked for.
 _PACKAGES = {
@@ -255,7 +255,8 @@ class CheckFirst(Callback):
                 _job(configs.compose(point, number), "hydra.sweep.dir", "hydra.sweep.subdir")
                 for number, point in enumerate(_points(config))
             ]
-            _check_total(sum(_runs(job) for job in jobs), [len(jobs), "seeds"], config.max_runs)
+            runs = sum(cell.config.seeds for job in jobs for cell in job.cells)
+            _check_total(runs, [len(jobs), "seeds"], config.max_runs)
             check_jobs(jobs)
 
 
@@ -278,6 +279,8 @@ def check_jobs(jobs: Sequence[Job]) -> None:
                 "leave out and hydra.sweep.subdir at their defaults, or put ${hydra:job.num} in the folder's name"
             )
         _check_overwritten(job)
+    from pipeline.train.probe import check_buildable  # here: what is refused before needs no torch
+
     check_buildable(cell for job in jobs for cell in job.cells)
 
 
@@ -395,10 +398,6 @@ def _texts(axis: Override) -> list[str]:
     return [cast(str, axis.input_line)]
 
 
-def _runs(job: Job) -> int:
-    return sum(cell.config.seeds for cell in job.cells)
-
-
 def _check_total(runs: float, factors: Sequence[Any], max_runs: int) -> None:
     made_of = " x ".join(f"{one:,}" if isinstance(one, int | float) else str(one) for one in factors if one != 1)
     if runs == math.inf:
@@ -435,15 +434,12 @@ class JobConfigs:
         OmegaConf.copy_cache(from_config=self._config, to_config=config)
         for one in plain:
             OmegaConf.update(config, one.key_or_group, one.value())
+        names = config.hydra.job.config.override_dirname
         with read_write(config.hydra), open_dict(config.hydra):
             config.hydra.overrides.task = list(overrides)
             config.hydra.job.id = number
             config.hydra.job.num = number
-            config.hydra.job.override_dirname = self._override_dirname(overrides)
+            config.hydra.job.override_dirname = get_overrides_dirname(
+                parsed, list(names.exclude_keys), str(names.item_sep), str(names.kv_sep)
+            )
         return config
-
-    def _override_dirname(self, overrides: Sequence[str]) -> str:
-        """What ``${hydra:job.override_dirname}`` is, for a folder that is named by its overrides."""
-        names = self._config.hydra.job.config.override_dirname
-        kept = sorted(text for text in overrides if text.split("=")[0] not in names.exclude_keys)
-        return str(names.item_sep).join(text.replace("=", str(names.kv_sep), 1) for text in kept)

@@ -7,7 +7,7 @@ generated data, trained by the engines themselves; trying a rule of the lab's ta
 
 import inspect
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,6 +23,7 @@ from pipeline.lab.errors import UserError
 from pipeline.parts import optimizers
 from pipeline.parts.base import DataConfig, ScheduleConfig
 from pipeline.parts.models.mlp import Config as MLPConfig
+from pipeline.parts.schedules import learning_rate_factors
 from pipeline.train.failures import reason
 from pipeline.train.isolation import isolated
 from pipeline.train.solo import SoloRun
@@ -74,6 +75,29 @@ def check_rule(config: CellConfig) -> None:
         shape or dtype, or takes other steps when it is started again.
     """
     _remembered(_tried_alone, config)
+
+
+def check_buildable(cells: Iterable[Cell]) -> None:
+    """Refuse cells whose model, schedule or optimizer of torch's cannot be made, or whose update rule cannot train.
+
+    Parameters
+    ----------
+    cells : iterable of Cell
+        What alike cells share is made once.
+
+    Raises
+    ------
+    UserError
+        Naming key, value and what is allowed.
+    """
+    known = set()
+    for cell in cells:
+        config = cell.config
+        schedule = canonical_json([cell.identity["schedule"], cell.steps_per_epoch, cell.steps])
+        if schedule not in known:
+            known.add(schedule)
+            learning_rate_factors(config.schedule, cell.steps_per_epoch, cell.steps)
+        check_rule(config)
 
 
 def stack_update(config: CellConfig) -> type[StackUpdate] | None:

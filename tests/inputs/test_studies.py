@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pipeline import parts
 from pipeline.lab.config import load_study
 from pipeline.lab.errors import exit_on_user_error
-from pipeline.train.buildable import check_buildable
+from pipeline.train.probe import check_buildable
 from pipeline.workflow.settings import read_settings
 from tests.inputs import nasty
 from tests.inputs.door import cases

@@ -18,6 +18,8 @@ from pipeline.measure.__main__ import main as measure
 from pipeline.measure.table import read_measured
 from pipeline.train.cells import train_cells
 from pipeline.train.data import prepared
+from pipeline.workflow.inputs import Inputs
+from pipeline.workflow.settings import read_settings
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"```(?:python|yaml)\n# mine/(\S+)\n(.*?)```", PAGE, re.DOTALL))
@@ -123,6 +125,14 @@ def test_a_file_that_takes_the_place_of_the_labs_own_is_announced_once(mine, dat
     assert capsys.readouterr().err.splitlines() == [
         f"optimizer=sgd: {mine}/optimizer/sgd.{suffix} takes the place of the lab's own" for suffix in ("yaml", "py")
     ]
+
+
+def test_an_edited_file_of_the_users_is_drawn_or_decided_anew(mine):
+    inputs = Inputs(read_settings({}))
+    for kind, name in {"figure": "spread", "statistic": "loss_left"}.items():
+        before = inputs.own(kind)
+        (mine / kind / f"{name}.py").write_text("pass\n")
+        assert inputs.own(kind) != before
 
 
 @pytest.mark.slow

@@ -129,10 +129,9 @@ class Inputs:
             self.measurements
         )
 
-    @property
-    def own_figures(self) -> str:
-        """Changes when a figure of the user's does."""
-        found = [path for folder in parts.search_path() for path in sorted((folder / "figure").glob("*.py"))]
+    def own(self, kind: str) -> str:
+        """Changes when a file of the user's for that kind of part does."""
+        found = [path for folder in parts.search_path() for path in sorted((folder / kind).glob("*.py"))]
         return digest_of([path.read_text(encoding="utf-8") for path in found])
 
     @property

@@ -19,6 +19,7 @@ rule claims:
         str(ENVIRONMENT)
     params:
         ledger=inputs.ledger,
+        own=inputs.own("statistic"),
         code=needs("pipeline.claims"),
         results=subpath(output[0], parent=True),
     shell:

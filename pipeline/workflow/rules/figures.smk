@@ -31,7 +31,7 @@ rule figures:
             f"--measured={table}" for table in [*input.measured, *inputs.opted_in]
         ],
         opted_in=inputs.opted_in_digest,
-        own=inputs.own_figures,
+        own=inputs.own("figure"),
         code=needs("pipeline.figures"),
     shell:
         "python -m pipeline.figures --out {params.out:q} {params.step_cost:q}"

@@ -30,6 +30,7 @@ MINIBATCH = ["lr=0.05", "batch_size=10"]
 FULL = ["lr=0.88", "batch_size=1500", "epochs=60"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("overrides", "exact"),
     [
@@ -49,6 +50,7 @@ def test_the_mean_over_seeds_agrees_and_another_learning_rate_does_not(dataset, 
     assert not agreement(problem, config | {"lr": 1.5 * config["lr"]}, curves).agrees
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lr", [0.5, 0.88, 1.0])
 def test_full_batch_training_is_theory_to_a_millionth(dataset, problem, lr):
     _, curves = trained(dataset, [f"lr={lr}", "batch_size=1500", "epochs=20", "model.weight_std=0"], seeds=1)
@@ -102,6 +104,7 @@ def test_a_uniform_bias_has_its_variance():
     assert np.allclose(np.diag(start.covariance)[:-1], 1e-4)
 
 
+@pytest.mark.slow
 def test_the_figure_says_pass_and_fail(dataset, problem):
     runs, curves = trained(dataset, MINIBATCH, FULL, ["optimizer=adam"], seeds=50)
     entry = next(entry for entry in registered() if entry.name == "theory_curves")

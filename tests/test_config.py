@@ -247,6 +247,7 @@ def test_every_choice_composes_and_is_called_as_its_file(group, name):
     assert getattr(chosen, "name", name) == name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", study_names())
 def test_every_study_loads_and_is_called_as_its_file(name):
     study = load_study(name)
@@ -264,6 +265,7 @@ def test_the_ids_of_a_study_are_unique_and_safe_in_paths(name):
         assert re.fullmatch(r"[A-Za-z0-9_-]+", text)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in study_names() if name != "digits"])  # its data are no table
 def test_overrides_reach_every_cell_of_a_study(name):
     study = load_study(name, ["data=airfoil_twin", "epochs=3", "model.weight_std=0.5", "seeds=2", "trainer=auto"])

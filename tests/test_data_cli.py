@@ -33,6 +33,7 @@ def error_line(done):
     return line
 
 
+@pytest.mark.slow
 def test_fetch_then_whiten_makes_the_table(run, tmp_path):
     done = run("pipeline.fetch", "--out", tmp_path / "raw", "data=airfoil_twin")
     assert done.returncode == 0, done.stderr
@@ -60,6 +61,7 @@ def test_the_forbidden_twin_is_one_line_and_status_2(run, tmp_path):
     assert "no/such/file: there is no such file" in error_line(done)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("override", "told"), [("data.rows=0", "data.rows=0"), ("data.rows=many", "rows"), ("data.retires=3", "retires")]
 )

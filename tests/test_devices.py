@@ -91,6 +91,7 @@ def test_auto_takes_gpus_where_there_are_enough_and_else_the_cpu(cuda, found, wa
     assert one.id == cell().id
 
 
+@pytest.mark.slow
 @needs_no_gpu
 def test_auto_trains_on_the_cpu_where_there_is_no_gpu_and_the_table_says_so(dataset):
     runs, curves = train_cells([cell("trainer=auto", "epochs=1")], {"airfoil_twin": dataset})

@@ -157,6 +157,7 @@ def test_loading_file_by_file_gives_the_same_losses(digits, digits_folder):
     assert runs.accuracy.nunique() == 1
 
 
+@pytest.mark.slow
 def test_scratch_and_torch_classify_alike_and_what_cannot_be_stacked_runs_solo(digits):
     cells = [cell("epochs=1", f"implementation={name}", "engine=stacked") for name in ("scratch", "torch")]
     assert not any(can_stack(one) for one in cells)

@@ -46,6 +46,7 @@ def test_every_part_of_the_page_is_short_and_found_in_the_users_folder(mine):
     assert {name.split("/")[0] for name in FILES} == {*KINDS, "claims.yaml"}
 
 
+@pytest.mark.slow
 def test_the_study_of_the_page_trains_in_a_stack_as_alone(mine, dataset):
     cells = load_study("own").cells
     assert {cell.config.optimizer.name for cell in cells} == {"sgd", "signed"}
@@ -58,6 +59,7 @@ def test_the_study_of_the_page_trains_in_a_stack_as_alone(mine, dataset):
     )
 
 
+@pytest.mark.slow
 def test_a_task_of_the_users_is_learnt(mine, dataset):
     loss = {}
     for task in ("regression", "robust"):

@@ -151,6 +151,7 @@ def test_tables_of_two_frameworks_and_a_failed_one(small, tmp_path):
     assert "MXNet 1.9.1: failed" in "".join(text.get_text() for text in figure.legends[0].get_texts())
 
 
+@pytest.mark.slow
 def test_wrong_losses_are_an_error(small):
     table, _ = aggregate(rows_of(small, "jax", slip=0.01), small)
     wrong = table[table.kind == "concise"].iloc[0]

@@ -150,6 +150,7 @@ def test_names_are_loaded_without_torch():
     subprocess.run([sys.executable, "-c", code], check=True, cwd=CONF.parents[1])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     ("objective", "start", "steps", "goal"),
@@ -268,6 +269,7 @@ DRAWN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in NAMES if config_of(name).hyperparams])
 @settings(max_examples=15, deadline=None)
 @given(data=st.data())

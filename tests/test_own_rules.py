@@ -134,6 +134,7 @@ def train(dataset, *cells):
     return runs, curves
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", USABLE)
 def test_a_rule_that_can_train_does_so_in_a_stack_as_alone_or_says_why_it_is_trained_alone(
     own_rule, dataset, caplog, kind
@@ -167,6 +168,7 @@ def test_a_rule_that_leaves_some_parameters_as_they_are_says_which(own_rule, cap
     assert caplog.messages == ["optimizer=mine leaves parameters of these shapes as they were: (1,)"]
 
 
+@pytest.mark.slow
 def test_a_rule_may_take_some_parameters_and_name_the_rule_of_the_others(own_rule, dataset):
     scaled = (
         HEAD + "    for p in params:\n        assert p.dim() == 2\n        p.data.sub_(lr * p.grad / p.grad.norm())\n"
@@ -238,6 +240,7 @@ def test_rules_that_change_the_global_state_harm_no_other_cell(own_rule, dataset
 # -- torch.optim
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "target", ["torch.optim.NAdam", "torch.optim.RAdam", "pytorch_optimizer.AdaBelief", "torch.optim.Muon"]
 )

@@ -198,6 +198,7 @@ def test_a_schedule_that_would_spoil_the_run_is_refused(monkeypatch, bad):
         factors("constant", 5, 10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("bad", "why"),
     [

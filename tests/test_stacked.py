@@ -55,6 +55,7 @@ def test_stacked_runs_equal_solo_runs_at_every_reading(dataset, optimizer, model
     np.testing.assert_allclose(both.loss_stacked, both.loss, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 7, 1499, 1500])
 def test_any_batch_size_short_last_ones_included(dataset, batch_size):
     both = solo_and_stacked(dataset, "sgd", "linear", "constant", [0.002, 0.01], batch_size=batch_size, epochs=1)
@@ -69,6 +70,7 @@ def test_with_replacement_too(dataset):
     np.testing.assert_allclose(tables[1].loss, tables[0].loss, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["linear", "mlp"])
 def test_a_schedule_scales_every_runs_own_rate(dataset, model):
     both = solo_and_stacked(dataset, "sgd", model, "cosine", [0.01, 0.05], batch_size=150)

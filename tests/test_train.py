@@ -146,6 +146,7 @@ def test_scratch_and_torch_implementations_agree(dataset):
 # -- seeds
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["solo", "stacked"])
 def test_the_same_seed_gives_the_same_losses_to_the_last_bit_and_another_seed_others(dataset, engine):
     one = cell(batch_size=10, seeds=3, epochs=1, engine=engine)

@@ -93,6 +93,7 @@ def test_one_cell_prints_the_chapters_line_and_writes_its_tables(train):
     assert (train.folder / "out" / ".hydra" / "config.yaml").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["basic", "stacked"])
 def test_a_product_trains_each_cell_in_its_own_folder(train, launcher):
     # Overrides may stand on both sides of -m.
@@ -147,6 +148,7 @@ def test_where_all_runs_fail_the_status_is_1_with_the_reason_and_the_table_is_wr
     assert set(train.runs("out").status) == {"error"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["basic", "stacked"])
 def test_a_product_goes_on_after_a_failed_cell_and_ends_by_naming_it(train, broken, launcher):
     given = ["-m", f"hydra/launcher={launcher}", "batch_size=750,1500", "lr=0.1,0.3", "hydra.sweep.dir=out"]
@@ -202,6 +204,7 @@ def test_a_product_may_name_its_folders(train):
     assert [train.runs(f"mine/{lr}").lr.item() for lr in (0.1, 0.2)] == [0.1, 0.2]
 
 
+@pytest.mark.slow
 def test_tables_of_other_runs_are_not_overwritten(train):
     assert train("lr=0.1", "seeds=2", "out=mine")[0] == 0
     for other in (["lr=0.2", "seeds=2"], ["lr=0.1", "seeds=1"]):
@@ -220,6 +223,7 @@ def test_keys_that_would_have_no_effect_are_refused(train):
     assert "+experimant=... is not allowed" in train.refusal("+experimant=x")
 
 
+@pytest.mark.slow
 def test_paths_are_those_of_where_the_command_was_started(train):
     given = ["-m", "lr=0.1,0.2", "hydra.job.chdir=true", "hydra.sweep.dir=out", "out=mine/${hydra:job.num}"]
     status, _, err = train(*given, "data_dir=data", "mlflow_uri=sqlite:///mlflow.db", track=True)
@@ -266,6 +270,7 @@ class Halving(Sweeper):
 TRIALS = []
 
 
+@pytest.mark.slow
 def test_a_sweeper_that_searches_gets_the_median_final_loss(train, monkeypatch):
     monkeypatch.setitem(sys.modules, Halving.__module__, sys.modules[__name__])  # plug-ins are below hydra_plugins
     Plugins.instance().register(Halving)
@@ -280,6 +285,7 @@ def test_a_sweeper_that_searches_gets_the_median_final_loss(train, monkeypatch):
     assert "lr=-1.0 is not allowed" in train.refusal(*given[:3], "lr=interval(-1,1)")
 
 
+@pytest.mark.slow
 def test_choices_ranges_and_globs_are_products(train):
     given = ["-m", "lr=choice(0.1,0.2)", "seeds=range(1,3)", "sampling=glob(*,exclude=with_*)", "hydra.sweep.dir=out"]
     status, _, err = train(*given)

@@ -91,6 +91,7 @@ def test_the_section_is_written_whatever_happened(case):
     assert total == len(study.runs), "no run vanishes"
 
 
+@pytest.mark.slow
 def test_the_page_has_the_section():
     page = render([CASES["mixed"]], [])
     assert "The best cell of each optimizer" in page and "<details>" in page

@@ -75,6 +75,7 @@ def test_a_file_without_the_marks_is_refused():
         replaced("no marks", [])
 
 
+@pytest.mark.slow
 def test_the_picture_is_small_and_has_every_verdict(dataset, decided):
     from pipeline.lab.config import load_study
     from pipeline.lab.config.cell import Cell

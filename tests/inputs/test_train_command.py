@@ -88,6 +88,7 @@ BAD = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("argument", "told"), BAD)
 def test_what_is_wrong_is_named_with_its_value_and_what_is_allowed(train, argument, told):
     sentence = train(argument)
@@ -96,6 +97,7 @@ def test_what_is_wrong_is_named_with_its_value_and_what_is_allowed(train, argume
     assert "secret" not in sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sweep", "told"),
     [
@@ -116,6 +118,7 @@ def test_a_product_is_refused_before_its_first_cell_is_trained(train, sweep, tol
     assert told in sentence
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lr", ["5e-2", "5.0e-2", ".05", "0.05", "5E-2"])
 def test_a_number_is_a_number_however_it_is_written(train, door, tmp_path, lr):
     assert train(f"lr={lr}", f"out={tmp_path / 'same'}") is None

@@ -36,6 +36,7 @@ def test_evaluating_through_the_loader_gives_the_same_loss(dataset):
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
 
 
+@pytest.mark.slow
 def test_collections_are_counted_only_while_the_timer_runs():
     timer = chapter.Timer()
     collections = chapter.Collections(timer)
@@ -62,6 +63,7 @@ def test_the_four_runs_print_a_line_each(tmp_path, dataset, capsys, monkeypatch)
     assert rows[0]["batch_size"] == 1500
 
 
+@pytest.mark.slow
 def test_a_round_has_exactly_one_collection_in_full_batch_and_else_none(dataset, monkeypatch):
     gd, minibatch = chapter.ChapterRun("gd", 1.0, 0, 2), chapter.ChapterRun("minibatch 100", 0.4, 100, 2)
     monkeypatch.setattr(chapter, "RUNS", (gd, minibatch))

@@ -55,6 +55,7 @@ def test_torchs_own_optimizers_are_measured_and_no_others(dataset):
     assert found == [("sgd", "scratch"), ("sgd", "torch"), ("yogi", "scratch")]
 
 
+@pytest.mark.slow
 def test_every_cell_has_every_part(dataset):
     chosen = subjects(dataset, ["sgd"], {100: 4, 1500: 2})
     chosen += subjects(dataset, ["sgd"], {100: 4}, ["model=mlp", "sampling=with_replacement"])

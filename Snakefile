@@ -75,9 +75,16 @@ onsuccess:
     collected = {
         job.wildcards.study for job in workflow.dag.jobs if job.name == "collect"
     }
+    logged = [
+        Path(path)
+        for job in workflow.dag.jobs
+        if job.name in {"log_runs", "track"}
+        for path in [*job.output, *filter(None, [job.params.get("done")])]
+    ]
     ending.print_last(
         [
             *ending.failed_cells(collected, results, jobs.of),
+            *ending.earlier_runs(logged, results),
             *(
                 [f"Open {results}/report.html; browse the runs with: mlflow ui"]
                 if "all" in targets

@@ -1,11 +1,12 @@
 """The last lines of a run of the workflow name the cells that failed."""
 
+import json
 from types import SimpleNamespace
 
 from tables_for_tests import cell, study
 
 from pipeline.lab.tables import RUNS, write_table
-from pipeline.workflow.ending import failed_cells, failed_jobs
+from pipeline.workflow.ending import earlier_runs, failed_cells, failed_jobs
 
 
 def test_a_good_and_a_bad_cell_give_one_line_with_the_log_of_the_bad_one(tmp_path):
@@ -26,4 +27,15 @@ def test_a_job_that_failed_is_named_with_its_last_error(tmp_path):
     assert failed_jobs([job, silent]) == [
         "failed: report",
         f"failed: train duo all: error: optimizer=mine is not allowed: it changes nothing ({log})",
+    ]
+
+
+def test_runs_of_a_removed_folder_that_remain_in_mlflow_are_counted_with_the_command_that_removes_them(tmp_path):
+    done = tmp_path / "runs.json"
+    assert earlier_runs([done], str(tmp_path)) == []
+    counts = {"logged": 8, "unchanged": 0, "removed": 0}
+    done.write_text(json.dumps({"a": counts | {"left": 9}, "b": counts | {"left": 0}, "c": counts | {"left": 1}}))
+    assert earlier_runs([done], str(tmp_path)) == [
+        "MLflow: 10 runs of an earlier folder at the same path remain beside these; if it is gone, remove them: "
+        f"python -m pipeline.track --replace {tmp_path}/a {tmp_path}/c"
     ]

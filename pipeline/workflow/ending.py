@@ -1,7 +1,9 @@
 """How a run of the workflow ends: stopped by a signal, or with the failed cells and what to open as its last lines."""
 
 import atexit
+import json
 import os
+import shlex
 import signal
 import sys
 import time
@@ -117,3 +119,31 @@ def failed_cells(studies: Iterable[str], results: str, jobs: Callable[[str], dic
                 log = f"{results}/logs/train/{study}/{job}.log"
                 lines.append(f"failed: cell {cell.name} of {study}: {sum(failed)} of {len(failed)} runs ({log})")
     return lines
+
+
+def earlier_runs(counts: Iterable[Path], results: str) -> list[str]:
+    """Say that MLflow shows runs twice, those of a removed results folder too, and which command removes them.
+
+    Parameters
+    ----------
+    counts : iterable of Path
+        What ``python -m pipeline.track --done`` wrote; the first one that is there is read.
+    results : str
+        The folder of the results.
+
+    Returns
+    -------
+    list of str
+    """
+    left = {}
+    for path in counts:
+        if path.is_file():
+            left = {study: done["left"] for study, done in json.loads(path.read_text()).items() if done["left"]}
+            break
+    if not left:
+        return []
+    command = shlex.join(["python", "-m", "pipeline.track", "--replace", *(f"{results}/{study}" for study in left)])
+    return [
+        f"MLflow: {sum(left.values())} runs of an earlier folder at the same path remain beside these; if it is gone, "
+        f"remove them: {command}"
+    ]

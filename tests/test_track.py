@@ -389,9 +389,11 @@ def test_a_copy_of_a_folder_is_another_folder_and_a_renamed_one_stays_itself(sto
 
 @pytest.mark.parametrize("lost", ["id file deleted", "id file damaged", "folder restored from a backup"])
 def test_a_folder_whose_identity_is_lost_removes_nothing_and_says_what_is_left(store, tmp_path, capsys, lost):
-    folder = write(tmp_path / "textbook", one_cell("textbook", "a"))
-    log_folder(folder, store)
+    folder = write(tmp_path / "two words" / "textbook", one_cell("textbook", "a"))
+    (tmp_path / "captions.json").write_text("[]")
+    log_folder(folder, store, captions=tmp_path / "captions.json")  # the study's own run, too
     before = ids_of(store, folder)
+    assert len(before) == 2
     if lost == "id file deleted":
         (folder / FILE).unlink()
     elif lost == "id file damaged":
@@ -403,13 +405,13 @@ def test_a_folder_whose_identity_is_lost_removes_nothing_and_says_what_is_left(s
     main(["--uri", store.uri, str(folder)])
     out, err = capsys.readouterr()
     assert out == "textbook: 1 logged, 0 unchanged, 0 removed\n"
-    assert "an earlier folder at this path left 1 runs in the store" in err and "--replace" in err
+    assert "an earlier folder at this path left 2 runs in the store" in err and f"--replace '{folder}'" in err
     with open_store(store) as (client, _):
-        assert client.get_run(before[0]).info.lifecycle_stage == "active"
+        assert {client.get_run(run).info.lifecycle_stage for run in before} == {"active"}
     main(["--uri", store.uri, "--replace", str(folder)])
-    assert capsys.readouterr().out == "textbook: 0 logged, 1 unchanged, 1 removed\n"
+    assert capsys.readouterr().out == "textbook: 0 logged, 1 unchanged, 2 removed\n"
     with open_store(store) as (client, _):
-        assert client.get_run(before[0]).info.lifecycle_stage == "deleted"
+        assert {client.get_run(run).info.lifecycle_stage for run in before} == {"deleted"}
 
 
 def test_runs_that_are_no_folders_are_left_alone(store, tmp_path):

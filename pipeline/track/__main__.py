@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -97,7 +98,7 @@ def _log(settings: Tracking, options: argparse.Namespace) -> dict[str, Any]:
         if counts.left:
             print(
                 f"{folder.name}: an earlier folder at this path left {counts.left} runs in the store; if it is gone,"
-                f" `python -m pipeline.track --replace {folder}` removes them",
+                f" `python -m pipeline.track --replace {shlex.quote(str(folder))}` removes them",
                 file=sys.stderr,
             )
         done[folder.name] = dataclasses.asdict(counts)

@@ -115,7 +115,7 @@ def log_folder(
         """One try, from the look at what is there."""
         with open_store(settings) as (client, experiment_id):
             logged = _logged_runs(client, experiment_id, owner, kinds)
-            earlier = _earlier_runs(client, experiment_id, owner, kinds)
+            earlier = _earlier_runs(client, experiment_id, owner)
             for record in records():
                 seen.add(record.key)
                 old = logged.pop(record.key, [])
@@ -157,10 +157,10 @@ def _logged_runs(
     return found
 
 
-def _earlier_runs(client: "MlflowClient", experiment_id: str, owner: Owner, kinds: list[str]) -> list[_Logged]:
-    """Runs of another owner that was at the same path: deleted since, moved away, or about to be copied back."""
+def _earlier_runs(client: "MlflowClient", experiment_id: str, owner: Owner) -> list[_Logged]:
+    """Runs, of any kind, of another owner that was at the same path: deleted, moved away, or to be copied back."""
     search = f"tags.folder = '{owner.folder}' AND tags.folder_id != '{owner.id}'"
-    return [_logged(run) for run in _search(client, experiment_id, search) if run.data.tags.get("kind") in kinds]
+    return [_logged(run) for run in _search(client, experiment_id, search)]
 
 
 def _logged(run: "Run") -> _Logged:

@@ -7,11 +7,13 @@ import re
 import numpy as np
 import pytest
 from conftest import ROOT
+from omegaconf import OmegaConf
 from tables_for_tests import cell, study
 
 from pipeline import parts
 from pipeline.figures import registry
 from pipeline.lab.config import Cell, compose_cell, load_study
+from pipeline.lab.config.compose import cell_config
 from pipeline.lab.errors import UserError
 from pipeline.measure import _read
 from pipeline.measure.__main__ import main as measure
@@ -135,6 +137,15 @@ def test_an_edited_file_of_the_users_is_drawn_or_decided_anew(mine):
         before = inputs.own(kind)
         (mine / kind / f"{name}.py").write_text("pass\n")
         assert inputs.own(kind) != before
+
+
+def test_a_configuration_that_hydra_read_from_the_users_folder_is_announced_too(mine, capsys):
+    composed = OmegaConf.create(dataclasses.asdict(compose_cell()))
+    (mine / "optimizer" / "sgd.yaml").write_text((parts.CONF / "optimizer" / "sgd.yaml").read_text())
+    for _ in range(2):
+        cell_config(composed)
+    sentence = f"optimizer=sgd: {mine}/optimizer/sgd.yaml takes the place of the lab's own\n"
+    assert capsys.readouterr().err == sentence
 
 
 @pytest.mark.slow

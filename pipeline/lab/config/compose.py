@@ -166,7 +166,12 @@ def cell_config(config: DictConfig) -> CellConfig:
     UserError
         If a key is unknown, a value has the wrong type or is out of range.
     """
-    return CellConfig(**_typed(OmegaConf.masked_copy(config, list(CELL_FIELDS))))
+    found = CellConfig(**_typed(OmegaConf.masked_copy(config, list(CELL_FIELDS))))
+    for group in GROUPS:  # Hydra read the files itself, and announces none of the user's
+        name = getattr(getattr(found, group), "name", "")
+        if name in parts.configurations(group):
+            parts.configuration(group, name)
+    return found
 
 
 @lru_cache(maxsize=4096)

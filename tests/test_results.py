@@ -125,6 +125,10 @@ def test_the_words_of_study_json_replace_those_of_the_tables(tmp_path):
     read = StudyResults.read(tmp_path / "mine")
     assert (read.title, read.kind, read.order, read.cells[cell.id].name) == ("My study", "exercise", 3, "new")
     assert read.data[0].title == "Wing noise"
+    for wrong in ({"labels": []}, {"data": 5}, {"data": {"airfoil": 1}}, {"title": 3}, {"order": "first"}):
+        (tmp_path / "mine" / "study.json").write_text(json.dumps(words | wrong))
+        with pytest.raises(UserError, match=f"study.json has a wrong {next(iter(wrong))}: delete it"):
+            StudyResults.read(tmp_path / "mine")
     (tmp_path / "mine" / "study.json").write_text("[]")
     with pytest.raises(UserError, match="study.json is not a JSON object"):
         StudyResults.read(tmp_path / "mine")

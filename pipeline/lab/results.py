@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.lab.config.cell import WORDS_VERSION, canonical_json, examples_in
 from pipeline.lab.dataset import load_dataset
-from pipeline.lab.errors import UserError
+from pipeline.lab.errors import MAKE_AGAIN, UserError
 from pipeline.lab.facts import DataFacts, facts_of, json_object, read_provenance
 from pipeline.lab.pieces import whole_cells
 from pipeline.lab.published import published_for
@@ -330,7 +330,13 @@ def _words(path: Path) -> dict[str, Any]:
     """Read ``study.json``; empty where there is none."""
     if not path.exists():
         return {}
-    words = json_object(path, "delete it and run snakemake again")
+    words = json_object(path, MAKE_AGAIN)
     if words.get("version") != WORDS_VERSION:
-        raise UserError(f"{path} has version {words.get('version')}, not {WORDS_VERSION}: make it again")
+        raise UserError(f"{path} has version {words.get('version')}, not {WORDS_VERSION}: {MAKE_AGAIN}")
+    kinds = {"name": str, "title": str, "kind": str, "order": int, "labels": dict, "data": dict}
+    wrong = [key for key, kind in kinds.items() if not isinstance(words.get(key, kind()), kind)]
+    if not wrong and not all(isinstance(one, dict) for one in words.get("data", {}).values()):
+        wrong = ["data"]
+    if wrong:
+        raise UserError(f"{path} has a wrong {wrong[0]}: {MAKE_AGAIN}")
     return words

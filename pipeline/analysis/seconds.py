@@ -13,7 +13,7 @@ from pipeline.lab.config.cell import canonical_json
 from pipeline.lab.config.compose import compose_cell
 from pipeline.lab.errors import UserError
 from pipeline.lab.results import StudyResults
-from pipeline.parts.data.table import TWIN_NAME
+from pipeline.parts.base import TWIN_NAME
 
 COLUMNS = ("implementation", "optimizer", "batch_size", "us_per_step")
 #: What was measured where a table of step costs names no model and no data.

@@ -10,7 +10,7 @@ from pipeline.analysis.sweep import Sweep
 from pipeline.lab.dataset import load_dataset
 from pipeline.lab.results import CellResults, StudyResults
 from pipeline.measure.table import Measured, read_measured
-from pipeline.parts.data.table import TWIN_NAME
+from pipeline.parts.base import TWIN_NAME
 
 #: The data set that the offline twin stands in for.
 TWIN_OF = "airfoil"

@@ -15,7 +15,7 @@ from pipeline.lab.errors import UserError
 from pipeline.lab.files import written_whole
 from pipeline.lab.settings import airfoil_data
 from pipeline.lab.urls import shown
-from pipeline.parts.data.table import TWIN_NAME
+from pipeline.parts.base import TWIN_NAME
 from pipeline.parts.data.table import Config as TableConfig
 
 #: Environment variable that names a copy of the data. It is used or refused, never skipped.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import parts
+from pipeline.lab.paths import PACKAGE
 from pipeline.measure.table import Measured
 
 if TYPE_CHECKING:
@@ -106,12 +107,12 @@ def registered() -> list[FigureEntry]:
     UserError
         If a file of the user's cannot be imported, or has no function of its name.
     """
-    import pipeline.contrib.frameworks.figure  # noqa: F401 -- of an opt-in table, beside the code that makes it
-
     for package in _PACKAGES:
         for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
             if not module.name.startswith("_"):
                 importlib.import_module(f"{package}.{module.name}")
+    for path in sorted(PACKAGE.glob("contrib/*/figure.py")):  # of opt-in tables, beside the code that makes them
+        importlib.import_module(f"pipeline.contrib.{path.parent.name}.figure")
     for path in own_files():
         parts.load("figure", path.stem)
     return sorted(_REGISTRY.values(), key=lambda entry: (entry.place, entry.name))

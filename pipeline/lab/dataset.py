@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from pipeline.lab.errors import MAKE_AGAIN, UserError, first_line
-from pipeline.parts.data.table import TWIN_NAME
+from pipeline.parts.base import TWIN_NAME
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.lab.errors import UserError
-from pipeline.parts.data.table import TWIN_NAME
+from pipeline.parts.base import TWIN_NAME
 
 
 @dataclass(frozen=True)

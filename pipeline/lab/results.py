@@ -25,7 +25,7 @@ from pipeline.lab.published import published_for
 from pipeline.lab.tables import CURVES, RUNS, read_table
 from pipeline.lab.theory.problem import Problem
 from pipeline.lab.variation import told_apart
-from pipeline.parts.data.table import TWIN_NAME
+from pipeline.parts.base import TWIN_NAME
 
 #: Learning rates of one configuration that make a study a sweep.
 SWEEP_RATES = 3

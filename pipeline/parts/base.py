@@ -8,6 +8,8 @@ from omegaconf import MISSING
 from pipeline.lab import checks
 from pipeline.lab.errors import UserError
 
+#: The data's name wherever the offline twin was used, whatever was asked for.
+TWIN_NAME = "airfoil_twin"
 #: Float32 ends at 3.4e38, and some rules divide the rate by a small number first.
 LR_MOST = 1e30
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 WHITENINGS = ("standardize", "zca", "none")
 WHEN_UNREACHABLE = ("twin", "fail")
-#: The data's name wherever the offline twin was used, whatever was asked for.
-TWIN_NAME = "airfoil_twin"
 #: Training examples that are held in memory.
 MOST_EXAMPLES = 10**8
 

@@ -32,7 +32,7 @@ rule figures:
         ],
         opted_in=inputs.opted_in_digest,
         own=inputs.own("figure"),
-        code=needs("pipeline.figures"),
+        code=needs("pipeline.figures", "pipeline.contrib.frameworks.figure"),
     shell:
         "python -m pipeline.figures --out {params.out:q} {params.step_cost:q}"
         " {params.measured:q}"

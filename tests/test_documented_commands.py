@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -130,9 +131,10 @@ def end(server):
     """End a server and what it has started."""
     everything = [psutil.Process(server.pid), *psutil.Process(server.pid).children(recursive=True)]
     for process in everything:
-        if process.is_running():
+        with suppress(psutil.NoSuchProcess):  # it ended with its parent
             process.terminate()
-    psutil.wait_procs(everything, timeout=30)
+    _, left = psutil.wait_procs(everything, timeout=30)
+    assert left == []
 
 
 @pytest.fixture(scope="module")

@@ -128,7 +128,7 @@ TRAINED = {"train adam-constant", "train sgd-constant", "train sgd-cosine"}
 @pytest.mark.parametrize(
     ("file", "change", "planned"),
     [
-        ("pipeline/parts/schedules/_warm_up.py", CODE, TRAINED | SHOWN),
+        ("pipeline/parts/schedules/__init__.py", CODE, TRAINED | SHOWN),
         ("pipeline/parts/schedules/cosine.py", CODE, {"train sgd-cosine"} | SHOWN),
         ("pipeline/parts/optimizers/adam.py", CODE, {"train adam-constant"} | SHOWN),
         ("pipeline/parts/optimizers/lion.py", CODE, set()),

@@ -162,7 +162,12 @@ def test_what_is_not_run_here_is_still_written_about():
     assert all((ROOT / path).is_file() for path in (*ELSEWHERE.values(), *PAGES_ELSEWHERE.values()))
 
 
+#: They take a quarter of an hour, so they are run where DOCUMENTED_COMMANDS is set.
+asked_for = pytest.mark.skipif(not os.environ.get("DOCUMENTED_COMMANDS"), reason="DOCUMENTED_COMMANDS is not set")
+
+
 @pytest.mark.slow
+@asked_for
 @pytest.mark.xdist_group("documented")
 @pytest.mark.parametrize("command", [*filter(is_run, COMMANDS)], ids=lambda command: f"{command.page}: {command.text}")
 def test_a_documented_command_does_what_it_says(shell, command):
@@ -180,6 +185,7 @@ def test_a_documented_command_does_what_it_says(shell, command):
 
 
 @pytest.mark.slow
+@asked_for
 @pytest.mark.xdist_group("documented")
 def test_a_second_make_has_nothing_to_do(shell):
     shell.run("make")

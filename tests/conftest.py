@@ -12,12 +12,20 @@ from airfoil_files import REAL_FILE
 from hypothesis import settings
 from repository import ROOT, copy_repository
 
+from pipeline import parts
 from pipeline.lab.config import compose_data
 from pipeline.train.data import prepared
 
 # A deadline asserts a time, and a busy machine misses it.
 settings.register_profile("no_deadline", deadline=None)
 settings.load_profile("no_deadline")
+
+
+@pytest.fixture(autouse=True)
+def no_folder_of_another_test(monkeypatch):
+    """A command that a test calls in its own process leaves the user's folders in the environment."""
+    monkeypatch.setenv(parts.VARIABLE, "")  # noted even where it is not set, so that the end of the test takes it away
+    monkeypatch.delenv(parts.VARIABLE)
 
 
 @pytest.fixture(scope="session")

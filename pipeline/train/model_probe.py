@@ -11,7 +11,7 @@ from pipeline import parts
 from pipeline.lab.config.cell import Cell, canonical_json
 from pipeline.lab.config.schema import CellConfig
 from pipeline.lab.dataset import Dataset
-from pipeline.lab.errors import UserError
+from pipeline.lab.errors import UserError, is_memory_short
 from pipeline.parts import tasks
 from pipeline.parts.base import OptimizerConfig
 from pipeline.train.failures import reason
@@ -48,6 +48,8 @@ def check_model(cell: Cell, dataset: Dataset) -> None:
         with isolated(0):
             why = _mistake(SoloRun(cell, 0, dataset))
     except Exception as error:  # whatever a file of the user's may raise
+        if is_memory_short(error):
+            return  # the model is sound, and its runs will be rows that say so
         why = reason(error)
     if why:
         raise UserError(f"model={config.model.name} is not allowed with data.task={config.data.task}: {why}")

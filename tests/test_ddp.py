@@ -22,6 +22,23 @@ from pipeline.workflow.jobs import Jobs
 from pipeline.workflow.settings import read_settings
 
 
+#: Sound on the two examples on which a model is tried before it trains.
+BROKEN = """
+from torch import nn
+
+
+class Broken(nn.Linear):
+    def forward(self, X):
+        if len(X) > 2:
+            raise ValueError
+        return super().forward(X)
+
+
+def broken(config, in_features, generator):
+    return Broken(in_features, 1)
+"""
+
+
 def cell(*overrides, devices=1, **values):
     config = replace(compose_cell(["data=airfoil_twin", *overrides]), **values)
     return Cell(replace(config, trainer=TrainerConfig("cpu", devices)))
@@ -42,7 +59,7 @@ def test_two_processes_give_the_losses_of_one_and_a_failing_run_spares_the_other
         cell("optimizer=adam", "model=mlp", "schedule=cosine", batch_size=100, lr=0.003, implementation="torch"),
     ]
     (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "broken.py").write_text("def broken(config, in_features, generator):\n    raise ValueError\n")
+    (tmp_path / "model" / "broken.py").write_text(BROKEN)
     (tmp_path / "model" / "broken.yaml").write_text("name: broken\n")
     monkeypatch.setenv(parts.VARIABLE, str(tmp_path))  # the processes of a run find the user's parts too
     broken = cell("model=broken")
@@ -125,7 +142,7 @@ def test_a_device_that_stalls_ends_its_run_after_the_time_that_is_set_and_spares
         assert time.monotonic() < deadline, "the first run was never done"
         time.sleep(0.02)
     workers(training)[-1].suspend()
-    assert training.wait(timeout=300) == 0
+    assert training.wait(timeout=300) == 1  # a failed run reaches the exit status
     said = (tmp_path / "log").read_text()
     assert "a device kept the others waiting for more than trainer.timeout=20 seconds" in said
     assert "Traceback" not in said

@@ -67,7 +67,7 @@ class Lab:
         blocks = re.findall(r"^(?:local)?rule (\w+):\n((?: +.*\n)+)", said, re.MULTILINE)
         assert blocks or "Nothing to be done" in said
         jobs = {" ".join([rule, *re.findall(r"wildcards: .*\bjob=([\w-]+)", text)]) for rule, text in blocks}
-        return jobs - {"all", "duo", "textbook"}
+        return jobs - {"all", "duo", "long", "textbook"}
 
     def losses(self, study):
         curves = read_table(self.folder / "results" / study / "curves.parquet", CURVES)

@@ -53,7 +53,7 @@ def commands(made, out, cell=()):
         "collect": ("pipeline.collect", made, "--out", out),
         "measure": ("pipeline.measure", "gradient_noise", "--data", table, "--out", out / "noise.parquet"),
         "long measure": ("pipeline.measure", "step_cost", "--data", table, "--full", "--out", out / "cost.parquet"),
-        "figures": ("pipeline.figures", "--data", table, "--out", out, made),
+        "figures": ("pipeline.figures", "--out", out, made),
         "claims": ("pipeline.claims", "--ledger", LEDGER, "--results", made, "--out", out / "claims.json"),
         "report": ("pipeline.report", "--figures", made, "--out", out / "report.html", made),
         "track": ("pipeline.track", "--init", "--uri", f"sqlite:///{out}/mlflow.db", "--done", out / "store.json"),

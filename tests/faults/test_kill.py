@@ -34,6 +34,7 @@ def test_a_killed_workflow_finishes_when_it_is_started_again_and_equals_an_undis
 def test_what_was_written_but_not_yet_noted_when_it_was_killed_hides_nothing_that_is_missing(made, tmp_path):
     """As killed between the job's end and Snakemake's note of it, which takes the mark away."""
     workspace = made.after.copy(tmp_path / "lab")
+    workspace.own_the_runs_that_were_copied()
     written = "results/track/runs.json"
     mark = workspace.folder / ".snakemake" / "incomplete" / base64.urlsafe_b64encode(written.encode()).decode()
     mark.parent.mkdir(exist_ok=True)

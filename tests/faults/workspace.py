@@ -1,6 +1,7 @@
 """A whole workflow, small: every stage from fetch to the report and MLflow, in a copy of the repository."""
 
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.lab.settings import EXPERIMENT
+from pipeline.track.owner import FILE as OWNER
 from tests.repository import copy_repository
 
 #: Of each engine, and on images too, so that every kind of file is written.
@@ -67,6 +69,12 @@ class Workspace:
         """Copy a workspace in which nothing is running, its MLflow store with it."""
         shutil.copytree(self.folder, folder)
         return Workspace(folder)
+
+    def own_the_runs_that_were_copied(self):
+        """Make the copied MLflow runs this workspace's own; a copy of a folder is another owner otherwise."""
+        for path in (self.folder / "results").rglob(OWNER):
+            known = json.loads(path.read_text()) | {"inode": path.parent.stat().st_ino}
+            path.write_text(json.dumps(known))
 
     def start(self, *arguments):
         """Start the workflow in a process group of its own."""

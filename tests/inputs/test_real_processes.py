@@ -86,7 +86,7 @@ def test_a_hostile_folder_and_hostile_labels_are_only_names(run, lab_copy):
     )
     assert done.returncode == 0, done.stderr[-3000:]
     made = {path.name for path in set(lab_copy.iterdir()) - before}
-    assert {name for name in made if "mlflow" not in name} == {HOSTILE, ".snakemake"}
+    assert {name for name in made if "mlflow" not in name} == {HOSTILE, ".snakemake", "mlruns"}
     from pipeline.lab.tables import RUNS, read_table
 
     runs = read_table(Path(lab_copy, HOSTILE, "mine", "runs.parquet"), RUNS)

@@ -21,7 +21,6 @@ from pipeline.train.plan import can_stack
 from pipeline.workflow.jobs import Jobs
 from pipeline.workflow.settings import read_settings
 
-
 #: Sound on the two examples on which a model is tried before it trains.
 BROKEN = """
 from torch import nn

@@ -220,7 +220,7 @@ def test_keys_that_would_have_no_effect_are_refused(train):
         assert f"{idle} has no effect without -m" in train.refusal(idle)
     assert "job=x is not allowed without study" in train.refusal("job=x")
     assert "label=x is not allowed with study" in train.refusal("study=textbook", "label=x")
-    assert "+experimenta=... is not allowed" in train.refusal("+experimant=x")
+    assert "+experimenta=... is not allowed" in train.refusal("+experimenta=x")
 
 
 @pytest.mark.slow

@@ -74,7 +74,7 @@ def choices(group):
         ("+model._target_=os.system", ["model._target_=os.system", "no such key"]),
         ("model.name=os.system", ["model=os.system", "choose one of cnn, linear, mlp"]),
         ("data.reader=pickle", ["data=pickle", "choose one of digits, table"]),
-        ("data.task=guess", ["task=guess", "choose one of classification, regression"]),
+        ("data.task=guess", ["task=guess", "choose one of binary, classification, regression"]),
         ("optimizer.name=../../x", ["optimizer.name='../../x'", "letters, digits"]),
         ("optimizer.name=nothing", ["optimizer=nothing", "optimizers/nothing.py"]),
         # grammar

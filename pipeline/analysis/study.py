@@ -15,7 +15,11 @@ from pipeline.analysis.seconds import StepCosts, read_step_costs, step_costs_of_
 from pipeline.analysis.sweep import Sweep
 from pipeline.lab.results import CellResults, StudyResults
 
-_LOSSES = {"regression": "half mean squared error", "classification": "mean cross-entropy"}
+_LOSSES = {
+    "regression": "half mean squared error",
+    "binary": "mean cross-entropy",
+    "classification": "mean cross-entropy",
+}
 
 
 @dataclass(frozen=True, eq=False)

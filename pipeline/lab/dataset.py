@@ -19,7 +19,7 @@ class HeldOut:
     """Examples to test on, shaped as the training examples are."""
 
     X: NDArray[np.float32]
-    y: NDArray[np.int64]
+    y: NDArray[np.float32] | NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +44,8 @@ class Dataset:
         Examples to test on.
     folder : Path, optional
         Of the images, where they can be decoded one by one.
+    classes : tuple of str, length K
+        Names of the classes 0 .. K-1; empty where the targets are numbers.
     """
 
     name: str
@@ -54,6 +56,7 @@ class Dataset:
     offline_twin: bool
     held_out: HeldOut | None = None
     folder: Path | None = None
+    classes: tuple[str, ...] = ()
 
 
 def load_dataset(path: Path, rows: int) -> Dataset:

@@ -26,10 +26,12 @@ HYPERPARAMETER_RANGES: dict[str, dict[str, float]] = {
 class ModelConfig:
     """A model, found by its ``name``.
 
-    ``outputs`` says what it predicts, ``values`` or ``classes``: a task must learn the same.
+    ``inputs`` says what it reads, ``rows`` of numbers or ``images``, and ``outputs`` what it predicts, ``values`` or
+    ``classes``: data and task must agree. ``any``: that is seen when it is tried before it first trains.
     """
 
-    outputs: ClassVar[str] = "values"
+    inputs: ClassVar[str] = "any"
+    outputs: ClassVar[str] = "any"
 
     name: str = MISSING
 
@@ -98,11 +100,18 @@ class DataConfig:
     rows_total, rows : int
         Rows in the file (images in the folder), and how many of the first ones are trained on.
 
+    Attributes
+    ----------
+    inputs : str
+        What an example is, ``rows`` of numbers or ``images``.
+
     Raises
     ------
     UserError
         If a value is out of range; the sentence names the key, the value and what is allowed.
     """
+
+    inputs: ClassVar[str] = "rows"
 
     name: str = MISSING
     title: str = MISSING
@@ -117,6 +126,16 @@ class DataConfig:
     def examples(self) -> int:
         """Number of training examples, ``N``."""
         return self.rows
+
+    @property
+    def features(self) -> int:
+        """What a model gets as ``in_features``: numbers in a row, or channels of an image."""
+        return 1
+
+    @property
+    def outputs(self) -> int:
+        """What a model gets as ``out_features``: 1 for a value, the number of classes for a class."""
+        return 1
 
     @property
     def file(self) -> str:

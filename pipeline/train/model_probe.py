@@ -47,6 +47,8 @@ def check_model(cell: Cell, dataset: Dataset) -> None:
     try:
         with isolated(0):
             why = _mistake(SoloRun(cell, 0, dataset))
+    except UserError:
+        raise
     except Exception as error:  # whatever a file of the user's may raise
         if is_memory_short(error):
             return  # the model is sound, and its runs will be rows that say so
@@ -61,8 +63,17 @@ def _mistake(run: SoloRun) -> str | None:
         return f"its function must return a torch.nn.Module, and returned {type(made).__name__}"
     X, y = run.X[:2], run.y[:2]
     prediction = run.net(X)
-    if tasks.outputs(run.cell.config.data.task) == "values" and prediction.shape != y.shape:
+    data = run.cell.config.data
+    if tasks.outputs(data.task) == "values" and prediction.shape != y.shape:
         return f"it predicts {tuple(prediction.shape)} for targets of shape {tuple(y.shape)}; they must be equal"
+    if tasks.outputs(data.task) == "classes":
+        # Where a reader of the user's does not say how many there are, the targets do.
+        classes = data.outputs if data.outputs > 1 else int(run.y.max()) + 1
+        if prediction.shape != (len(X), classes) or int(run.y.max()) >= classes:
+            return (
+                f"it predicts {tuple(prediction.shape)} for {len(X)} examples of data={data.name}, which has "
+                f"{max(classes, int(run.y.max()) + 1)} classes; it must be ({len(X)}, {classes})"
+            )
     loss = run.task.criterion(prediction, y)
     if loss.numel() != 1:
         return f"the loss of two examples has shape {tuple(loss.shape)} and must be one number"

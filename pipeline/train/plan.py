@@ -7,7 +7,6 @@ from itertools import pairwise
 from pipeline import parts
 from pipeline.lab.config.cell import Cell, canonical_json
 from pipeline.lab.paths import PACKAGE
-from pipeline.parts.data.table import as_table
 from pipeline.train.model_probe import model_stacks
 from pipeline.train.probe import stack_update
 from pipeline.train.stack_update import Elementwise, StackUpdate
@@ -89,7 +88,7 @@ def _within_memory(cells: Sequence[Cell]) -> list[Stack]:
 def values_per_run(cell: Cell) -> int:
     """Numbers that one step of one run touches: hidden values, gradients, parameters, states."""
     config = cell.config
-    inputs = len(as_table(config.data).columns)
     widths: list[int] = getattr(config.model, "widths", [])
-    parameters = sum((i + 1) * o for i, o in pairwise([inputs, *widths, 1]))
+    layers = [config.data.features + 1, *widths, config.data.outputs]  # and one, for the target that is read along
+    parameters = sum((i + 1) * o for i, o in pairwise(layers))
     return config.batch_size * (1 + 2 * sum(widths)) + 8 * parameters

@@ -46,7 +46,10 @@ class SoloRun(pl.LightningModule):
         self.cell = cell
         self.dataset = dataset
         self.task = tasks.load(cell.config.data.task)
-        self.net: torch.nn.Module = models.build(cell.config.model, dataset.X.shape[1], generator(seed, "init"))
+        source = generator(seed, "init")
+        self.net: torch.nn.Module = models.build(
+            cell.config.model, dataset.X.shape[1], source, cell.config.data.outputs
+        )
         self.source = generator(seed, "order")
         self.register_buffer("X", torch.from_numpy(dataset.X))
         self.register_buffer("y", self.task.targets(dataset.y))

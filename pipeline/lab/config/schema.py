@@ -22,6 +22,8 @@ MAX_RUNS, MAX_STEPS = 200_000, 10_000_000
 ENGINES = ("solo", "stacked")
 IMPLEMENTATIONS = ("scratch", "torch")
 
+_INPUTS = {"rows": "rows of numbers", "images": "images"}
+
 #: The axes by which a study's cells may be packed into jobs.
 PACK_AXES = ("data", "model", "implementation", "optimizer", "schedule", "sampling", "batch_size", "lr", "epochs")
 
@@ -135,8 +137,13 @@ class CellConfig(PlainConfig):
 
     def _check_match(self) -> None:
         """Check that model, data and devices go together."""
+        if self.model.inputs not in ("any", self.data.inputs):
+            raise UserError(
+                f"model={self.model.name} is not allowed with data={self.data.name}: the model reads "
+                f"{_INPUTS[self.model.inputs]}, and the data are {_INPUTS[self.data.inputs]}"
+            )
         wanted = tasks.outputs(self.data.task)
-        if self.model.outputs != wanted:
+        if self.model.outputs not in ("any", wanted):
             raise UserError(
                 f"model={self.model.name} is not allowed with data={self.data.name}: the model predicts "
                 f"{self.model.outputs}, and data.task={self.data.task} learns {wanted}"

@@ -15,7 +15,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.lab import checks
 from pipeline.lab.errors import UserError, exit_on_user_error
@@ -36,6 +36,7 @@ LOADINGS = ("tensors", "per_item")
 SPLITS = ("train", "test")
 #: One image in so many is held out, the first one among them.
 HELD_OUT = 5
+CLASSES = 10
 #: Beside the images: one line each, ``FILE LABEL``, in the order of the source.
 INDEX = "labels.txt"
 #: The source's pixels go from 0 to 16, those of a PNG file from 0 to 255.
@@ -59,6 +60,8 @@ class Config(DataConfig):
         Keep the workers from one epoch to the next.
     """
 
+    inputs: ClassVar[str] = "images"
+
     task: str = "classification"
     rows_total: int = 1437
     rows: int = 1437
@@ -66,6 +69,13 @@ class Config(DataConfig):
     workers: int = 0
     prefetch: int | None = None
     persistent: bool = True
+
+    @property
+    def outputs(self) -> int:
+        """The ten digits; a single value where ``data.task`` learns one."""
+        from pipeline.parts import tasks
+
+        return CLASSES if tasks.outputs(self.task) == "classes" else 1
 
     def __post_init__(self) -> None:
         """Check ranges, and that the workers have something to do."""
@@ -119,6 +129,7 @@ def digits(config: Config, folder: Path) -> "Dataset":
         offline_twin=False,
         held_out=HeldOut(X_test.numpy(), y_test.numpy()),
         folder=folder,
+        classes=tuple(map(str, range(CLASSES))),
     )
 
 

@@ -71,6 +71,11 @@ class Config(DataConfig):
         return self.rows * self.copies
 
     @property
+    def features(self) -> int:
+        """All columns but the target."""
+        return len(self.columns) - 1
+
+    @property
     def file(self) -> str:
         """The whitened table."""
         return f"{self.name}-{self.whiten}.parquet"

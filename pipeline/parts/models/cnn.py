@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class Config(ModelConfig):
     """Convolutions and a linear layer: classes of small images."""
 
+    inputs: ClassVar[str] = "images"
     outputs: ClassVar[str] = "classes"
 
     channels: list[int] = field(default_factory=lambda: [16, 32])

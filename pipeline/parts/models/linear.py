@@ -1,7 +1,7 @@
-"""Linear regression."""
+"""Linear regression, and softmax regression where there are several outputs."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.lab import checks
 from pipeline.parts.base import ModelConfig
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 class Config(ModelConfig):
     """Linear regression, ``y = x w + b``."""
 
+    inputs: ClassVar[str] = "rows"
+
     weight_std: float = 0.01
     bias: str = "zeros"
 
@@ -23,7 +25,7 @@ class Config(ModelConfig):
         checks.one_of("model.bias", self.bias, ("zeros", "uniform"))
 
 
-def linear(config: Config, in_features: int, generator: "torch.Generator") -> "torch.nn.Module":
+def linear(config: Config, in_features: int, generator: "torch.Generator", out_features: int = 1) -> "torch.nn.Module":
     r"""Build ``y = x w + b`` with the chapter's initial parameters.
 
     Parameters
@@ -35,11 +37,13 @@ def linear(config: Config, in_features: int, generator: "torch.Generator") -> "t
         Number of features, ``d``.
     generator : torch.Generator
         Where the initial weights are drawn from.
+    out_features : int
+        Values predicted for one example, ``k``.
 
     Returns
     -------
     torch.nn.Linear
-        From ``(n, d)`` to ``(n, 1)``.
+        From ``(n, d)`` to ``(n, k)``.
 
     Notes
     -----
@@ -47,7 +51,7 @@ def linear(config: Config, in_features: int, generator: "torch.Generator") -> "t
     """
     from torch import nn
 
-    layer = nn.Linear(in_features, 1)
+    layer = nn.Linear(in_features, out_features)
     nn.init.normal_(layer.weight, std=config.weight_std, generator=generator)
     if config.bias == "zeros":
         nn.init.zeros_(layer.bias)

@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.lab import checks
 from pipeline.lab.errors import UserError
@@ -22,6 +22,8 @@ MOST_PARAMETERS = 10**9
 class Config(ModelConfig):
     """A multilayer perceptron."""
 
+    inputs: ClassVar[str] = "rows"
+
     widths: list[int] = field(default_factory=lambda: [64, 64])
     activation: str = "relu"
 
@@ -38,7 +40,7 @@ class Config(ModelConfig):
         checks.one_of("model.activation", self.activation, ACTIVATIONS)
 
 
-def mlp(config: Config, in_features: int, generator: "torch.Generator") -> "torch.nn.Module":
+def mlp(config: Config, in_features: int, generator: "torch.Generator", out_features: int = 1) -> "torch.nn.Module":
     r"""Build a perceptron of any width and depth, with torch's default initial parameters.
 
     Parameters
@@ -50,18 +52,21 @@ def mlp(config: Config, in_features: int, generator: "torch.Generator") -> "torc
     generator : torch.Generator
         Where the initial weights are drawn from: :math:`U(-1/\sqrt{d_l}, 1/\sqrt{d_l})` for a layer
         of :math:`d_l` inputs, weights and biases.
+    out_features : int
+        Values predicted for one example, ``k``.
 
     Returns
     -------
     torch.nn.Sequential
-        From ``(n, d)`` to ``(n, 1)``.
+        From ``(n, d)`` to ``(n, k)``.
     """
     from torch import nn
 
     layers: list[nn.Module] = []
     for inputs, outputs in pairwise([in_features, *config.widths]):
         layers += [_linear(inputs, outputs, generator), getattr(nn, ACTIVATIONS[config.activation])()]
-    return nn.Sequential(*layers, _linear(config.widths[-1] if config.widths else in_features, 1, generator))
+    last = config.widths[-1] if config.widths else in_features
+    return nn.Sequential(*layers, _linear(last, out_features, generator))
 
 
 def _linear(inputs: int, outputs: int, generator: "torch.Generator") -> "torch.nn.Linear":

@@ -65,7 +65,7 @@ def test_a_table_of_another_kind_is_refused(tmp_path):
     write_table(runs(), RUNS, tmp_path / "runs.parquet")
     # `seconds` is a column of CURVES alone: a table from before a column of text was there is refused alike
     for schema in (CURVES, RUNS.append(pa.field("later", pa.string()))):
-        with pytest.raises(UserError, match="runs.parquet has other columns, and this is version .*: make it again"):
+        with pytest.raises(UserError, match="runs.parquet has other columns, and this is version .*: delete it"):
             read_table(tmp_path / "runs.parquet", schema)
 
 

@@ -342,6 +342,7 @@ def test_the_labs_experiments_can_be_trained(train, name):
         ),
         ("experiment", "# @package _global_\nhydra: {sweeper: {sampler: {_target_: os.mkdir}}}\n", "_target_"),
         ("experiment", "# @package hydra.callbacks\nx: {mode: 1}\n", "@package"),
+        ("experiment", "# @package _global_\nhydra: {job: {env_set: {PYTHONPATH: x}}}\n", "env_set"),
     ],
 )
 def test_what_a_file_may_not_say_is_refused_before_hydra_obeys_it(train, place, text, told):

@@ -171,7 +171,7 @@ def test_a_spoilt_provenance_is_refused(raw, tmp_path, text):
 
 def test_a_table_changed_after_fetching_is_refused(raw, tmp_path):
     raw.write_bytes(SMALL_TABLE.replace(b"71.3", b"71.4"))
-    with pytest.raises(UserError, match="fetch the data again"):
+    with pytest.raises(UserError, match="delete it, and run snakemake again"):
         whiten_file(raw, tmp_path / "small.parquet", small_config())
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.lab.errors import UserError
+from pipeline.lab.errors import MAKE_AGAIN, UserError
 from pipeline.parts.base import TWIN_NAME
 
 
@@ -96,7 +96,7 @@ def facts_of(
 
 def read_provenance(data_dir: Path) -> dict[str, dict[str, Any]]:
     """Read what fetching wrote beside each raw table, by the name in the configuration."""
-    return {path.stem: json_object(path, "fetch the data again") for path in sorted(data_dir.glob("*.json"))}
+    return {path.stem: json_object(path, MAKE_AGAIN) for path in sorted(data_dir.glob("*.json"))}
 
 
 def json_object(path: Path, cure: str) -> dict[str, Any]:

@@ -153,4 +153,6 @@ def _check_file(path: Path) -> None:
     except sqlite3.OperationalError:
         pass
     except sqlite3.DatabaseError:
-        raise UserError(f"MLflow store {path} is not an SQLite database") from None
+        raise UserError(
+            f"MLflow store {path} is not an SQLite database: move it away, and run snakemake --cores 1 track"
+        ) from None

@@ -199,9 +199,9 @@ def _opened(path: Path, schema: pa.Schema, shared: Sequence[str] = ()) -> Iterat
         version = (found.metadata or {}).get(b"table_version", b"none").decode()
         if version != VERSION or found.names != schema.names:
             other = "other columns" if version == VERSION else f"table version {version}"
-            raise UserError(f"{path} has {other}, and this is version {VERSION}: make it again")
+            raise UserError(f"{path} has {other}, and this is version {VERSION}: {MAKE_AGAIN}")
         with pq.ParquetFile(path, read_dictionary=list(shared)) as file:
             yield file
     except (OSError, pa.ArrowException) as error:
-        cure = f"; {MAKE_AGAIN}" if path.is_file() else ""
-        raise UserError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}{cure}") from None
+        cure = f": {MAKE_AGAIN}" if path.is_file() else ""
+        raise UserError(f"{path} cannot be read as a table ({str(error).splitlines()[0]}){cure}") from None

@@ -123,7 +123,8 @@ def read_measured(path: Path) -> Measured:
         metadata = pq.read_schema(path).metadata or {}
         name, facts = metadata[b"measurement"].decode(), json.loads(metadata[b"facts"])
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror or str(error).splitlines()[0]}") from None
+        cure = f": {MAKE_AGAIN}" if path.is_file() else ""
+        raise UserError(f"{path} cannot be read ({error.strerror or str(error).splitlines()[0]}){cure}") from None
     except (ValueError, KeyError):  # pyarrow's error for what is no Parquet file is a ValueError
         raise UserError(f"{path} is no measurement: {MAKE_AGAIN}") from None
     return Measured(name, read_table(path, schema(name)), facts)

@@ -129,8 +129,9 @@ def _check_experiment(config: DictConfig, where: str) -> None:
     values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
     for key in values.get("hydra", {}):
         _check_key(f"hydra.{key}", f"{where}: hydra.{key}")
-    if "_target_" in str(config):
-        raise UserError(f"{where} is not allowed to say _target_")
+    for word in ("_target_", "env_set"):  # code for Hydra to run, and variables that choose it
+        if word in str(config):
+            raise UserError(f"{where} is not allowed to say {word}")
     entries = values.get("defaults", [])
     for key, value in [pair for entry in entries if isinstance(entry, dict) for pair in entry.items()]:
         group = str(key).split()[-1].lstrip("/")

@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.lab.errors import UserError
+from pipeline.lab.errors import MAKE_AGAIN, UserError
 from pipeline.lab.files import read_limited, written_whole
 from pipeline.parts.data.table import Config as TableConfig
 from pipeline.whiten.parse import parse
@@ -47,8 +47,8 @@ def whiten_file(raw: Path, out: Path, config: TableConfig) -> Path:
     UserError
         If the table or its provenance is missing or wrong, or cannot be whitened or written.
     """
+    provenance = read_provenance(raw)  # first: of a damaged file it knows the cure
     table = parse(raw, config)
-    provenance = read_provenance(raw)
     whitening = whitening_of(table, config.whiten)
     metadata = {
         b"version": VERSION,
@@ -88,9 +88,9 @@ def read_provenance(raw: Path) -> dict[str, Any]:
             f"{error.filename} cannot be read ({error.strerror}): fetch the data with python -m pipeline.fetch"
         ) from None
     except (ValueError, KeyError, TypeError, RecursionError):
-        raise UserError(f"{path} is not a provenance file: fetch the data again") from None
+        raise UserError(f"{path} is not a provenance file: {MAKE_AGAIN}") from None
     if recorded[0] != found:
-        raise UserError(f"{raw} has SHA-1 {found}, but {path} says {recorded[0]}: fetch the data again")
+        raise UserError(f"{raw} has SHA-1 {found}, not {recorded[0]} as {path.name} says: {MAKE_AGAIN}")
     return dict(provenance)
 
 

@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, cast
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pipeline import parts
@@ -132,6 +132,7 @@ def _read_study(file: Path) -> StudyConfig:
     own_defaults(values, where, [])
     for key in values:
         checks.one_of(f"{where}: key", str(key), [field.name for field in dataclasses.fields(StudyConfig)])
+    _check_shape(values, where)
     try:
         config = cast(StudyConfig, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(StudyConfig), values)))
     except OmegaConfBaseException as error:
@@ -139,6 +140,20 @@ def _read_study(file: Path) -> StudyConfig:
     if config.name != file.stem:
         raise UserError(f"{where}: name={config.name} is not allowed: it must be {file.stem}, as the file is called")
     return config
+
+
+def _check_shape(values: DictConfig, where: str) -> None:
+    """Refuse what is not a mapping, or not a list, where one is needed; OmegaConf would name types of Python's."""
+    examples = {"common": "{lr: 0.1}", "cells": "{gd: {batch_size: 1500}}", "grid": "{lr: [0.1, 0.2]}"}
+    for key in [key for key in examples if key in values]:
+        if not isinstance(values[key], DictConfig):
+            raise UserError(f"{where}: {key}={values[key]} is not allowed: it must have keys, as {examples[key]}")
+    for axis, points in values.get("grid", {}).items():
+        if not isinstance(points, ListConfig):
+            raise UserError(f"{where}: grid.{axis}={points} is not allowed: it must be a list, as [0.1, 0.2]")
+    for label, own in values.get("cells", {}).items():
+        if not isinstance(own, DictConfig):
+            raise UserError(f"{where}: cells.{label}={own} is not allowed: it must have keys, as {{lr: 0.1}}")
 
 
 def expand(study: StudyConfig, overrides: Sequence[str] = ()) -> list[Cell]:

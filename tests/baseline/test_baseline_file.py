@@ -242,3 +242,5 @@ def test_the_ratios_of_a_measured_step_are_in_the_baseline(results, tmp_path, ca
     write_measured(Measured("step_cost", table, {"machine": {}}), results / "measure" / "step_cost.parquet")
     main(["store", "--results", str(results), "--baseline", str(tmp_path / "b.json")])
     assert "3 cells, 1 ratios" in capsys.readouterr().out
+    assert compared(results, tmp_path / "b.json") == 0
+    assert "1 within their spread" in capsys.readouterr().out

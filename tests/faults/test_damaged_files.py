@@ -52,9 +52,8 @@ def test_a_damaged_file_is_made_anew_or_named_with_its_cure(whole, name, how):
         status, said = run(workspace)
     assert status == 0, said[-1500:]
     # Snakemake does not make data again that nothing is left to be made from.
-    without = {
-        found for found in files if found.startswith("results/data/") and not (workspace.folder / found).exists()
-    }
+    data = {found for found in files if found.startswith("results/data/")}
+    without = {found for found in data if not (workspace.folder / found).exists()}
     assert workspace.files() == files - without
     assert workspace.tables() == {found: tables[found] for found in tables if f"results/{found}" not in without}
     if name.endswith(".json") and path.exists():

@@ -72,7 +72,7 @@ def _close(a: float, b: float) -> bool:
 def _side(row: Row) -> int:
     """On which side of one an interval lies, below (-1) or above (1); 0 where it has one in it, or is not known."""
     low, high = row["low"], row["high"]
-    return 0 if low is None or high is None else (low > 1) - (high < 1)
+    return 0 if low is None or high is None else int(low > 1) - int(high < 1)
 
 
 def _apart(a: Row, b: Row) -> bool:

@@ -1,15 +1,26 @@
 """The command that trains a cell again: ``python -m pipeline.train`` with what differs from ``conf/config.yaml``."""
 
 import dataclasses
+import json
+import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline import parts
-from pipeline.lab.config.cell import NOT_IDENTITY, NOT_IDENTITY_OF_DATA, NOT_IDENTITY_OF_OPTIMIZER, Cell
+from pipeline.lab.config.cell import (
+    NOT_IDENTITY,
+    NOT_IDENTITY_OF_DATA,
+    NOT_IDENTITY_OF_OPTIMIZER,
+    Cell,
+    canonical_json,
+    id_of,
+    identity_of,
+)
 from pipeline.lab.config.compose import as_overrides, compose_cell
 from pipeline.lab.errors import UserError
 from pipeline.lab.paths import CONF
+from pipeline.parts.own import is_reference, is_unchanged
 
 #: Groups of ``conf/`` whose choice changes a number.
 GROUPS = ("data", "model", "optimizer", "schedule", "sampling")
@@ -40,18 +51,38 @@ def overrides_of(config: Mapping[str, Any]) -> list[str]:
     """
     default = dataclasses.asdict(compose_cell())
     choices = {}
+    named = {}
     for group in GROUPS:
         name = str(config.get(group, {}).get("name", ""))
-        if name != default[group]["name"]:
+        if is_reference(name):
+            named[group] = name
+        elif name != default[group]["name"]:
             if name not in parts.configurations(group):
                 raise UserError(f"{group}={name} has no file: name its folder with --config-dir")
             choices[group] = name
     chosen = as_overrides(choices)
     base = dataclasses.asdict(compose_cell(chosen))
+    for group in named:  # a table names it, and nothing is imported because a table says so: every key is given
+        base[group] = _without_values(config[group])
     # Each implementation reads its own half of an optimizer's file; the other one is no part of the cell.
     half = "torch" if config.get("implementation") == "scratch" else "hyperparams"
     changed = {k: v for k, v in _changes(base, config).items() if not f"{k}.".startswith(f"optimizer.{half}.")}
-    return chosen + as_overrides(changed)
+    return chosen + list(map(_named, named.items())) + as_overrides(changed)
+
+
+def _named(choice: tuple[str, str]) -> str:
+    """An override that names a file or module: as it was typed, where Hydra reads that."""
+    group, reference = choice
+    return f"{group}={reference}" if re.fullmatch(r"[\w./-]+:\w+", reference) else as_overrides({group: reference})[0]
+
+
+def _without_values(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same keys, without a value but for what names the code."""
+    fixed = ("name", "code", "_target_")
+    return {
+        key: _without_values(value) if isinstance(value, Mapping) else value if key in fixed else object()
+        for key, value in values.items()
+    }
 
 
 def command_of(config: Mapping[str, Any], cell_id: str, seeds: int, engine: str = "solo") -> str | None:
@@ -75,13 +106,26 @@ def command_of(config: Mapping[str, Any], cell_id: str, seeds: int, engine: str 
     """
     try:
         overrides = overrides_of(config)
-        if Cell(compose_cell(overrides)).id != cell_id:
+        if _id_of(overrides, config) != cell_id:
             return None
     except (UserError, ValueError, AttributeError, TypeError):
         return None
     rest: dict[str, Any] = {"seeds": seeds} if seeds != 1 else {}
     rest |= {"engine": engine} if engine != "solo" else {}
     return shlex.join(["python", "-m", "pipeline.train", *_folders(config), *overrides, *as_overrides(rest)])
+
+
+def _id_of(overrides: Sequence[str], config: Mapping[str, Any]) -> str:
+    """The id of the cell that overrides compose to, with the user's own code as the configuration has it."""
+    named = {group: config[group] for group in ("model", "optimizer") if is_reference(config[group]["name"])}
+    if not named:
+        return Cell(compose_cell(overrides)).id
+    if not all(map(is_unchanged, named.values())):
+        raise UserError("a file of the user's is not there, or was edited since")
+    rest = [text for text in overrides if text.lstrip("+").replace("=", ".").split(".")[0] not in named]
+    rest = [text for text in rest if not text.startswith("implementation=")]
+    composed = {**dataclasses.asdict(compose_cell(rest)), **named, "implementation": config["implementation"]}
+    return id_of(identity_of(json.loads(canonical_json(composed))))
 
 
 def _folders(config: Mapping[str, Any]) -> list[str]:

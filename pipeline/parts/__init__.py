@@ -4,7 +4,7 @@ A part is ``KIND/NAME.py`` with the function ``NAME`` and, where it has keys, a 
 ``KIND/NAME.yaml``, where it is chosen in configuration. The folders are searched in this order: those of the user (the
 variable ``MINIBATCH_LAB_CONFIG_DIR``, which ``--config-dir DIR`` sets; ``conf/`` where a command is started), installed
 packages that name one in the entry-point group ``minibatch_lab.parts``, the lab's own. ``docs/extending.md`` shows each
-kind of part.
+kind of part. A model or an optimizer may also be named by its file or module; see :mod:`pipeline.parts.own`.
 """
 
 import os
@@ -157,7 +157,12 @@ def names(kind: str) -> list[str]:
 
 def exists(kind: str, name: str) -> bool:
     """Whether a part has a Python file."""
-    return _found(kind, name) is not None
+    return _is_own(kind, name) or _found(kind, name) is not None
+
+
+def _is_own(kind: str, name: str) -> bool:
+    """Whether a name is that of a file or module of the user's, as ``mine.py:Net``."""
+    return kind in ("model", "optimizer") and ":" in name
 
 
 def find(kind: str, name: str) -> Path:
@@ -168,6 +173,10 @@ def find(kind: str, name: str) -> Path:
     UserError
         If no folder has it, with the nearest name.
     """
+    if _is_own(kind, name):
+        from pipeline.parts import own
+
+        return own.source(kind, name)
     path = _found(kind, name)
     if path is None:
         checks.one_of(kind, name, names(kind))
@@ -189,6 +198,10 @@ def load(kind: str, name: str) -> Part:
     UserError
         If there is none, its file cannot be imported, or has no function of its name.
     """
+    if _is_own(kind, name):
+        from pipeline.parts import own
+
+        return own.load(kind, name)
     path = find(kind, name)
     module = _module(kind, name, path)
     config = getattr(module, "Config", None)
@@ -245,15 +258,18 @@ def _module(kind: str, name: str, path: Path) -> ModuleType:
     except UserError:
         raise
     except Exception as error:  # whatever a file of the user's may raise
-        why, line = (str(error).splitlines() or [""])[0], None
-        if isinstance(error, SyntaxError):
-            why, line = error.msg, error.lineno
-        elif frames := [one for one in traceback.extract_tb(error.__traceback__) if Path(one.filename) == path]:
-            line = frames[-1].lineno
-        place = f", line {line}" if line else ""
-        raise UserError(
-            f"{kind}={name} is not allowed: {shown(path)} cannot be imported: {type(error).__name__}: {why}{place}"
-        ) from None
+        raise not_importable(f"{kind}={name}", path, error) from None
+
+
+def not_importable(choice: str, path: Path, error: Exception) -> UserError:
+    """Say in one sentence why a file of the user's cannot be imported, and in which line."""
+    why, line = (str(error).splitlines() or [""])[0], None
+    if isinstance(error, SyntaxError):
+        why, line = error.msg, error.lineno
+    elif frames := [one for one in traceback.extract_tb(error.__traceback__) if Path(one.filename) == path]:
+        line = frames[-1].lineno
+    place = f", line {line}" if line else ""
+    return UserError(f"{choice} is not allowed: {shown(path)} cannot be imported: {type(error).__name__}: {why}{place}")
 
 
 def shown(path: Path) -> str:

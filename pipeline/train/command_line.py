@@ -39,6 +39,7 @@ from pipeline.lab.config.schema import CELL_FIELDS, GROUPS, SCALARS
 from pipeline.lab.config.yaml_file import read_config
 from pipeline.lab.errors import UserError
 from pipeline.train.app import Job, read_job
+from pipeline.train.own_code import allow_own, with_own_code
 
 #: Plug-ins of Hydra's that are packages of their own, by what is asked for.
 _PACKAGES = {
@@ -91,12 +92,13 @@ def read_options(arguments: Sequence[str]) -> list[str]:
         if text.startswith("~"):
             raise UserError(f"{text} is not allowed: a key cannot be taken away; give it a value, as in lr=0.05")
     parts.use(options.config_dir)
+    own_code = with_own_code(options.overrides)
     for text in options.overrides:
         _check_files(*text.lstrip("+").partition("=")[::2])
     rest = list(arguments)
     for text in options.overrides:
         rest.remove(text)
-    return [*options.overrides, *rest]
+    return [*(own_code[text] for text in options.overrides), *rest]
 
 
 def _check_key(key: str, where: str) -> None:
@@ -119,12 +121,12 @@ def _check_files(key: str, value: str) -> None:
         where = parts.shown(files[name])
         config = read_config(files[name], package="_global_" if group == "experiment" else "")
         if group == "experiment":
-            _check_experiment(config, where)
+            _check_experiment(config, where, files[name].parent.parent)
         below = own_defaults(config, where, list(files))
         names += [entry for entry in below if entry not in names]
 
 
-def _check_experiment(config: DictConfig, where: str) -> None:
+def _check_experiment(config: DictConfig, where: str, folder: Path) -> None:
     """Check a saved command line as one that is typed, and leave in its defaults the other experiments alone."""
     values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=False))
     for key in values.get("hydra", {}):
@@ -138,6 +140,7 @@ def _check_experiment(config: DictConfig, where: str) -> None:
         _check_key(group.replace("/", "."), f"{where}: {key}")
         if "${" in str(value) or group.partition("@")[0] not in GROUPS and not group.startswith("hydra/"):
             raise UserError(f"{where}: {key}={value} is not allowed: choose a file of {', '.join(GROUPS)}")
+        allow_own(f"{group}={value}", within=folder)
         _check_files(group, str(value))
     if "defaults" in config:
         config.defaults = [entry for entry in entries if not isinstance(entry, dict)]

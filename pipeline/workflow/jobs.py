@@ -18,7 +18,7 @@ from pipeline.lab.config.extension import Widening, read_rounds
 from pipeline.lab.config.study import study_names
 from pipeline.lab.devices import gpus_wanted
 from pipeline.lab.errors import UserError, exit_on_user_error
-from pipeline.parts import configurations, find, optimizers
+from pipeline.parts import configurations, find, optimizers, own
 from pipeline.workflow import code
 from pipeline.workflow.code import digest_of
 from pipeline.workflow.settings import Settings
@@ -177,6 +177,8 @@ def part_files(cell: Cell) -> list[Path]:
     config = cell.config
     used = [("model", config.model.name), ("schedule", config.schedule.name)]
     used += [("task", config.data.task), ("data", config.data.reader)]
+    if config.implementation == "torch" and own.is_reference(config.optimizer.name):
+        used.append(("optimizer", config.optimizer.name))
     if config.implementation == "scratch":
         rules = [config.optimizer.name, optimizers.load(config.optimizer.name).rest]
         used += [("optimizer", rule) for rule in rules if rule]

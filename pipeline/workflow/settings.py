@@ -16,6 +16,7 @@ from pipeline.lab.config.study import study_names
 from pipeline.lab.errors import UserError
 from pipeline.lab.paths import PACKAGE, ROOT, RULES
 from pipeline.measure import measurements
+from pipeline.parts import own
 
 _KEYS = ("overrides", "results", "studies", "measurements", "report_lang", "config_dir")
 #: Folders of the results that are no study's.
@@ -77,7 +78,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         )
     parts.use(config.get("config_dir"))
     overrides = _overrides(config.get("overrides"))
-    parse_overrides(overrides)
+    own.allow_choices(parse_overrides(overrides))
     _check_studies(study_names())
     return Settings(
         overrides=overrides,

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.lab.config.schema import CellConfig
 from pipeline.lab.urls import shown
+from pipeline.parts.own import short
 
 #: The identity contract. A cell is the same cell whatever these say: they choose how many
 #: replicates are run, by which engine and where, or where the same bytes come from. Every
@@ -45,14 +46,7 @@ class Cell:
     @cached_property
     def identity(self) -> dict[str, Any]:
         """Every field that changes a number, and none that does not."""
-        config = {key: value for key, value in dataclasses.asdict(self.config).items() if key not in NOT_IDENTITY}
-        config["data"] = {key: value for key, value in config["data"].items() if key not in NOT_IDENTITY_OF_DATA}
-        config["optimizer"] = {
-            key: value for key, value in config["optimizer"].items() if key not in NOT_IDENTITY_OF_OPTIMIZER
-        }
-        # Each implementation reads its own half of an optimizer's file.
-        config["optimizer"].pop("torch" if self.config.implementation == "scratch" else "hyperparams")
-        return config
+        return identity_of(dataclasses.asdict(self.config))
 
     @cached_property
     def id(self) -> str:
@@ -60,9 +54,7 @@ class Cell:
 
         Safe in paths (``lr`` 0.05 is written ``0p05``) and never read back: cells are looked up.
         """
-        digest = hashlib.sha256(canonical_json(self.identity).encode()).hexdigest()[:10]
-        config = self.config
-        return f"{config.optimizer.name}-b{config.batch_size}-lr{slug(config.lr)}-{digest}"
+        return id_of(self.identity)
 
     @cached_property
     def config_json(self) -> str:
@@ -91,6 +83,31 @@ class Cell:
     def name(self) -> str:
         """The label, or the id of a cell that has none."""
         return self.label or self.id
+
+
+def identity_of(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Every field of an effective configuration that changes a number, and none that does not."""
+    identity = {key: value for key, value in config.items() if key not in NOT_IDENTITY}
+    identity["data"] = {key: value for key, value in config["data"].items() if key not in NOT_IDENTITY_OF_DATA}
+    identity["model"] = dict(config["model"])
+    # Each implementation reads its own half of an optimizer's file.
+    unread = "torch" if config["implementation"] == "scratch" else "hyperparams"
+    left_out = NOT_IDENTITY_OF_OPTIMIZER | {unread}
+    optimizer = {key: value for key, value in config["optimizer"].items() if key not in left_out}
+    identity["optimizer"] = optimizer
+    if "torch" in optimizer:
+        optimizer["torch"] = dict(optimizer["torch"] or {})
+    # Of a file of the user's what is in it counts, its ``code``, and not where it lies.
+    for part in (identity["model"], optimizer, optimizer.get("torch", {})):
+        part.update({key: short(part[key]) for key in ("name", "_target_") if key in part})
+    return identity
+
+
+def id_of(identity: Mapping[str, Any]) -> str:
+    """The id of the cell of an identity; see :attr:`Cell.id`."""
+    digest = hashlib.sha256(canonical_json(identity).encode()).hexdigest()[:10]
+    name, batch_size, lr = identity["optimizer"]["name"], identity["batch_size"], identity["lr"]
+    return f"{name}-b{batch_size}-lr{slug(lr)}-{digest}"
 
 
 def taxonomy(batch_size: int, examples: int) -> str:

@@ -24,6 +24,7 @@ from pipeline.lab.config.yaml_file import VARIABLES, read_config
 from pipeline.lab.errors import UserError
 from pipeline.lab.paths import CONF
 from pipeline.lab.urls import has_password, shown
+from pipeline.parts import own, own_config
 from pipeline.parts.base import DataConfig
 
 #: Words that Hydra reads as themselves: not numbers, and not true, false, null, nan or inf.
@@ -153,6 +154,7 @@ def compose_values(values: Mapping[str, Any]) -> CellConfig:
     except TypeError:  # a value that JSON does not have
         raise UserError(f"{composed} is not allowed: give numbers, texts, lists and keys with values") from None
     environment = tuple(os.environ.get(name) for name in VARIABLES)
+    environment += own.stamps((kind, composed.get(kind)) for kind in own.KINDS)
     make = _composed.__wrapped__ if "${" in known else _composed  # what it names may be another thing the next time
     found = make(known, parts.search_path(), environment)
     return CellConfig(**{**found, **plain})
@@ -181,7 +183,9 @@ def _composed(values: str, search_path: tuple[Path, ...], environment: tuple[str
     config = copy.deepcopy(_defaults(search_path))
     for group in GROUPS:
         if group in given:
-            config[group] = read_choice(group, str(given.pop(group)), search_path)
+            name = str(given.pop(group))
+            is_own = group in own.KINDS and own.is_reference(name)
+            config[group] = own_choice(group, name) if is_own else read_choice(group, name, search_path)
     OmegaConf.set_struct(config, True)
     for key, value in given.items():
         check_text(f"{key}={value}")
@@ -244,9 +248,18 @@ def _dataclass(group: str, values: Mapping[str, Any]) -> type[Any]:
     """The dataclass of a group's keys: that in the part's file, or what all parts of the kind have."""
     name = values.get("reader" if group == "data" else "name", "table" if group == "data" else None)
     common = GROUPS[group]
+    if group in own.KINDS and own.is_reference(name):
+        return own_config.config_class(group, values)
     if group not in parts.KINDS or group == "optimizer" and not parts.exists(group, str(name)):
         return common  # an optimizer of torch's alone has no file of its own
     return parts.keys(group, str(name)) or common
+
+
+def own_choice(group: str, reference: str) -> DictConfig:
+    """What a file of a group would say of a model or an optimizer that is named by its file or module."""
+    values = own_config.values(group, reference)
+    common = {} if group == "model" else OmegaConf.to_container(OmegaConf.structured(own_config.OwnOptimizer))
+    return cast(DictConfig, OmegaConf.merge(common, values))
 
 
 @lru_cache(maxsize=256)

@@ -14,7 +14,7 @@ from pipeline import parts
 from pipeline.lab import checks
 from pipeline.lab.config import target
 from pipeline.lab.errors import UserError
-from pipeline.parts import tasks
+from pipeline.parts import own, own_config, tasks
 from pipeline.parts.base import LR_MOST, DataConfig, ModelConfig, OptimizerConfig, ScheduleConfig
 
 #: A study, or a product on the command line, of more runs is refused, and a run of more updates; both can be raised.
@@ -119,7 +119,9 @@ class CellConfig(PlainConfig):
     def _check_optimizer(self) -> None:
         """Check that the update rule exists, and is what a configuration may name."""
         optimizer = self.optimizer
-        checks.word("optimizer.name", optimizer.name)
+        checks.word("optimizer.name", own.short(optimizer.name))
+        if own.is_reference(optimizer.name) and own_config.is_torch(optimizer.name):
+            self.implementation = "torch"  # a class of torch's kind has no other
         if self.implementation == "scratch":
             if not parts.exists("optimizer", optimizer.name):
                 raise UserError(

@@ -21,6 +21,7 @@ from pipeline.lab.config.limits import check_runs, check_steps, split_limits
 from pipeline.lab.config.schema import CellConfig, StudyConfig
 from pipeline.lab.config.yaml_file import read_config
 from pipeline.lab.errors import UserError
+from pipeline.parts.own import KINDS, allow, is_reference, short
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,7 @@ def _read_study(file: Path) -> StudyConfig:
     for key in values:
         checks.one_of(f"{where}: key", str(key), [field.name for field in dataclasses.fields(StudyConfig)])
     _check_shape(values, where)
+    _allow_own(values, file.parent.parent, where)
     try:
         config = cast(StudyConfig, OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(StudyConfig), values)))
     except OmegaConfBaseException as error:
@@ -154,6 +156,24 @@ def _check_shape(values: DictConfig, where: str) -> None:
     for label, own in values.get("cells", {}).items():
         if not isinstance(own, DictConfig):
             raise UserError(f"{where}: cells.{label}={own} is not allowed: it must have keys, as {{lr: 0.1}}")
+
+
+def _allow_own(values: DictConfig, folder: Path, where: str) -> None:
+    """Let the models and optimizers be used that a study names by their files in its own folder."""
+
+    def allowed(kind: str, value: Any) -> Any:
+        """The same, as it is found from the working folder."""
+        try:
+            return allow(kind, value, within=folder) if is_reference(value) else value
+        except UserError as error:
+            raise UserError(f"{where}: {error}") from None
+
+    for kind in KINDS:
+        for keys in (values.get("common", {}), *values.get("cells", {}).values()):
+            if kind in keys:
+                keys[kind] = allowed(kind, keys[kind])
+        if kind in values.get("grid", {}):
+            values.grid[kind] = [allowed(kind, one) for one in values.grid[kind]]
 
 
 def expand(study: StudyConfig, overrides: Sequence[str] = ()) -> list[Cell]:
@@ -231,7 +251,7 @@ def job_id(cell: Cell, pack_by: Sequence[str]) -> str:
         elif isinstance(value, int):
             parts.append(f"{axis.replace('batch_size', 'b')}{value}")
         else:
-            parts.append(str(getattr(value, "name", value)))
+            parts.append(short(str(getattr(value, "name", value))))
     return "-".join(parts) or "all"
 
 

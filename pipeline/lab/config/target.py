@@ -18,6 +18,7 @@ from pipeline.lab.checks import did_you_mean
 from pipeline.lab.config.yaml_file import read_yaml
 from pipeline.lab.errors import UserError
 from pipeline.lab.paths import CONF
+from pipeline.parts import own
 
 
 def allowed() -> list[str]:
@@ -62,6 +63,9 @@ def check(key: str, target: str) -> None:
     UserError
         Naming key, value and the packages.
     """
+    if own.is_reference(target):
+        own.source("optimizer", target)  # refuses what the user did not name
+        return
     packages = [f"{package}." for package in allowed()]
     if not isinstance(target, str) or not target.startswith(tuple(packages)) or not _is_path(target):
         raise UserError(
@@ -84,6 +88,8 @@ def resolve(key: str, target: str) -> Callable[..., Any]:
         If it is outside the allowed packages, its package is not installed, or there is no such class.
     """
     check(key, target)
+    if own.is_reference(target):
+        return own.load("optimizer", target).function
     module, _, name = target.rpartition(".")
     package = target.partition(".")[0]
     try:

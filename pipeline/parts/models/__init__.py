@@ -8,7 +8,9 @@ import inspect
 from typing import TYPE_CHECKING
 
 from pipeline import parts
+from pipeline.parts import own_config
 from pipeline.parts.base import ModelConfig
+from pipeline.parts.own_config import OwnModel
 
 if TYPE_CHECKING:
     import torch
@@ -35,6 +37,8 @@ def build(
     torch.nn.Module
         A fresh one.
     """
+    if isinstance(config, OwnModel):
+        return own_config.build(config, in_features, generator, out_features)
     function = parts.load("model", config.name).function
     asked = {"out_features": out_features} if "out_features" in inspect.signature(function).parameters else {}
     net: torch.nn.Module = function(config, in_features, generator, **asked)

@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.lab.errors import MAKE_AGAIN, UserError
+from pipeline.lab.errors import MAKE_AGAIN, UserError, first_line
 from pipeline.lab.files import written_whole
 
 VERSION = "3"
@@ -209,4 +209,4 @@ def _opened(path: Path, schema: pa.Schema, shared: Sequence[str] = ()) -> Iterat
             yield file
     except (OSError, pa.ArrowException) as error:
         cure = f": {MAKE_AGAIN}" if path.is_file() else ""
-        raise UserError(f"{path} cannot be read as a table ({str(error).splitlines()[0]}){cure}") from None
+        raise UserError(f"{path} cannot be read as a table ({first_line(error)}){cure}") from None

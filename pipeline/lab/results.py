@@ -286,8 +286,8 @@ class StudyResults:
     def problem(self) -> Problem | None:
         """The least squares problem of the study, from its own whitened table, in float64.
 
-        None where runs are judged by another loss, or its cells do not share one: another model than the linear one, several data sets, a table that is
-        not there or was made from other data since, or no unique minimum.
+        None where runs are judged by another loss, or its cells do not share one: another model than the linear one,
+        several data sets, a table that is not there or was made from other data since, or no unique minimum.
         """
         if self.metric != "loss" or len(self.data) != 1 or set(self.runs["model"]) != {"linear"}:
             return None
@@ -341,8 +341,8 @@ def _metric(runs: pd.DataFrame, words: Mapping[str, Any], folder: Path) -> str:
     wanted = words.get("target", {}).get("metric", "auto")
     if wanted == "validation_loss" and not known.all():
         raise UserError(
-            f"{folder}: target.metric=validation_loss is not allowed: {(~known).sum():,} of {len(known):,} runs have no "
-            "examples held out; set data.validation, or target.metric=loss"
+            f"{folder}: target.metric=validation_loss is not allowed: {(~known).sum():,} of {len(known):,} runs have "
+            "no examples held out; set data.validation, or target.metric=loss"
         )
     return str(wanted) if wanted != "auto" else "validation_loss" if len(known) and known.all() else "loss"
 

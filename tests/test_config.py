@@ -73,7 +73,7 @@ def choices(group):
         # what a configuration may not name
         ("+model._target_=os.system", ["model._target_=os.system", "no such key"]),
         ("model.name=os.system", ["model=os.system", "choose one of cnn, linear, mlp"]),
-        ("data.reader=pickle", ["data=pickle", "choose one of digits, table"]),
+        ("data.reader=pickle", ["data=pickle", "choose one of digits, file, table"]),
         ("data.task=guess", ["task=guess", "choose one of binary, classification, regression"]),
         ("optimizer.name=../../x", ["optimizer.name='../../x'", "letters, digits"]),
         ("optimizer.name=nothing", ["optimizer=nothing", "optimizers/nothing.py"]),
@@ -246,9 +246,13 @@ def test_a_new_key_below_a_group_needs_a_plus(study_file):
 @pytest.mark.parametrize(("group", "name"), [(group, name) for group in GROUPS for name in choices(group)])
 def test_every_choice_composes_and_is_called_as_its_file(group, name):
     overrides = [f"{group}={name}"]
-    overrides += {("data", "digits"): ["model=cnn"], ("model", "cnn"): ["data=digits"]}.get((group, name), [])
+    overrides += {
+        ("data", "digits"): ["model=cnn"],
+        ("data", "table"): ["data.path=scikit_learn:diabetes", "data.target=target"],
+        ("model", "cnn"): ["data=digits"],
+    }.get((group, name), [])
     chosen = getattr(compose_cell(overrides), group)
-    assert getattr(chosen, "name", name) == name
+    assert getattr(chosen, "name", name) == ("diabetes" if name == "table" else name)  # it takes that of its file
 
 
 @pytest.mark.slow
@@ -428,8 +432,7 @@ NOT_OF_A_CELL = ("study", "experiment", "measurement")
 
 @pytest.mark.parametrize(("group", "choice"), [one for one in CHOICES if one[0] not in NOT_OF_A_CELL])
 def test_hydras_own_composition_makes_the_same_cell(hydra, group, choice):
-    fitting = {"digits": "model=cnn", "cnn": "data=digits"}.get(choice)
-    if fitting is not None:
-        return  # neither is a cell alone
+    if choice in ("digits", "cnn", "table"):
+        return  # none is a cell alone
     override = f"{group}={choice}"
     assert cell_config(hydra(override)) == compose_cell([override])

@@ -25,6 +25,10 @@ STANDS_FOR = {
 STAGES = ("fetch", "whiten", "train", "measure", "collect", "track", "figures", "claims", "report")
 #: Commands that the pages give without all of their arguments.
 WRITTEN_OUT = {
+    "python -m pipeline.train data=table data.path=mine.csv data.target=price model=mlp lr=0.01": [
+        'seq 60 | awk \'BEGIN {print "size,price"} {print $1 "," $1 ^ 1.5}\' > mine.csv',
+        "python -m pipeline.train data=table data.path=mine.csv data.target=price model=mlp lr=0.01",
+    ],
     "python -m pipeline.STAGE": [f"python -m pipeline.{stage} --help" for stage in STAGES],
     "python -m pipeline.STAGE --help": [],
     "python -m pipeline.track": ["python -m pipeline.track --help"],

@@ -25,7 +25,7 @@ from pipeline.workflow.settings import read_settings
 
 PAGE = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"```(?:python|yaml)\n# mine/(\S+)\n(.*?)```", PAGE, re.DOTALL))
-MAKE_TABLE, COMMANDS = (block.splitlines() for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL))
+OWN_TABLE, MAKE_TABLE, COMMANDS = (block.splitlines() for block in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL))
 KINDS = {"optimizer", "model", "schedule", "task", "data", "study", "measurement", "figure", "statistic"}
 
 
@@ -152,7 +152,7 @@ def test_a_configuration_that_hydra_read_from_the_users_folder_is_announced_too(
 def test_the_commands_of_the_page_run(mine, run, tmp_path, monkeypatch):
     monkeypatch.delenv(parts.VARIABLE)
     (tmp_path / "Snakefile").symlink_to(ROOT / "Snakefile")
-    for command in (*MAKE_TABLE, *COMMANDS):
+    for command in (*OWN_TABLE, *MAKE_TABLE, *COMMANDS):
         done = run("bash", "-c", command, cwd=tmp_path, PYTHONPATH=str(ROOT))
         assert done.returncode == 0, done.stderr
     made = ("own/runs.parquet", "figures/own/spread.svg", "measure/sorting.parquet")

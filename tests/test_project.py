@@ -141,7 +141,7 @@ def test_the_targets_of_snakemake_that_are_written_about_exist():
 @pytest.mark.slow
 def test_the_overrides_that_are_written_about_are_accepted(run):
     commands = re.findall(r"(?:python -m pipeline\.train) ([^\n]*=[^\n]*)", COMMANDS)
-    assert len(commands) == 5
+    assert len(commands) == 6
     for command in commands:
         arguments = [word for word in command.split() if word != "-m"]
         cells = [word.split(",")[0] for word in arguments]

@@ -2,15 +2,18 @@
 
 import dataclasses
 import json
+import os
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pipeline import parts
 from pipeline.lab.config.cell import (
     NOT_IDENTITY,
     NOT_IDENTITY_OF_DATA,
+    NOT_IDENTITY_OF_FILE,
     NOT_IDENTITY_OF_OPTIMIZER,
     Cell,
     canonical_json,
@@ -26,7 +29,7 @@ from pipeline.parts.own import is_reference, is_unchanged
 GROUPS = ("data", "model", "optimizer", "schedule", "sampling")
 _LEFT_OUT = {
     "": NOT_IDENTITY | {"label"},
-    "data": NOT_IDENTITY_OF_DATA,
+    "data": NOT_IDENTITY_OF_DATA | NOT_IDENTITY_OF_FILE,
     "optimizer": NOT_IDENTITY_OF_OPTIMIZER,
 }
 
@@ -50,17 +53,21 @@ def overrides_of(config: Mapping[str, Any]) -> list[str]:
         If the configuration is none that ``conf/`` can compose.
     """
     default = dataclasses.asdict(compose_cell())
-    choices = {}
+    choices: dict[str, Any] = {}
     named = {}
+    table: dict[str, Any] = {}
     for group in GROUPS:
         name = str(config.get(group, {}).get("name", ""))
         if is_reference(name):
             named[group] = name
+        elif group == "data" and config[group].get("reader") == "file" and name not in parts.configurations(group):
+            choices[group] = "table"
+            table = _said_of_table(config[group])
         elif name != default[group]["name"]:
             if name not in parts.configurations(group):
                 raise UserError(f"{group}={name} has no file: name its folder with --config-dir")
             choices[group] = name
-    chosen = as_overrides(choices)
+    chosen = as_overrides({**choices, **table})
     base = dataclasses.asdict(compose_cell(chosen))
     for group in named:  # a table names it, and nothing is imported because a table says so: every key is given
         base[group] = _without_values(config[group])
@@ -74,6 +81,19 @@ def _named(choice: tuple[str, str]) -> str:
     """An override that names a file or module: as it was typed, where Hydra reads that."""
     group, reference = choice
     return f"{group}={reference}" if re.fullmatch(r"[\w./-]+:\w+", reference) else as_overrides({group: reference})[0]
+
+
+def _said_of_table(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What may have been said of a table of one's own; what is found out anew is left out."""
+    plain = {"validation": 0.2, "split_seed": 0, "drop": [], "categorical": [], "delimiter": "", "decimal": ""}
+    plain |= {"header": None, "whiten": "standardize", "max_bytes": 500_000_000}
+    said = {key: data[key] for key in ("path", "target")}
+    said |= {key: data[key] for key, value in plain.items() if data[key] != value}
+    here = f"{Path.cwd()}{os.sep}"
+    return {
+        f"data.{key}": value.removeprefix(here) if key in ("path", "validation") and isinstance(value, str) else value
+        for key, value in said.items()
+    }
 
 
 def _without_values(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -90,10 +90,11 @@ def load_dataset(path: Path, rows: int) -> Dataset:
     if not 1 <= rows <= table.num_rows:
         raise UserError(f"data.rows={rows} is not allowed: {path} has rows 1 to {table.num_rows}")
     values = np.column_stack([table.column(name).to_numpy()[:rows] for name in table.column_names])
+    classes = pa.types.is_integer(table.schema.field(table.column_names[-1]).type)
     return Dataset(
         name=TWIN_NAME if offline_twin else name,
         X=np.ascontiguousarray(values[:, :-1], dtype=np.float32),
-        y=values[:, -1].astype(np.float32),
+        y=values[:, -1].astype(np.int64) if classes else values[:, -1].astype(np.float32),
         columns=tuple(table.column_names),
         provenance=provenance,
         offline_twin=offline_twin,

@@ -142,6 +142,10 @@ class DataConfig:
         """The file or folder below ``results/data`` that training reads."""
         return self.name
 
+    def is_current(self) -> bool:
+        """Whether what was found out when the configuration was composed still holds; it is composed anew if not."""
+        return True
+
     def __post_init__(self) -> None:
         """Check ranges."""
         checks.word("data.name", self.name)

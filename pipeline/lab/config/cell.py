@@ -20,6 +20,8 @@ NOT_IDENTITY = frozenset({"seeds", "engine", "trainer"})
 NOT_IDENTITY_OF_DATA = frozenset(
     {"title", "credit", "licence", "sources", "columns", "on_unreachable", "timeout", "retries", "max_bytes"}
 )
+#: Of a table of one's own: where it lies, and how rows are held out in other words than those of ``split``.
+NOT_IDENTITY_OF_FILE = frozenset({"path", "validation", "split_seed", "table"})
 NOT_IDENTITY_OF_OPTIMIZER = frozenset({"lr_range"})
 #: Version of ``study.json``.
 WORDS_VERSION = 1
@@ -88,7 +90,8 @@ class Cell:
 def identity_of(config: Mapping[str, Any]) -> dict[str, Any]:
     """Every field of an effective configuration that changes a number, and none that does not."""
     identity = {key: value for key, value in config.items() if key not in NOT_IDENTITY}
-    identity["data"] = {key: value for key, value in config["data"].items() if key not in NOT_IDENTITY_OF_DATA}
+    left_out = NOT_IDENTITY_OF_DATA | (NOT_IDENTITY_OF_FILE if config["data"].get("reader") == "file" else set())
+    identity["data"] = {key: value for key, value in config["data"].items() if key not in left_out}
     identity["model"] = dict(config["model"])
     # Each implementation reads its own half of an optimizer's file.
     unread = "torch" if config["implementation"] == "scratch" else "hyperparams"

@@ -153,10 +153,15 @@ def compose_values(values: Mapping[str, Any]) -> CellConfig:
         known = json.dumps(composed)
     except TypeError:  # a value that JSON does not have
         raise UserError(f"{composed} is not allowed: give numbers, texts, lists and keys with values") from None
-    environment = tuple(os.environ.get(name) for name in VARIABLES)
+    # Paths in it are relative to the working folder.
+    environment = (*(os.environ.get(name) for name in VARIABLES), os.getcwd())  # noqa: PTH109 (fast)
     environment += own.stamps((kind, composed.get(kind)) for kind in own.KINDS)
     make = _composed.__wrapped__ if "${" in known else _composed  # what it names may be another thing the next time
     found = make(known, parts.search_path(), environment)
+    if not found["data"].is_current():  # a file was written since
+        _composed.cache_clear()
+        _object.cache_clear()
+        found = make(known, parts.search_path(), environment)
     return CellConfig(**{**found, **plain})
 
 
@@ -212,15 +217,13 @@ def _typed(config: DictConfig) -> dict[str, Any]:
         values = cast(dict[str, Any], OmegaConf.to_container(config, resolve=True))
     except OmegaConfBaseException as error:
         raise UserError(first_line(error)) from None
-    search_path = parts.search_path()
-    return {
-        key: _object(key, json.dumps(value), search_path) if key in GROUPS else value for key, value in values.items()
-    }
+    where = (*parts.search_path(), Path.cwd())
+    return {key: _object(key, json.dumps(value), where) if key in GROUPS else value for key, value in values.items()}
 
 
 @lru_cache(maxsize=1024)
-def _object(group: str, text: str, search_path: tuple[Path, ...]) -> Any:
-    """Make the dataclass of a group's keys."""
+def _object(group: str, text: str, where: tuple[Path, ...]) -> Any:
+    """Make the dataclass of a group's keys; the folders where files are looked for are there to be remembered by."""
     values = json.loads(text)
     if not isinstance(values, dict):
         raise UserError(f"{group}={values} is not allowed: it must be the name of a file in conf/{group}")

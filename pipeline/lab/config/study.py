@@ -58,7 +58,6 @@ class Study:
             "name": self.name,
             "title": self.config.title,
             "order": self.config.order,
-            "target": dataclasses.asdict(self.config.target),
             "labels": labels,
             "data": facts,
         }

@@ -5,7 +5,12 @@ from dataclasses import dataclass
 
 from repository import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+#: A record of what once failed: it quotes commands, and shows none.
+RECORD = ROOT / "docs" / "dev" / "faults.md"
+PAGES = [
+    *(ROOT / "README.md", ROOT / "CONTRIBUTING.md"),
+    *(path for path in sorted((ROOT / "docs").rglob("*.md")) if path != RECORD),
+]
 #: A line or a code span is a command if it begins with one of these, after variables that it sets.
 PROGRAMS = ("git", "make", "mlflow", "pip", "python", "snakemake")
 _ASSIGNMENTS = r"(?:export )?(?:[A-Z_]+=\S*\s+)*"

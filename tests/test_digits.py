@@ -160,10 +160,11 @@ def test_loading_file_by_file_gives_the_same_losses(digits, digits_folder):
 @pytest.mark.slow
 def test_scratch_and_torch_classify_alike_and_what_cannot_be_stacked_runs_solo(digits):
     cells = [cell("epochs=1", f"implementation={name}", "engine=stacked") for name in ("scratch", "torch")]
-    assert not any(can_stack(one) for one in cells)
+    assert [can_stack(one, digits) for one in cells] == [True, False]
+    assert not can_stack(cell("engine=stacked", "data.loading=per_item"), digits)
     runs, _ = train_cells(cells, {"digits": digits})
     assert runs.final_loss[0] == pytest.approx(runs.final_loss[1], rel=1e-4)
-    assert set(runs.engine) == {"solo"}
+    assert set(runs.engine) == {"solo", "stacked"}
     assert runs.train_seconds.isna().all()
     assert runs.initial_loss[0] == pytest.approx(np.log(10), abs=0.1)
 
@@ -195,6 +196,9 @@ def test_the_command_line_prints_loss_accuracy_and_seconds(run, digits_folder, t
         *(f"data_dir={tmp_path}/data", f"hydra.run.dir={tmp_path}/out"),
     )
     assert done.returncode == 0, done.stderr
-    assert re.fullmatch(r"loss: \d\.\d{3}, accuracy: 0\.\d{3}, \d+\.\d+ sec/epoch", done.stdout.splitlines()[-1])
+    assert re.fullmatch(
+        r"loss: \d\.\d{3}, validation loss: \d\.\d{3}, accuracy: 0\.\d{3}, \d+\.\d+ sec/epoch",
+        done.stdout.splitlines()[-1],
+    )
     runs = read_table(tmp_path / "out" / "runs.parquet", RUNS)
     assert runs[["data", "model", "status"]].to_numpy().tolist() == [["digits", "cnn", "ok"]]

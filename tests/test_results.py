@@ -171,3 +171,35 @@ def test_a_study_has_no_problem_where_its_cells_do_not_share_one(tmp_path):
     lab_study(tmp_path / "other", ["data=airfoil"])  # the table in the folder was made from other data since
     Path(tmp_path / "data" / "airfoil-standardize.parquet").write_bytes(read.data[0].table.read_bytes())
     assert StudyResults.read(tmp_path / "other").problem is None
+
+
+def judged(folder, *, held_out, **target):
+    """Write and read a study of two cells; the validation losses are the training losses in the reverse order."""
+    runs, curves = tables(one_cell("s", "a", losses=(0.1, 0.2)), one_cell("s", "b", losses=(0.3, 0.4)))
+    curves["validation_loss"] = 1 - curves.loss
+    runs["final_validation_loss"] = 1 - runs.final_loss
+    runs["best_validation_loss"] = 1 - runs.best_loss
+    without = ~runs.cell_id.isin(held_out)
+    runs.loc[without, ["final_validation_loss", "best_validation_loss"]] = float("nan")
+    write(folder, runs, curves)
+    (folder / "study.json").write_text(json.dumps({"version": 1, "target": target}))
+    return StudyResults.read(folder), runs, curves
+
+
+def test_runs_are_judged_by_examples_held_out_where_all_hold_some_out(tmp_path):
+    study, runs, curves = judged(tmp_path, held_out=["a", "b"])
+    assert study.metric == "validation_loss"
+    assert study.runs.final_loss.tolist() == (1 - runs.final_loss).tolist()
+    assert study.curves.loss.tolist() == (1 - curves.loss).tolist()
+    first = curves[curves.step == 0].set_index(["cell_id", "seed"]).validation_loss
+    assert study.runs.set_index(["cell_id", "seed"]).initial_loss.to_dict() == first.to_dict()
+    assert study.problem is None  # exact theory is about the training loss
+    mixed, _, _ = judged(tmp_path, held_out=["a"])
+    assert (mixed.metric, mixed.runs.final_loss.tolist()) == ("loss", runs.final_loss.tolist())
+
+
+def test_a_study_may_choose_the_loss_that_its_runs_are_judged_by(tmp_path):
+    study, runs, _ = judged(tmp_path, held_out=["a", "b"], metric="loss")
+    assert (study.metric, study.runs.final_loss.tolist()) == ("loss", runs.final_loss.tolist())
+    with pytest.raises(UserError, match="target.metric=validation_loss is not allowed: 2 of 4 runs have no examples"):
+        judged(tmp_path, held_out=["a"], metric="validation_loss")

@@ -137,7 +137,7 @@ def models(seeds, *layers):
 def test_predictions_and_gradients_are_those_of_each_model_alone(layers):
     alone = models(2, *layers)
     X, weights = torch.randn(2, 5, 3), torch.randn(2, 5, 3)
-    net = StackedNet(alone, 3, CPU)
+    net = StackedNet(alone, 3, CPU, packed=True)
     predicted = net.predict(X)
     assert predicted.shape == (2, 5, 3)
     predicted.backward(weights)

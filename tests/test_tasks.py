@@ -79,7 +79,7 @@ def test_the_binary_loss_is_that_of_two_classes_whose_first_logit_is_zero():
     one = binary.criterion(logits, binary.targets(y))
     two = several.criterion(torch.cat([zero, logits], dim=1), several.targets(y))
     torch.testing.assert_close(one, two)
-    assert binary.accuracy(logits, binary.targets(y)) == pytest.approx(4 / 7)
+    assert float(binary.accuracy(logits, binary.targets(y))) == pytest.approx(4 / 7)
 
 
 @pytest.mark.parametrize(

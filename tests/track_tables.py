@@ -69,7 +69,13 @@ def one_cell(study, cell_id="a", losses=(0.3, 0.25), readings=4, *, batch_size=1
             ]
     runs = pd.DataFrame(runs, columns=RUNS.names).astype({"diverged_step": "Int64"})
     reals = ["final_loss", "best_loss", "train_seconds", "seconds_per_epoch"]
-    return runs.astype(dict.fromkeys(reals, float)), pd.DataFrame(curves, columns=CURVES.names)
+    return runs.astype(dict.fromkeys(reals, float)), _curves(curves)
+
+
+def _curves(rows):
+    """A table of curves; nothing was held out."""
+    names = [name for name in CURVES.names if not name.startswith("validation")]
+    return pd.DataFrame(rows, columns=names).reindex(columns=CURVES.names)
 
 
 def write(folder, *cells):

@@ -210,13 +210,15 @@ def _section(sweep: Sweep, series: str, words: str, target: float | None) -> lis
     advice, grid = advise(sweep, series, target), sweep.grid
     cells, seeds = formats.count(len(grid.rows(series)), "cell"), formats.count(len(grid.seeds), "seed")
     epochs = formats.count(int(sweep.study.runs["epochs"].max()), "epoch")
-    aim = "the given one" if target is not None else f"{sweep.target.reference}'s best median final loss plus 1 %"
+    aim = f"{sweep.target.reference}'s best median final loss plus 1 %" if sweep.target.reference else "the study's own"
+    aim = aim if target is None else "the given one"
+    kind = sweep.study.metric.replace("_", " ")
     loss = sweep.target.loss if target is None else target
     names = formats.listed(list(dict.fromkeys(facts.name for facts in sweep.study.data)))
     twin = " (offline twin: generated data)" if sweep.study.offline_twin else ""
     lines = [
         f"{series} on {names}{twin}{f' ({words})' if words else ''}: {cells}, {seeds}, {epochs}.",
-        f"The target is a loss of {formats.loss(loss)}, {aim}. Ties go to the cell that more seeds bring there.",
+        f"The target is a {kind} of {formats.loss(loss)}, {aim}. Ties go to the cell that more seeds bring there.",
         "",
         *_aligned(table_of(advice)),
         "",

@@ -88,11 +88,14 @@ class AnalysedStudy(StudyResults):
         """What the losses are, by what is learnt from the data."""
         inferred = "classification" if self.runs["accuracy"].notna().any() else "regression"
         tasks = {str(cell.config.get("data", {}).get("task", inferred)) for cell in self.cells.values()}
-        return _LOSSES.get(tasks.pop(), "as the task defines it") if len(tasks) == 1 else "of several tasks"
+        name = _LOSSES.get(tasks.pop(), "as the task defines it") if len(tasks) == 1 else "of several tasks"
+        return name if self.metric == "loss" else f"{name}, validation"
 
     @property
     def final_loss_name(self) -> str:
         """What :meth:`excess` is of final losses."""
+        if self.metric == "validation_loss":
+            return "final validation loss"
         return "final loss" if self.minimum is None else "final loss − minimum"
 
     def excess(self, losses: Any, smallest: float) -> Any:

@@ -14,7 +14,7 @@ from pipeline.analysis.grid import Array, Grid, grid_of
 from pipeline.analysis.lr_scaling import LrScaling, lr_scaling
 from pipeline.analysis.scaling import scaling
 from pipeline.analysis.seconds import StepCosts
-from pipeline.analysis.target import Target, first_hits, target_loss
+from pipeline.analysis.target import Target, first_hits, stated_target, target_loss
 from pipeline.analysis.tuning import TuningCurve, tuning_curves
 from pipeline.lab.results import StudyResults
 
@@ -70,8 +70,9 @@ class Sweep:
 
     @cached_property
     def target(self) -> Target:
-        """The loss to reach."""
-        return target_loss(self.grid)
+        """The loss to reach: the study's own, or one derived from its runs."""
+        stated = self.study.words.get("target", {}).get("loss")
+        return target_loss(self.grid) if stated is None else stated_target(self.grid, float(stated))
 
     @cached_property
     def scaling(self) -> pd.DataFrame:

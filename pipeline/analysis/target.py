@@ -22,7 +22,7 @@ class Target:
     loss : float
         The target; NaN where the reference has no cell with a finite median.
     reference : str
-        The optimizer.
+        The optimizer; empty where the study states the loss itself.
     row : int
         Position of its best cell, -1 if there is none.
     best : float
@@ -76,6 +76,12 @@ def target_loss(grid: Grid, reference: str = REFERENCE, slack: float = SLACK) ->
         return Target(float("nan"), reference, -1, float("inf"))
     best = float(grid.medians[row])
     return Target(best * (1 + slack), reference, row, best)
+
+
+def stated_target(grid: Grid, loss: float) -> Target:
+    """Take a loss that was stated beforehand; ``row`` and ``best`` are those of the study's best cell."""
+    row = best_row(grid.medians, np.arange(len(grid.medians)))
+    return Target(loss, "", -1 if row is None else row, float("inf") if row is None else float(grid.medians[row]))
 
 
 def first_hits(grid: Grid, curves: pd.DataFrame, target: float) -> Hits:

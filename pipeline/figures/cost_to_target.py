@@ -21,6 +21,8 @@ def target_words(study: AnalysedStudy) -> str:
     target = study.sweep.target
     if not math.isfinite(target.loss):
         return f"No target: {target.reference} has no cell whose median final loss is finite."
+    if not target.reference:
+        return f"The target is {formats.loss(target.loss)}, as the study states it."
     return f"The target is {formats.loss(target.loss)} ({target.reference}'s best median final loss plus 1 %)."
 
 

@@ -155,8 +155,8 @@ def memory_error(error: BaseException) -> str:
 
 
 def first_line(error: object) -> str:
-    """The first line of an error's message; the error's kind where it has none."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    """The first line of an error's message, without a full stop; the error's kind where it has none."""
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def printable(text: str) -> str:

@@ -126,7 +126,11 @@ class StudyResults:
     data_dir : Path, optional
         The folder of the data.
     words : mapping
-        Content of ``study.json``: ``name``, ``title``, ``kind``, ``order``, ``labels`` and ``data``, as far as known.
+        Content of ``study.json``: ``name``, ``title``, ``kind``, ``order``, ``target``, ``labels`` and ``data``, as
+        far as known.
+    metric : str
+        What the columns ``loss``, ``initial_loss``, ``final_loss`` and ``best_loss`` hold: the ``loss`` of the training
+        examples, or the ``validation_loss`` of those held out.
     """
 
     runs: pd.DataFrame
@@ -134,10 +138,11 @@ class StudyResults:
     folder: Path | None = None
     data_dir: Path | None = None
     words: Mapping[str, Any] = field(default_factory=dict)
+    metric: str = "loss"
 
     @classmethod
     def read(cls, folder: Path, data_dir: Path | None = None) -> Self:
-        """Read a study.
+        """Read a study, judged by the loss that it chooses.
 
         Parameters
         ----------
@@ -159,7 +164,11 @@ class StudyResults:
         if runs.empty:
             raise UserError(f"{folder / 'runs.parquet'} has no runs: train the study first")
         curves = read_table(folder / "curves.parquet", CURVES)
-        return cls(runs, curves, folder, data_dir or folder.parent / "data", _words(folder / "study.json"))
+        words = _words(folder / "study.json")
+        metric = _metric(runs, words, folder)
+        if metric == "validation_loss":
+            runs, curves = _judged_by_validation(runs, curves)
+        return cls(runs, curves, folder, data_dir or folder.parent / "data", words, metric)
 
     @classmethod
     def pieces(cls, folder: Path, rows: int = PIECE_ROWS, data_dir: Path | None = None) -> Iterator[Self]:
@@ -277,10 +286,10 @@ class StudyResults:
     def problem(self) -> Problem | None:
         """The least squares problem of the study, from its own whitened table, in float64.
 
-        None where its cells do not share one: another model than the linear one, several data sets, a table that is
-        not there or was made from other data since, or no unique minimum.
+        None where runs are judged by another loss, or its cells do not share one: another model than the linear one,
+        several data sets, a table that is not there or was made from other data since, or no unique minimum.
         """
-        if len(self.data) != 1 or set(self.runs["model"]) != {"linear"}:
+        if self.metric != "loss" or len(self.data) != 1 or set(self.runs["model"]) != {"linear"}:
             return None
         (facts,) = self.data
         if facts.table is None or not facts.table.is_file():
@@ -326,6 +335,27 @@ def _names(labels: Mapping[str, str], groups: Mapping[str, pd.DataFrame]) -> dic
     return {cell_id: cell_id if repeated[name] > 1 else name for cell_id, name in names.items()}
 
 
+def _metric(runs: pd.DataFrame, words: Mapping[str, Any], folder: Path) -> str:
+    """What the runs of a study are judged by."""
+    known = runs.loc[runs["status"] != "error", "final_validation_loss"].notna()
+    wanted = words.get("target", {}).get("metric", "auto")
+    if wanted == "validation_loss" and not known.all():
+        raise UserError(
+            f"{folder}: target.metric=validation_loss is not allowed: {(~known).sum():,} of {len(known):,} runs have "
+            "no examples held out; set data.validation, or target.metric=loss"
+        )
+    return str(wanted) if wanted != "auto" else "validation_loss" if len(known) and known.all() else "loss"
+
+
+def _judged_by_validation(runs: pd.DataFrame, curves: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Put validation losses in the place of the training losses."""
+    curves = curves.assign(loss=curves["validation_loss"])
+    first = curves.loc[curves["step"] == 0, ["cell_id", "seed", "loss"]].rename(columns={"loss": "initial_loss"})
+    runs = runs.drop(columns="initial_loss").merge(first, how="left", on=["cell_id", "seed"], validate="one_to_one")
+    judged = {f"{name}_loss": runs[f"{name}_validation_loss"] for name in ("final", "best")}
+    return runs.assign(**judged)[RUNS.names], curves
+
+
 def _words(path: Path) -> dict[str, Any]:
     """Read ``study.json``; empty where there is none."""
     if not path.exists():
@@ -333,7 +363,7 @@ def _words(path: Path) -> dict[str, Any]:
     words = json_object(path, MAKE_AGAIN)
     if words.get("version") != WORDS_VERSION:
         raise UserError(f"{path} has version {words.get('version')}, not {WORDS_VERSION}: {MAKE_AGAIN}")
-    kinds = {"name": str, "title": str, "kind": str, "order": int, "labels": dict, "data": dict}
+    kinds = {"name": str, "title": str, "kind": str, "order": int, "target": dict, "labels": dict, "data": dict}
     wrong = [key for key, kind in kinds.items() if not isinstance(words.get(key, kind()), kind)]
     if not wrong and not all(isinstance(one, dict) for one in words.get("data", {}).values()):
         wrong = ["data"]

@@ -13,10 +13,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.lab.errors import MAKE_AGAIN, UserError
+from pipeline.lab.errors import MAKE_AGAIN, UserError, first_line
 from pipeline.lab.files import written_whole
 
-VERSION = "2"
+VERSION = "3"
 
 _METADATA = {"table_version": VERSION}
 
@@ -28,8 +28,9 @@ ROW_GROUP = 2**12
 _text, _whole, _real = pa.string(), pa.int64(), pa.float64()
 
 #: One row per run. Losses are over all training rows: half mean squared errors in whitened units, or mean
-#: cross-entropies. ``accuracy`` is that on examples held out, null where there are no classes;
-#: seconds are training seconds of the clock, null where runs were stacked.
+#: cross-entropies; validation losses are the same over the examples held out, null where there are none. ``accuracy``
+#: is that on examples held out, at the end, null where there are no classes; seconds are training seconds of the
+#: clock, null where runs were stacked.
 RUNS = pa.schema(
     [
         *(
@@ -43,6 +44,7 @@ RUNS = pa.schema(
         pa.field("status", _text, nullable=False),
         *(pa.field(name, _whole, nullable=False) for name in ("epochs", "steps", "examples")),
         *(pa.field(name, _real) for name in ("initial_loss", "final_loss", "best_loss")),  # null after an error
+        *(pa.field(name, _real) for name in ("final_validation_loss", "best_validation_loss")),
         pa.field("accuracy", _real),
         pa.field("train_seconds", _real),
         pa.field("seconds_per_epoch", _real),
@@ -52,7 +54,8 @@ RUNS = pa.schema(
     metadata=_METADATA,
 )
 
-#: One row per reading; ``epoch`` counts passes over the data, with fractions.
+#: One row per reading; ``epoch`` counts passes over the data, with fractions. What is read of the examples held out is
+#: null where there are none.
 CURVES = pa.schema(
     [
         pa.field("study", _text, nullable=False),
@@ -63,6 +66,8 @@ CURVES = pa.schema(
         pa.field("epoch", _real, nullable=False),
         pa.field("seconds", _real),
         pa.field("loss", _real, nullable=False),
+        pa.field("validation_loss", _real),
+        pa.field("validation_accuracy", _real),
     ],
     metadata=_METADATA,
 )
@@ -204,4 +209,4 @@ def _opened(path: Path, schema: pa.Schema, shared: Sequence[str] = ()) -> Iterat
             yield file
     except (OSError, pa.ArrowException) as error:
         cure = f": {MAKE_AGAIN}" if path.is_file() else ""
-        raise UserError(f"{path} cannot be read as a table ({str(error).splitlines()[0]}){cure}") from None
+        raise UserError(f"{path} cannot be read as a table ({first_line(error)}){cure}") from None

@@ -47,7 +47,7 @@ from pipeline.train.clock import no_garbage_collection, torch_threads
 from pipeline.train.data import prepared
 from pipeline.train.fit import fit, quiet_lightning
 from pipeline.train.intervals import Intervals
-from pipeline.train.readings import Trajectories
+from pipeline.train.readings import Trajectories, Validation
 from pipeline.train.rows import Tables
 from pipeline.train.solo import SoloRun, warm_up
 
@@ -114,6 +114,13 @@ class StampedRun(SoloRun):
         for part, seconds in zip(PER_STEP, (data, forward_backward, updating), strict=True):
             self.spent[part] += seconds
         self.last = end
+
+    def read_validation(self) -> Validation | None:
+        """Read the loss of the examples held out, with a stamp before and after."""
+        self.stamp("lightning" if self.clock.seconds else "setup")
+        validation = super().read_validation()
+        self.stamp("reading")
+        return validation
 
     def read_loss(self) -> torch.Tensor:
         """Read the loss, with a stamp before and after."""

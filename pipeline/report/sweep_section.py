@@ -78,6 +78,8 @@ def target_words(study: AnalysedStudy, lang: Language) -> str:
     target = study.sweep.target
     if not math.isfinite(target.loss):
         return lang.say("No target: {name} has no cell whose median final loss is finite.", name=target.reference)
+    if not target.reference:
+        return lang.say("The target is {loss}, as the study states it.", loss=lang.loss(target.loss))
     cell = study.sweep.grid.cells.iloc[target.row]
     text = lang.say(
         "The target is {loss}: the median final loss of {name}'s best cell ({best} at b = {b}, lr {lr}) plus 1 % of "

@@ -13,6 +13,8 @@ Columns = dict[str, NDArray[Any]]
 
 #: Seeds whose final losses are logged one by one; beyond, an even choice of them.
 MAX_SEEDS = 300
+#: What the curves have of the examples held out.
+HELD_OUT = ("validation_loss", "validation_accuracy")
 
 
 class Reading(NamedTuple):
@@ -71,11 +73,13 @@ def finals_of(cell: Columns) -> dict[str, float]:
     losses = cell["final_loss"][ok]
     finals = {"steps": _median(cell["steps"]), "examples": _median(cell["examples"])}
     if ok.any() or diverged.any():
-        finals["final_loss"] = float(np.median([*losses, *[np.inf] * int(diverged.sum())]))
+        infinite = [np.inf] * int(diverged.sum())
+        finals["final_loss"] = float(np.median([*losses, *infinite]))
+        finals["final_validation_loss"] = float(np.median([*cell["final_validation_loss"][ok], *infinite]))
     if ok.any() and not diverged.any():
         finals["final_loss_mean"] = float(losses.mean())
         finals["final_loss_sd"] = float(losses.std(ddof=1)) if len(losses) > 1 else np.nan
-    finals["best_loss"] = _median(cell["best_loss"])
+    finals |= {name: _median(cell[name]) for name in ("best_loss", "best_validation_loss")}
     finals["accuracy"] = _median(cell["accuracy"][ok])
     # A diverged run stopped early: its seconds are not a run's.
     finals |= {name: _median(cell[name][ok]) for name in ("train_seconds", "seconds_per_epoch")}
@@ -92,25 +96,29 @@ def _median(values: NDArray[np.float64]) -> float:
 def curve_statistics(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     """Give mean and quartiles of the loss at every step of every cell, over the runs that are well so far.
 
+    Of what is read of the examples held out, the means; NaN where there are none.
+
     Returns
     -------
     DataFrame
-        Columns ``cell_id, step, loss, loss_q25, loss_q75, seconds, runs``, in the order of cell and step.
+        Columns ``cell_id, step, loss, loss_q25, loss_q75, validation_loss, validation_accuracy, seconds, runs``, in
+        the order of cell and step.
     """
-    readings = curves[["cell_id", "seed", "step", "seconds", "loss"]].merge(
+    readings = curves[["cell_id", "seed", "step", "seconds", "loss", *HELD_OUT]].merge(
         runs[["cell_id", "seed", "diverged_step"]], on=["cell_id", "seed"]
     )
     diverged_step = readings["diverged_step"].to_numpy(dtype="float64", na_value=np.inf)
     diverged_step[np.isnan(diverged_step)] = np.inf
     loss = readings["loss"].to_numpy(dtype="float64", na_value=np.nan)
     well = np.isfinite(loss) & (readings["step"].to_numpy() < diverged_step)
-    readings = readings[well].astype({"seconds": "float64", "loss": "float64"})
+    readings = readings[well].astype(dict.fromkeys(["seconds", "loss", *HELD_OUT], "float64"))
     by_step = readings.groupby(["cell_id", "step"], sort=True)
     return pd.DataFrame(
         {
             "loss": by_step["loss"].mean(),
             "loss_q25": by_step["loss"].quantile(0.25),
             "loss_q75": by_step["loss"].quantile(0.75),
+            **{name: by_step[name].mean() for name in HELD_OUT},
             "seconds": by_step["seconds"].median().fillna(0.0),
             "runs": by_step.size(),
         }
@@ -132,7 +140,7 @@ def metrics_of(
     metrics += [Reading("final_loss_by_seed", loss, int(seed), last_second) for seed, loss in by_seed]
     if curve is None:
         return metrics, notes
-    series = ["loss", "loss_q25", "loss_q75"]
+    series = ["loss", "loss_q25", "loss_q75", *(name for name in HELD_OUT if np.isfinite(curve[name]).any())]
     if curve["runs"].min() < curve["runs"].max():  # some run was lost on the way: say how many a mean is over
         series.append("runs")
     kept = _evenly(len(curve["step"]), (room - len(metrics)) // len(series))

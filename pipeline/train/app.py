@@ -62,8 +62,8 @@ def train(config: DictConfig) -> float:
     Returns
     -------
     float
-        What a sweeper minimises: the median final loss over the seeds, of the best cell where there are several;
-        infinite where the median run diverged, NaN where all failed.
+        What a sweeper minimises: the median final loss over the seeds, of the examples held out where there are any,
+        of the best cell where there are several; infinite where the median run diverged, NaN where all failed.
 
     Raises
     ------
@@ -209,8 +209,12 @@ def _failed(job: Job, by_cell: "Mapping[str, pd.DataFrame]", reasons: Mapping[st
 
 
 def _metric(runs: "pd.DataFrame") -> float:
-    """The median final loss of one cell; a run that diverged counts as infinite, one that failed not at all."""
-    return float(runs.final_loss.mask(runs.status == "diverged", math.inf)[runs.status != "error"].median())
+    """The median final loss of one cell, of examples held out where there are any.
+
+    A run that diverged counts as infinite, one that failed not at all.
+    """
+    losses = runs.final_validation_loss if runs.final_validation_loss.notna().any() else runs.final_loss
+    return float(losses.mask(runs.status == "diverged", math.inf)[runs.status != "error"].median())
 
 
 def summary(runs: "pd.DataFrame") -> str:
@@ -224,16 +228,17 @@ def summary(runs: "pd.DataFrame") -> str:
     ... )
     'loss: 0.245, 0.009 sec/epoch'
 
-    With an accuracy where there is one: ``loss: 0.014, accuracy: 0.981, 0.101 sec/epoch``.
+    With what the examples held out tell, where there are any:
+    ``loss: 0.014, validation loss: 0.063, accuracy: 0.981, 0.101 sec/epoch``.
     """
     bad = runs.status[runs.status != "ok"].value_counts()
     counts = f" ({', '.join(f'{count} {status}' for status, count in bad.items())})" if len(bad) else ""
     if (runs.status == "error").all():
         return f"no loss{counts}"
     parts = [f"loss: {runs.final_loss.median():.3f}"]
-    tested = runs.accuracy.dropna() if "accuracy" in runs else runs.final_loss[:0]
-    if len(tested):
-        parts.append(f"accuracy: {tested.median():.3f}")
+    for name, column in (("validation loss", "final_validation_loss"), ("accuracy", "accuracy")):
+        if column in runs and runs[column].notna().any():
+            parts.append(f"{name}: {runs[column].median():.3f}")
     seconds = runs.seconds_per_epoch.median()
     if not math.isnan(seconds):
         parts.append(f"{seconds:{'.3f' if seconds >= 0.001 else '.1g'}} sec/epoch")

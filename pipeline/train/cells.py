@@ -73,7 +73,7 @@ def train_cells(
     for cell in {(c.config.data.name, c.config.data.task, str(c.config.model)): c for c in cells}.values():
         check_model(cell, datasets[cell.config.data.name])
     tables = Tables(cells, datasets)
-    alone, stacks = plan(cells)
+    alone, stacks = plan(cells, datasets)
     solo = [cell for cell in alone if cell.config.trainer.devices == 1]
     with quiet_lightning(), torch_threads(), no_garbage_collection(), reproducible(cells):
         _warm_up(solo, datasets)
@@ -103,6 +103,12 @@ def _check_data(cells: Sequence[Cell], datasets: Mapping[str, Dataset]) -> None:
             raise UserError(
                 f"data={data.name}: the data set given has {rows} training examples, and the configuration of "
                 f"{cell.name} says {data.examples}; they must be equal: set data.rows"
+            )
+        given, held_out = datasets[data.name].X, datasets[data.name].held_out
+        if held_out is not None and (not len(held_out.X) or held_out.X.shape[1:] != given.shape[1:]):
+            raise UserError(
+                f"data={data.name}: the examples held out have the shape {held_out.X.shape}; they must be one or more, "
+                f"each of the shape {given.shape[1:]} of the training examples"
             )
 
 

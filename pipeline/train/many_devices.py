@@ -11,7 +11,6 @@ import re
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -29,7 +28,7 @@ from pipeline.train.intervals import Intervals, intervals_of
 from pipeline.train.isolation import isolated
 from pipeline.train.order import draw_epoch
 from pipeline.train.placement import reproducible
-from pipeline.train.readings import Progress, Trajectories, read_trajectories, write_trajectories
+from pipeline.train.readings import Progress, Trajectories, Validation, read_trajectories, write_trajectories
 from pipeline.train.solo import SoloRun
 
 #: A run of a cell: the cell and the seed.
@@ -100,6 +99,10 @@ class SharedRun(SoloRun):
         loss = super().read_loss()
         dist.broadcast(loss, src=0)
         return loss
+
+    def read_validation(self) -> Validation | None:
+        """As one process reads it: the first, whose readings are kept."""
+        return super().read_validation() if dist.get_rank() == 0 else None
 
 
 def train_on_many(
@@ -198,8 +201,7 @@ def _work(rank: int, port: int, runs: Sequence[Run], datasets: Mapping[str, Data
 
 def _fit(cell: Cell, seed: int, dataset: Dataset, intervals: Intervals) -> Trajectories:
     with isolated(seed):
-        run = SharedRun(cell, seed, dataset)
-        return replace(fit(run, cell.config.trainer, intervals, None), accuracy=run.test())
+        return fit(SharedRun(cell, seed, dataset), cell.config.trainer, intervals, None)
 
 
 def _a_moment(cell: Cell) -> Intervals:

@@ -1,14 +1,20 @@
 """Which runs are stacked, and which are trained alone."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import torch
+
 from pipeline import parts
 from pipeline.lab.config.cell import Cell, canonical_json
+from pipeline.lab.dataset import Dataset
 from pipeline.lab.paths import PACKAGE
+from pipeline.parts import models
 from pipeline.train.model_probe import model_stacks
+from pipeline.train.order import generator
 from pipeline.train.probe import stack_update
+from pipeline.train.size import size_of
 from pipeline.train.stack_update import Elementwise, StackUpdate
 
 #: The numbers that one step of a stack may touch. Measured: at batch size 1500 a stack of 520 runs costs six
@@ -16,6 +22,8 @@ from pipeline.train.stack_update import Elementwise, StackUpdate
 STEP_VALUES = 2**18
 #: No stack is cut smaller than this, whatever the model.
 LEAST_RUNS = 16
+#: Models whose sizes are known without making them.
+CHAINS = [PACKAGE / f"parts/models/{name}.py" for name in ("linear", "mlp")]
 
 
 @dataclass(frozen=True)
@@ -27,31 +35,32 @@ class Stack:
     update: type[StackUpdate]
 
 
-def can_stack(cell: Cell) -> bool:
+def can_stack(cell: Cell, dataset: Dataset | None = None) -> bool:
     """Whether a cell's runs can be stacked.
 
-    From scratch, for the lab's regression, on one device, by a rule and of a model whose steps in a stack are those
-    alone; see
-    :func:`pipeline.train.probe.stack_update`.
+    From scratch, on one device, of examples in memory, by a rule and of a model whose steps in a stack are those
+    alone; see :func:`pipeline.train.probe.stack_update` and :func:`pipeline.train.model_probe.model_stacks`.
     """
     config = cell.config
     return (
         config.engine == "stacked"
         and config.implementation == "scratch"
-        and parts.find("task", config.data.task) == PACKAGE / "parts/tasks/regression.py"
         and config.trainer.devices == 1
-        and model_stacks(config)
+        and getattr(config.data, "loading", "tensors") == "tensors"
+        and model_stacks(config, dataset)
         and stack_update(config) is not None
     )
 
 
-def plan(cells: Iterable[Cell]) -> tuple[list[Cell], list[Stack]]:
+def plan(cells: Iterable[Cell], datasets: Mapping[str, Dataset] | None = None) -> tuple[list[Cell], list[Stack]]:
     """Divide cells into those trained solo and stacks.
 
     Parameters
     ----------
     cells : iterable of Cell
         In any order.
+    datasets : mapping, optional
+        Data name to data set: a model is tried on its examples, and not on generated ones.
 
     Returns
     -------
@@ -60,21 +69,22 @@ def plan(cells: Iterable[Cell]) -> tuple[list[Cell], list[Stack]]:
     stacks : list of Stack
         Each within :data:`STEP_VALUES`.
     """
+    datasets = datasets or {}
     solo: list[Cell] = []
     groups: dict[str, list[Cell]] = {}
     for cell in cells:
-        if can_stack(cell):
+        if can_stack(cell, datasets.get(cell.config.data.name)):
             alike = {key: value for key, value in cell.identity.items() if key != "lr"}
             groups.setdefault(canonical_json([alike, cell.config.seeds]), []).append(cell)
         else:
             solo.append(cell)
-    return solo, [stack for group in groups.values() for stack in _within_memory(group)]
+    return solo, [stack for group in groups.values() for stack in _within_memory(group, datasets)]
 
 
-def _within_memory(cells: Sequence[Cell]) -> list[Stack]:
+def _within_memory(cells: Sequence[Cell], datasets: Mapping[str, Dataset]) -> list[Stack]:
     """Cut a group into stacks: along the seeds only where one cell's seeds are too many already."""
     config = cells[0].config
-    most = max(LEAST_RUNS, STEP_VALUES // values_per_run(cells[0]))
+    most = max(LEAST_RUNS, STEP_VALUES // values_per_run(cells[0], datasets.get(config.data.name)))
     update = stack_update(config) or Elementwise
     seeds = min(config.seeds, most)
     width = max(1, most // seeds)
@@ -85,10 +95,14 @@ def _within_memory(cells: Sequence[Cell]) -> list[Stack]:
     ]
 
 
-def values_per_run(cell: Cell) -> int:
+def values_per_run(cell: Cell, dataset: Dataset | None = None) -> int:
     """Numbers that one step of one run touches: hidden values, gradients, parameters, states."""
     config = cell.config
+    if dataset is not None and parts.find("model", config.model.name) not in CHAINS:
+        net = models.build(config.model, dataset.X.shape[1], generator(0, "init"), config.data.outputs)
+        parameters, values = size_of(net, torch.from_numpy(dataset.X[:1]))
+        return config.batch_size * 2 * values + 8 * parameters
     widths: list[int] = getattr(config.model, "widths", [])
     layers = [config.data.features + 1, *widths, config.data.outputs]  # and one, for the target that is read along
     parameters = sum((i + 1) * o for i, o in pairwise(layers))
-    return config.batch_size * (1 + 2 * sum(widths)) + 8 * parameters
+    return config.batch_size * (config.data.outputs + 2 * sum(widths)) + 8 * parameters

@@ -49,7 +49,7 @@ _NO_VMAP = {
     ".item()": "the rule makes a Python number of one of the run's, as float() and .item() do",
     "random operation": "the rule draws random numbers",
 }
-_EXAMPLES, _HIDDEN = 20, 4
+EXAMPLES, _HIDDEN = 20, 4
 
 
 @dataclass(frozen=True)
@@ -288,7 +288,7 @@ def small(config: CellConfig, lr: float) -> Cell:
     return Cell(
         replace(
             config,
-            data=DataConfig("probe", "", "", "", rows_total=_EXAMPLES, rows=_EXAMPLES),
+            data=DataConfig("probe", "", "", "", rows_total=EXAMPLES, rows=EXAMPLES),
             model=MLPConfig("mlp", widths=[_HIDDEN], activation="tanh"),
             schedule=ScheduleConfig("constant"),
             sampling=SamplingConfig("without_replacement"),
@@ -303,8 +303,8 @@ def small(config: CellConfig, lr: float) -> Cell:
 def generated(features: int = 3) -> Dataset:
     """The small problem's examples."""
     source = np.random.default_rng(0)
-    X = source.standard_normal((_EXAMPLES, features)).astype(np.float32)
-    y = (X @ source.standard_normal(features) + source.standard_normal(_EXAMPLES)).astype(np.float32)
+    X = source.standard_normal((EXAMPLES, features)).astype(np.float32)
+    y = (X @ source.standard_normal(features) + source.standard_normal(EXAMPLES)).astype(np.float32)
     return Dataset("probe", X, y, (), {}, offline_twin=False)
 
 

@@ -1,6 +1,6 @@
 """Reading the loss, and noticing divergence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +18,8 @@ DIVERGED_ABOVE = 1e6
 
 #: Told of every reading: the updates since the last one, summed over runs, and the median loss.
 Progress = Callable[[int, float], None]
+#: Loss and accuracy over the examples held out, shape (runs,) each; no accuracy where the task knows none.
+Validation = tuple[torch.Tensor, torch.Tensor | None]
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,9 @@ class Trajectories:
         Readings of each run up to its end: the one that shows its divergence, or the last.
     diverged : ndarray of bool, shape (runs,)
         Whether the run's end is its divergence.
-    accuracy : float or None
-        Share of the held-out examples that were classified well, of one run; None where there are none.
+    validation_loss, validation_accuracy : ndarray of float64, shape (readings, runs), or None
+        The loss over the examples held out, infinity where it is not finite, and the share of them that were
+        classified well; None where there are none, or the task knows no accuracy.
     """
 
     step: NDArray[np.int64]
@@ -46,7 +49,8 @@ class Trajectories:
     loss: NDArray[np.float64]
     length: NDArray[np.int64]
     diverged: NDArray[np.bool_]
-    accuracy: float | None = None
+    validation_loss: NDArray[np.float64] | None = None
+    validation_accuracy: NDArray[np.float64] | None = None
 
 
 def write_trajectories(trajectories: Trajectories, path: Path) -> None:
@@ -60,9 +64,7 @@ def write_trajectories(trajectories: Trajectories, path: Path) -> None:
 def read_trajectories(path: Path) -> Trajectories:
     """Read what :func:`write_trajectories` wrote."""
     with np.load(path, allow_pickle=False) as arrays:
-        values = dict(arrays)
-    accuracy = values.pop("accuracy", None)
-    return Trajectories(**values, accuracy=None if accuracy is None else float(accuracy))
+        return Trajectories(**arrays)
 
 
 def has_diverged(loss: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
@@ -78,9 +80,12 @@ class Watched(Protocol):
     def read_loss(self) -> torch.Tensor:
         """The loss over all training examples, shape (runs,)."""
 
+    def read_validation(self) -> Validation | None:
+        """Loss and accuracy over the examples held out; None where there are none."""
+
 
 class Readings(pl.Callback):
-    """Reads the loss before the first update and after every interval, outside the clock.
+    """Reads the losses before the first update and after every interval, outside the clock.
 
     Parameters
     ----------
@@ -97,6 +102,7 @@ class Readings(pl.Callback):
         self.intervals = intervals
         self.progress = progress
         self.losses: list[torch.Tensor] = []
+        self.validations: list[Validation] = []
         self.diverged: list[torch.Tensor] = []
         self.seconds: list[float] = []
 
@@ -113,6 +119,10 @@ class Readings(pl.Callback):
             trainer.should_stop = True
 
     def _read(self, updates: int) -> None:
+        validation = self.run.read_validation()
+        if validation is not None:
+            self.validations.append(validation)
+        # Last, because processes that train together meet here.
         loss = self.run.read_loss()
         diverged = has_diverged(loss, self.losses[0] if self.losses else loss)
         self.losses.append(loss)
@@ -124,14 +134,24 @@ class Readings(pl.Callback):
     def trajectories(self) -> Trajectories:
         """All readings, and where each run ends."""
         readings = len(self.losses)
-        loss = torch.stack(self.losses).double().cpu().numpy()
+        loss = _finite(self.losses)
+        validation_loss, accuracies = zip(*self.validations, strict=True) if self.validations else ((), ())
+        known = [accuracy for accuracy in accuracies if accuracy is not None]
         diverged = torch.stack(self.diverged).cpu().numpy()
         ended = diverged[-1]
         return Trajectories(
             step=np.array([0, *self.intervals.steps[: readings - 1]]),
             examples=np.array([0, *self.intervals.seen[: readings - 1]]),
             seconds=np.array(self.seconds),
-            loss=np.where(np.isfinite(loss), loss, np.inf),
+            loss=loss,
             length=np.where(ended, diverged.argmax(axis=0) + 1, readings),
             diverged=ended,
+            validation_loss=_finite(validation_loss) if validation_loss else None,
+            validation_accuracy=torch.stack(known).double().cpu().numpy() if known else None,
         )
+
+
+def _finite(losses: Sequence[torch.Tensor]) -> NDArray[np.float64]:
+    """Readings of the loss as one array; infinity where one is not finite."""
+    values = torch.stack(list(losses)).double().cpu().numpy()
+    return np.where(np.isfinite(values), values, np.inf)

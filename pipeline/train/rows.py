@@ -83,6 +83,8 @@ def _constant_columns(cell: Cell, dataset: Dataset, engine: str) -> dict[str, An
         "initial_loss": np.nan,
         "final_loss": np.nan,
         "best_loss": np.nan,
+        "final_validation_loss": np.nan,
+        "best_validation_loss": np.nan,
         "accuracy": np.nan,
         "train_seconds": np.nan,
         "seconds_per_epoch": np.nan,
@@ -106,8 +108,11 @@ def _outcomes(trained: Trajectories, examples: int, timed: bool) -> dict[str, An
         "diverged_step": pd.array(np.where(trained.diverged, trained.step[last], -1), dtype="Int64"),
     }
     outcomes["diverged_step"][~trained.diverged] = pd.NA
-    if trained.accuracy is not None:
-        outcomes["accuracy"] = trained.accuracy
+    if trained.validation_loss is not None:
+        outcomes["final_validation_loss"] = trained.validation_loss[last, runs]
+        outcomes["best_validation_loss"] = np.where(kept, trained.validation_loss, np.inf).min(axis=0)
+    if trained.validation_accuracy is not None:
+        outcomes["accuracy"] = trained.validation_accuracy[last, runs]
     if timed:
         outcomes["train_seconds"] = trained.seconds[last]
         with np.errstate(invalid="ignore"):  # no example was read where even the first loss was not finite
@@ -129,5 +134,12 @@ def _readings(runs: pd.DataFrame, trained: Trajectories, examples: int, timed: b
             "epoch": trained.examples[reading] / examples,
             "seconds": trained.seconds[reading] if timed else np.nan,
             "loss": trained.loss[reading, run],
+            **{
+                name: np.nan if values is None else values[reading, run]
+                for name, values in (
+                    ("validation_loss", trained.validation_loss),
+                    ("validation_accuracy", trained.validation_accuracy),
+                )
+            },
         }
     )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from itertools import islice, repeat
 
 import numpy as np
@@ -18,7 +17,7 @@ from pipeline.train.fit import fit
 from pipeline.train.intervals import intervals_of
 from pipeline.train.order import generator, minibatches
 from pipeline.train.placement import backend
-from pipeline.train.readings import Progress, Trajectories
+from pipeline.train.readings import Progress, Trajectories, Validation
 from pipeline.train.update import ScratchUpdate, TorchUpdate, Update
 
 
@@ -38,6 +37,8 @@ class SoloRun(pl.LightningModule):
     X: torch.Tensor
     y: torch.Tensor
     scale: torch.Tensor
+    X_held_out: torch.Tensor | None
+    y_held_out: torch.Tensor | None
 
     def __init__(self, cell: Cell, seed: int, dataset: Dataset) -> None:
         super().__init__()
@@ -54,6 +55,9 @@ class SoloRun(pl.LightningModule):
         self.register_buffer("X", torch.from_numpy(dataset.X))
         self.register_buffer("y", self.task.targets(dataset.y))
         self.register_buffer("scale", torch.tensor(self.task.scale))
+        held_out = dataset.held_out
+        self.register_buffer("X_held_out", None if held_out is None else torch.from_numpy(held_out.X))
+        self.register_buffer("y_held_out", None if held_out is None else self.task.targets(held_out.y))
 
     @property
     def trained(self) -> list[torch.nn.Parameter]:
@@ -123,14 +127,18 @@ class SoloRun(pl.LightningModule):
             return (self.scale * self.task.criterion(self.net(self.X), self.y)).reshape(1)
 
     @torch.no_grad()
-    def test(self) -> float | None:
-        """Accuracy on the examples held out; None where there are none, or the task has no such thing."""
-        held_out = self.dataset.held_out
-        if held_out is None or self.task.accuracy is None:
+    def read_validation(self) -> Validation | None:
+        """Loss and accuracy over the examples held out, shape (1,) each; None where there are none."""
+        X, y = self.X_held_out, self.y_held_out
+        if X is None or y is None:
             return None
-        X, y = torch.from_numpy(held_out.X), self.task.targets(held_out.y)
         with self._evaluating():
-            return self.task.accuracy(self.net(X.to(self.device)), y.to(self.device))
+            prediction = self.net(X)
+            loss = (self.scale * self.task.criterion(prediction, y)).reshape(1)
+            accuracy = self.task.accuracy
+            return loss, None if accuracy is None else torch.tensor(
+                [float(accuracy(prediction, y))], dtype=torch.float64
+            )
 
 
 def train_solo(cell: Cell, seed: int, dataset: Dataset, progress: Progress | None = None) -> Trajectories:
@@ -152,9 +160,7 @@ def train_solo(cell: Cell, seed: int, dataset: Dataset, progress: Progress | Non
     Trajectories
         Of one run; the clock's seconds are training seconds.
     """
-    run = SoloRun(cell, seed, dataset)
-    trained = fit(run, cell.config.trainer, intervals_of(cell), progress)
-    return replace(trained, accuracy=run.test())
+    return fit(SoloRun(cell, seed, dataset), cell.config.trainer, intervals_of(cell), progress)
 
 
 def warm_up(cell: Cell, dataset: Dataset) -> None:

@@ -4,28 +4,33 @@ The runs of a stack are alike in everything but learning rate and seed. They tak
 same time, so one pass through Python, Lightning and autograd serves them all.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice, repeat
 
 import numpy as np
 import pytorch_lightning as pl
 import torch
+from torch.func import vmap
 
+from pipeline import parts
 from pipeline.lab.config.cell import Cell
 from pipeline.lab.dataset import Dataset
-from pipeline.parts import models
+from pipeline.lab.paths import PACKAGE
+from pipeline.parts import models, tasks
 from pipeline.parts.schedules import learning_rate_factors
 from pipeline.train.clock import Clock
 from pipeline.train.fit import fit
 from pipeline.train.intervals import intervals_of
 from pipeline.train.order import draw_epoch, generator
-from pipeline.train.readings import Progress, Trajectories
+from pipeline.train.readings import Progress, Trajectories, Validation
+from pipeline.train.size import size_of
 from pipeline.train.stack_update import StackUpdate
 from pipeline.train.stacked_net import StackedNet
 
-#: How many predictions are evaluated at a time: what stays in a processor's cache is three to eight
+#: How many numbers are evaluated at a time: what stays in a processor's cache is three to eight
 #: times faster than one pass over everything.
 CACHED_VALUES = 2**17
+REGRESSION = PACKAGE / "parts/tasks/regression.py"
 
 
 class StackedRun(pl.LightningModule):
@@ -45,6 +50,8 @@ class StackedRun(pl.LightningModule):
 
     X: torch.Tensor
     y: torch.Tensor
+    X_held_out: torch.Tensor | None
+    y_held_out: torch.Tensor | None
 
     def __init__(
         self, cells: Sequence[Cell], seeds: Sequence[int], dataset: Dataset, update: type[StackUpdate]
@@ -56,7 +63,13 @@ class StackedRun(pl.LightningModule):
         self.seeds = seeds
         self.sources = [generator(seed, "order") for seed in seeds]
         self.register_buffer("X", torch.from_numpy(dataset.X))
-        self.register_buffer("y", torch.from_numpy(dataset.y).unsqueeze(1))
+        data, held_out = cells[0].config.data, dataset.held_out
+        self.task = tasks.load(data.task)
+        # Of the lab's regression the derivative is written down; any other loss is differentiated.
+        self.half_squares = parts.find("task", data.task) == REGRESSION and data.outputs == 1
+        self.register_buffer("y", self.task.targets(dataset.y))
+        self.register_buffer("X_held_out", None if held_out is None else torch.from_numpy(held_out.X))
+        self.register_buffer("y_held_out", None if held_out is None else self.task.targets(held_out.y))
 
     def configure_optimizers(self) -> None:
         """Tell Lightning of no optimizer: the update rule is ours."""
@@ -64,8 +77,13 @@ class StackedRun(pl.LightningModule):
     def on_fit_start(self) -> None:
         """Build the stack, now that the device is known."""
         config = self.cells[0].config
-        nets = [models.build(config.model, self.X.shape[1], generator(seed, "init")) for seed in self.seeds]
-        self.net = StackedNet(nets, len(self.cells), self.device)
+        outputs = config.data.outputs
+        nets = [models.build(config.model, self.X.shape[1], generator(seed, "init"), outputs) for seed in self.seeds]
+        # What is evaluated at a time: of the lab's regression so many predictions, of others all that they compute.
+        values = 1 if self.half_squares else size_of(nets[0], self.X[:1].cpu())[1]
+        self.net = StackedNet(nets, len(self.cells), self.device, packed=self.half_squares)
+        self.rows = max(1, CACHED_VALUES // (self.net.runs * values))
+        self.scale = torch.tensor(self.task.scale * self.net.runs, device=self.device)
         lrs = torch.tensor([cell.config.lr for cell in self.cells], device=self.device).repeat(len(self.seeds))
         self.update = self.make_update(config.optimizer, self.net, lrs)
         self.clock = Clock(self.device)
@@ -73,7 +91,7 @@ class StackedRun(pl.LightningModule):
         self.factors = self._factors()
 
     def _minibatches(self, batch_size: int, sampling: str) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yield minibatches without end: X of shape (S, b, ...) and y of shape (S, b, 1)."""
+        """Yield minibatches without end: X of shape (S, b, ...) and y of shape (S, b, 1) or, of classes, (S, b)."""
         while True:
             order = torch.stack([draw_epoch(len(self.X), sampling, source) for source in self.sources])
             order = order.to(self.device)
@@ -97,25 +115,64 @@ class StackedRun(pl.LightningModule):
             The interval's number.
         """
         predict, grad = self.net.predict, self.net.flat.grad
-        update = self.update
+        update, differentiate = self.update, self._half_squares if self.half_squares else self._criterion
         assert grad is not None
         with self.clock:
             for (X, y), factor in zip(islice(self.minibatches, steps), self.factors):  # noqa: B905 -- endless
                 grad.zero_()
-                prediction = predict(X)
-                # Every run's loss is half its mean squared error, and the losses are summed over the runs. The
-                # backward pass starts from the sum's derivative by the predictions: (prediction - y) / b.
-                prediction.backward((prediction.detach() - y).div_(y.shape[1]))
+                differentiate(predict(X), y)
                 update(factor)
 
-    @torch.no_grad()
+    def _half_squares(self, prediction: torch.Tensor, y: torch.Tensor) -> None:
+        """Every run's loss is half its mean squared error, and the losses are summed over the runs.
+
+        The backward pass starts from the sum's derivative by the predictions: (prediction - y) / b.
+        """
+        prediction.backward((prediction.detach() - y).div_(y.shape[1]))
+
+    def _criterion(self, prediction: torch.Tensor, y: torch.Tensor) -> None:
+        """The sum of the runs' losses is their number times the mean over the examples of all runs."""
+        y = y.repeat_interleave(len(self.cells), dim=0)
+        self.task.criterion(prediction.flatten(0, 1), y.flatten(0, 1)).backward(self.scale)
+
     def read_loss(self) -> torch.Tensor:
-        """Half the mean squared error of every run over all training examples, shape (R,)."""
-        rows = max(1, CACHED_VALUES // self.net.runs)
-        squares = torch.zeros(self.net.runs, device=self.device)
-        for X, y in zip(self.X.split(rows), self.y.split(rows), strict=True):
-            squares += self.net.predict_all(X).sub_(y).square_().sum(dim=0)
-        return squares * (0.5 / len(self.X))
+        """The loss of every run over all training examples, shape (R,)."""
+        return self._read(self.X, self.y)[0]
+
+    def read_validation(self) -> Validation | None:
+        """Loss and accuracy of every run over the examples held out, shape (R,) each; None where there are none."""
+        if self.X_held_out is None or self.y_held_out is None:
+            return None
+        return self._read(self.X_held_out, self.y_held_out, self.task.accuracy)
+
+    @torch.no_grad()
+    def _read(self, X: torch.Tensor, y: torch.Tensor, accuracy: "PerRun | None" = None) -> Validation:
+        """Loss, and accuracy where it is asked for, some rows at a time."""
+        loss = torch.zeros(self.net.runs, device=self.device)
+        right = torch.zeros(self.net.runs, device=self.device, dtype=torch.float64)
+        for some, targets in zip(X.split(self.rows), y.split(self.rows), strict=True):
+            predicted = self.net.predict_all(some)
+            if accuracy is not None:
+                apart = predicted.T.unsqueeze(2) if self.net.packed else predicted
+                right += len(some) * _per_run(accuracy, apart, targets)
+            if self.half_squares:
+                loss += predicted.sub_(targets).square_().sum(dim=0)
+            else:
+                loss += len(some) * _per_run(self.task.criterion, predicted, targets)
+        return loss * (self.task.scale / len(X)), None if accuracy is None else right / len(X)
+
+
+#: A loss or an accuracy of one run, of its predictions and the targets.
+PerRun = Callable[[torch.Tensor, torch.Tensor], torch.Tensor | float]
+
+
+def _per_run(function: PerRun, predicted: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Apply a function of one run to every run, shape (R,)."""
+    try:
+        found: torch.Tensor = vmap(function, (0, None))(predicted, targets)  # type: ignore[assignment]
+        return found
+    except (RuntimeError, ValueError):  # it makes a Python number of a tensor, as float() does, say
+        return torch.tensor([float(function(one, targets)) for one in predicted], device=predicted.device)
 
 
 def train_stacked(

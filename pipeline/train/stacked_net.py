@@ -47,6 +47,9 @@ class StackedNet:
         How many cells, ``C``, start from each seed's model.
     device : torch.device
         Where to compute.
+    packed : bool
+        Whether each model predicts one value, and those of a seed's ``C`` models lie side by side: the layout in which
+        a squared error is fastest.
 
     Attributes
     ----------
@@ -59,7 +62,8 @@ class StackedNet:
         The same memory, parameter by parameter.
     """
 
-    def __init__(self, models: Sequence[nn.Module], cells: int, device: torch.device) -> None:
+    def __init__(self, models: Sequence[nn.Module], cells: int, device: torch.device, *, packed: bool) -> None:
+        self.packed = packed
         seeds = len(models)
         self.runs = seeds * cells
         starts = [torch.stack(group) for group in zip(*(list(m.parameters()) for m in models), strict=True)]
@@ -73,14 +77,15 @@ class StackedNet:
             Block(data.view(start.shape), grad.view(start.shape))
             for start, data, grad in zip(starts, self.flat.split(sizes), self.flat.grad.split(sizes), strict=True)
         ]
-        template = models[0].to(device)
-        self._train = self._compile(template, groups=seeds)
-        self._evaluate = self._compile(template, groups=1)
+        self.template = models[0].to(device)
+        self._train = self._compile(groups=seeds)
+        self._evaluate = self._compile(groups=1)
 
-    def _compile(self, template: nn.Module, groups: int) -> Layer:
-        layers = _stacked_layers(template, self.blocks, groups, self.runs // groups)
+    def _compile(self, groups: int) -> Layer:
+        cells = self.runs // groups
+        layers = _stacked_layers(self.template, self.blocks, groups, cells, self.packed)
         if layers is None:
-            return _vectorised(template, self.blocks, groups, self.runs // groups)
+            return _vectorised(self.template, self.blocks, groups, cells, self.packed)
         return _Chain(layers)
 
     def predict(self, X: torch.Tensor) -> torch.Tensor:
@@ -93,15 +98,18 @@ class StackedNet:
 
         Returns
         -------
-        Tensor of shape (S, b, C)
-            The single output of each run for each example.
+        Tensor of shape (S, b, C), or (R, b, ...) where it is not packed
+            What each run predicts for each example.
         """
         return self._train(X)
 
     @torch.no_grad()
     def predict_all(self, X: torch.Tensor) -> torch.Tensor:
-        """Predict for examples that all runs share, from ``(n, ...)`` to ``(n, R)``."""
-        return self._evaluate(X.unsqueeze(0)).squeeze(0)
+        """Predict in ``eval()`` mode for examples that all runs share: (n, R), or (R, n, ...) where not packed."""
+        self.template.eval()
+        predicted = self._evaluate(X.unsqueeze(0))
+        self.template.train()
+        return predicted.squeeze(0) if self.packed else predicted
 
 
 class _Chain:
@@ -116,12 +124,14 @@ class _Chain:
         return x
 
 
-def _stacked_layers(template: nn.Module, blocks: Sequence[Block], groups: int, cells: int) -> list[Layer] | None:
+def _stacked_layers(
+    template: nn.Module, blocks: Sequence[Block], groups: int, cells: int, packed_end: bool
+) -> list[Layer] | None:
     """Stack a chain of layers, or return None if one of them is not in the map.
 
     The input is ``(G, b, in)``, shared by the ``C`` runs of a group. The first ``Linear`` makes it
     ``(G, b, C * out)``: packed. From there on each run has an input of its own, and a ``Linear`` computes
-    with ``(G * C, b, in)``: apart. The end is packed again.
+    with ``(G * C, b, in)``: apart. The end is packed again where it is a single value.
     """
     parameters = iter(blocks)
     layers: list[Layer] = []
@@ -141,11 +151,15 @@ def _stacked_layers(template: nn.Module, blocks: Sequence[Block], groups: int, c
             width = module.out_features
         elif type(module) in ELEMENTWISE:
             layers.append(module)
+        elif type(module) is nn.Flatten and (module.start_dim, module.end_dim) == (1, -1) and shared:
+            layers.append(lambda x: x.flatten(2))
         else:
             return None
-    if not packed:
+    if packed_end and not packed:
         layers.append(_packed(groups, cells))
-    return layers if width == 1 else None
+    if packed and not packed_end:
+        layers.append(_apart(groups, cells, width))
+    return None if shared or (packed_end and width != 1) else layers
 
 
 def _shared_linear(weight: Block, bias: Block, groups: int) -> Layer:
@@ -173,7 +187,7 @@ def _packed(groups: int, cells: int) -> Layer:
     return lambda x: x.view(groups, cells, -1).transpose(1, 2)
 
 
-def _vectorised(template: nn.Module, blocks: Sequence[Block], groups: int, cells: int) -> Layer:
+def _vectorised(template: nn.Module, blocks: Sequence[Block], groups: int, cells: int, packed: bool) -> Layer:
     """Stack any module by ``torch.func``: slower than layer by layer, and possible for whatever vmap can do."""
     names = [name for name, _ in template.named_parameters()]
     leaves = {name: block.leaf(lambda t: t) for name, block in zip(names, blocks, strict=True)}
@@ -186,6 +200,7 @@ def _vectorised(template: nn.Module, blocks: Sequence[Block], groups: int, cells
     def forward(x: torch.Tensor) -> torch.Tensor:
         """Every run's network at once."""
         each = x.repeat_interleave(cells, dim=0)
-        return vmap(one_run)(leaves, each).view(groups, cells, -1).transpose(1, 2)
+        predicted = vmap(one_run)(leaves, each)
+        return predicted.view(groups, cells, -1).transpose(1, 2) if packed else predicted
 
     return forward

@@ -36,8 +36,10 @@ def whole(tmp_path_factory):
         "claims.json",
     ],
 )
-def test_a_damaged_file_is_made_anew_or_named_with_its_cure(whole, name, how):
-    workspace, tables, files = whole
+def test_a_damaged_file_is_made_anew_or_named_with_its_cure(whole, name, how, tmp_path):
+    made, tables, files = whole
+    workspace = made.copy(tmp_path / "lab")
+    workspace.own_the_runs_that_were_copied()
     path = workspace.folder / "results" / name
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2] if how == "cut short" else b"\x00damaged" + content[8:])

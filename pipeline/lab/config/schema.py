@@ -21,6 +21,8 @@ from pipeline.parts.base import LR_MOST, DataConfig, ModelConfig, OptimizerConfi
 MAX_RUNS, MAX_STEPS = 200_000, 10_000_000
 ENGINES = ("solo", "stacked")
 IMPLEMENTATIONS = ("scratch", "torch")
+#: What runs may be judged by; columns of the curves, whose last readings are ``final_`` columns of the runs.
+METRICS = ("loss", "validation_loss")
 
 _INPUTS = {"rows": "rows of numbers", "images": "images"}
 
@@ -158,6 +160,29 @@ class CellConfig(PlainConfig):
 
 
 @dataclass
+class TargetConfig:
+    """What a study's runs are judged by, and the loss to reach.
+
+    Parameters
+    ----------
+    metric : str
+        ``loss`` of the training examples, ``validation_loss`` of those held out, or ``auto``: the latter where all of
+        the study's data hold some out.
+    loss : float or None
+        The loss to reach; None: derived from the study's own runs, see :func:`pipeline.analysis.target.target_loss`.
+    """
+
+    metric: str = "auto"
+    loss: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check ranges."""
+        checks.one_of("target.metric", self.metric, ("auto", *METRICS))
+        if self.loss is not None:
+            checks.number("target.loss", self.loss, above=0.0)
+
+
+@dataclass
 class StudyConfig:
     """A named set of cells and how they are executed: one file in ``conf/study``.
 
@@ -179,6 +204,7 @@ class StudyConfig:
     cells: dict[str, dict[str, Any]] = field(default_factory=dict)
     grid: dict[str, list[Any]] = field(default_factory=dict)
     lr_points: int = 0
+    target: TargetConfig = field(default_factory=TargetConfig)
     max_runs: int = MAX_RUNS
     max_steps: int = MAX_STEPS
 

@@ -58,6 +58,7 @@ class Study:
             "name": self.name,
             "title": self.config.title,
             "order": self.config.order,
+            "target": dataclasses.asdict(self.config.target),
             "labels": labels,
             "data": facts,
         }

@@ -21,19 +21,19 @@ class Task:
     Parameters
     ----------
     criterion : callable
-        Mean over the examples of a minibatch.
+        Mean over the examples of a minibatch, each of which has a loss of its own.
     targets : callable
         From a data set's targets, an array of shape (n,), to the tensor that the criterion takes.
     scale : float
         A backward pass that starts from it saves multiplying the loss, forward and backward: a tenth of a step.
     accuracy : callable, optional
-        From predictions and targets to a number from 0 to 1.
+        From predictions and targets to the share of examples that are right, from 0 to 1.
     """
 
     criterion: "Callable[[torch.Tensor, torch.Tensor], torch.Tensor]"
     targets: "Callable[[NDArray[Any]], torch.Tensor]"
     scale: float = 1.0
-    accuracy: "Callable[[torch.Tensor, torch.Tensor], float] | None" = None
+    accuracy: "Callable[[torch.Tensor, torch.Tensor], torch.Tensor | float] | None" = None
 
 
 def load(name: str) -> Task:

@@ -34,6 +34,6 @@ def targets(y: "NDArray[Any]") -> "torch.Tensor":
     return found.float().unsqueeze(1)
 
 
-def accuracy(prediction: "torch.Tensor", target: "torch.Tensor") -> float:
+def accuracy(prediction: "torch.Tensor", target: "torch.Tensor") -> "torch.Tensor":
     """Share of the examples whose logit is above 0 where the target is 1, and at most 0 where it is 0."""
-    return float(((prediction > 0) == (target > 0.5)).double().mean())
+    return ((prediction > 0) == (target > 0.5)).double().mean()

@@ -37,7 +37,7 @@ def targets(y: "NDArray[Any]") -> "torch.Tensor":
     return torch.from_numpy(y).long()
 
 
-def accuracy(prediction: "torch.Tensor", target: "torch.Tensor") -> float:
+def accuracy(prediction: "torch.Tensor", target: "torch.Tensor") -> "torch.Tensor":
     """Share of the examples whose largest logit is that of their class.
 
     Parameters
@@ -49,7 +49,7 @@ def accuracy(prediction: "torch.Tensor", target: "torch.Tensor") -> float:
 
     Returns
     -------
-    float
+    Tensor of float64, shape ()
         From 0 to 1.
     """
-    return float((prediction.argmax(dim=1) == target).double().mean())
+    return (prediction.argmax(dim=1) == target).double().mean()

@@ -2,7 +2,7 @@
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,7 +171,22 @@ def _ranked(comparison: Comparison | None) -> str:
     return f"yes, {share}" if comparison.low > 0.5 else f"no, too few seeds to rank: {share}"
 
 
-def report(study: StudyResults, optimizer: str, target: float | None = None, costs: StepCosts | None = None) -> str:
+def command(cell: CellResults) -> str:
+    """The command that trains a cell again."""
+    seeds, engine = int(cell.runs["seed"].max()) + 1, str(cell.runs["engine"].iloc[0])
+    return (
+        command_of(cell.config, cell.id, seeds, engine)
+        or f"cell {cell.id}, of which conf/ has not every part as it was: add --config-dir"
+    )
+
+
+def report(
+    study: StudyResults,
+    optimizer: str,
+    target: float | None = None,
+    costs: StepCosts | None = None,
+    again: Callable[[CellResults], str] = command,
+) -> str:
     """Answer the question in words: what was tried, the table, where the clocks differ, and what to run.
 
     Parameters
@@ -185,6 +200,8 @@ def report(study: StudyResults, optimizer: str, target: float | None = None, cos
         The loss to reach; by default that of each part of the study.
     costs : StepCosts, optional
         What a step costs; by default what the study's own runs say.
+    again : callable
+        From a cell to what trains it again; by default the command.
 
     Returns
     -------
@@ -202,11 +219,13 @@ def report(study: StudyResults, optimizer: str, target: float | None = None, cos
         sweep = Sweep(part, costs)
         own = sweep.grid.cells.loc[sweep.grid.cells["rule"] == optimizer, "optimizer"]
         for series in dict.fromkeys(own):
-            sections.append("\n".join(_section(sweep, str(series), words, target)))
+            sections.append("\n".join(_section(sweep, str(series), words, target, again)))
     return "\n\n".join(sections)
 
 
-def _section(sweep: Sweep, series: str, words: str, target: float | None) -> list[str]:
+def _section(
+    sweep: Sweep, series: str, words: str, target: float | None, again: Callable[[CellResults], str]
+) -> list[str]:
     advice, grid = advise(sweep, series, target), sweep.grid
     cells, seeds = formats.count(len(grid.rows(series)), "cell"), formats.count(len(grid.seeds), "seed")
     epochs = formats.count(int(sweep.study.runs["epochs"].max()), "epoch")
@@ -233,15 +252,7 @@ def _section(sweep: Sweep, series: str, words: str, target: float | None) -> lis
             chosen.setdefault(one.best.cell.id, (one.best.cell, []))[1].append(one.measure)
     if len(chosen) > 1:
         lines.append("The clocks differ: what is best depends on what is scarce.")
-    return lines + [f"For {formats.listed(clocks)}: {_command(cell)}" for cell, clocks in chosen.values()]
-
-
-def _command(cell: CellResults) -> str:
-    seeds, engine = int(cell.runs["seed"].max()) + 1, str(cell.runs["engine"].iloc[0])
-    return (
-        command_of(cell.config, cell.id, seeds, engine)
-        or f"cell {cell.id}, of which conf/ has not every part: add --config-dir"
-    )
+    return lines + [f"For {formats.listed(clocks)}: {again(cell)}" for cell, clocks in chosen.values()]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -20,9 +20,10 @@ from pipeline.lab.config.cell import (
     id_of,
     identity_of,
 )
-from pipeline.lab.config.compose import as_overrides, compose_cell
+from pipeline.lab.config.compose import as_overrides, compose_cell, compose_values, parse_overrides
 from pipeline.lab.errors import UserError
 from pipeline.lab.paths import CONF
+from pipeline.parts.base import DataConfig
 from pipeline.parts.own import is_reference, is_unchanged
 
 #: Groups of ``conf/`` whose choice changes a number.
@@ -34,13 +35,15 @@ _LEFT_OUT = {
 }
 
 
-def overrides_of(config: Mapping[str, Any]) -> list[str]:
+def overrides_of(config: Mapping[str, Any], data: DataConfig | None = None) -> list[str]:
     """Write what a cell's configuration changes, as Hydra overrides.
 
     Parameters
     ----------
     config : mapping
         The effective configuration, as :attr:`pipeline.lab.config.cell.Cell.config_json` has it.
+    data : DataConfig, optional
+        Its data, where they have no file in ``conf/data``: nothing is written of them.
 
     Returns
     -------
@@ -52,15 +55,25 @@ def overrides_of(config: Mapping[str, Any]) -> list[str]:
     UserError
         If the configuration is none that ``conf/`` can compose.
     """
-    default = dataclasses.asdict(compose_cell())
+
+    def composed(overrides: Sequence[str] = ()) -> dict[str, Any]:
+        if data is None:
+            return dataclasses.asdict(compose_cell(overrides))
+        return dataclasses.asdict(compose_values({"batch_size": 1, **parse_overrides(overrides)}, data))
+
+    default = composed()
     choices: dict[str, Any] = {}
     named = {}
     table: dict[str, Any] = {}
-    for group in GROUPS:
+    for group in GROUPS if data is None else GROUPS[1:]:
         name = str(config.get(group, {}).get("name", ""))
         if is_reference(name):
             named[group] = name
-        elif group == "data" and config[group].get("reader") == "file" and name not in parts.configurations(group):
+        elif (
+            group == "data"
+            and config.get(group, {}).get("reader") == "file"
+            and name not in parts.configurations(group)
+        ):
             choices[group] = "table"
             table = _said_of_table(config[group])
         elif name != default[group]["name"]:
@@ -68,7 +81,7 @@ def overrides_of(config: Mapping[str, Any]) -> list[str]:
                 raise UserError(f"{group}={name} has no file: name its folder with --config-dir")
             choices[group] = name
     chosen = as_overrides({**choices, **table})
-    base = dataclasses.asdict(compose_cell(chosen))
+    base = composed(chosen)
     for group in named:  # a table names it, and nothing is imported because a table says so: every key is given
         base[group] = _without_values(config[group])
     # Each implementation reads its own half of an optimizer's file; the other one is no part of the cell.

@@ -10,7 +10,8 @@ import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from contextlib import suppress
+from functools import lru_cache, partial
 from importlib import import_module
 from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -24,7 +25,8 @@ from pipeline.lab.errors import UserError
 #: What the user has named, one in a line.
 VARIABLE = "MINIBATCH_LAB_OWN"
 KINDS = ("model", "optimizer")
-#: Factories of this process that are in no file; see :func:`keep`.
+#: Stands for the module of those that are in this process alone; see :func:`keep`.
+_MEMORY = "python"
 _kept: dict[str, tuple[Callable[..., Any], str]] = {}
 
 
@@ -93,19 +95,39 @@ def allow_choices(values: Mapping[str, Any]) -> None:
 
 
 def keep(factory: Callable[..., Any]) -> str:
-    """Give a name to a factory of this process: a reference, of its file where another process finds it there."""
-    name, module = factory.__name__, sys.modules.get(factory.__module__)
-    # Not of a script or a notebook: to import one is to run it.
-    if factory.__module__ != "__main__" and getattr(module, name, None) is factory:
-        return allow("model", f"{factory.__module__}:{name}")
-    reference = f":{name if name.isidentifier() else 'factory'}"
-    try:
-        text = inspect.getsource(factory)
-    except (OSError, TypeError):
-        code = getattr(factory, "__code__", None)
-        text = repr((code.co_code, code.co_consts, code.co_names)) if code else repr(factory)
-    _kept[reference] = factory, _digest(text.encode())
+    """Give a name to a factory of this process: of its module, or of this process alone where it is in none.
+
+    Returns
+    -------
+    str
+        A reference. One of a script or a notebook is kept in memory: to import these is to run them.
+    """
+    name, module = getattr(factory, "__name__", ""), getattr(factory, "__module__", "__main__")
+    if module != "__main__" and getattr(sys.modules.get(module), name, None) is factory:
+        with suppress(UserError):
+            return allow("model", f"{module}:{name}")
+    reference = f"{_MEMORY}:{name if name.isidentifier() else 'factory'}"
+    _kept[reference] = factory, _digest(_text(factory).encode())
     return reference
+
+
+def is_kept(reference: str) -> bool:
+    """Whether a reference is to a factory that is in this process alone."""
+    return reference in _kept
+
+
+def _text(factory: Callable[..., Any]) -> str:
+    """What a factory does, as far as that can be read."""
+    bound = [repr(factory.args), repr(factory.keywords)] if isinstance(factory, partial) else []
+    cells = getattr(factory, "__closure__", None) or ()
+    bound += [repr(cell.cell_contents) for cell in cells]
+    function = factory.func if isinstance(factory, partial) else factory
+    try:
+        text = inspect.getsource(function)
+    except (OSError, TypeError):
+        code = getattr(function, "__code__", None)
+        text = repr((code.co_code.hex(), code.co_names, code.co_consts)) if code else repr(function)
+    return "\n".join([text, *bound])
 
 
 def source(kind: str, reference: str) -> Path:
@@ -116,6 +138,8 @@ def source(kind: str, reference: str) -> Path:
     UserError
         If the user has not named it, or there is none.
     """
+    if reference in _kept:
+        return Path(reference)
     if reference not in os.environ.get(VARIABLE, "").split("\n"):
         raise UserError(
             f"{kind}={reference} is not allowed here: name code on the command line ({kind}={reference}), or in a "
@@ -175,14 +199,14 @@ def load(kind: str, reference: str) -> "parts.Part":
     UserError
         If the user has not named it, it cannot be imported, or has no such function or class.
     """
+    if reference in _kept:
+        return parts.Part(kind, short(reference), Path(), _kept[reference][0], None, sys.modules[__name__])
     return _loaded(kind, reference, digest(kind, reference))
 
 
 @lru_cache(maxsize=64)
 def _loaded(kind: str, reference: str, code: str) -> "parts.Part":
     name = short(reference)
-    if reference in _kept:
-        return parts.Part(kind, name, Path(), _kept[reference][0], None, sys.modules[__name__])
     path = source(kind, reference)
     module = _imported(kind, reference, path, code)
     found: Callable[..., Any] | None = getattr(module, name, None)

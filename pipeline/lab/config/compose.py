@@ -119,7 +119,7 @@ def compose_data(overrides: Sequence[str] = ()) -> DataConfig:
     return compose_cell(["batch_size=1", *overrides]).data
 
 
-def compose_values(values: Mapping[str, Any]) -> CellConfig:
+def compose_values(values: Mapping[str, Any], data: DataConfig | None = None) -> CellConfig:
     """Compose one cell from keys and values.
 
     Parameters
@@ -127,6 +127,8 @@ def compose_values(values: Mapping[str, Any]) -> CellConfig:
     values : mapping
         The choice of a group (``optimizer``), a key below one (``optimizer.torch.eps``; with a ``+`` where it is new
         there) or a plain value (``lr``), as in a study's file.
+    data : DataConfig, optional
+        Data that have no file in ``conf/data``.
 
     Returns
     -------
@@ -162,7 +164,7 @@ def compose_values(values: Mapping[str, Any]) -> CellConfig:
         _composed.cache_clear()
         _object.cache_clear()
         found = make(known, parts.search_path(), environment)
-    return CellConfig(**{**found, **plain})
+    return CellConfig(**{**found, **({} if data is None else {"data": data}), **plain})
 
 
 def cell_config(config: DictConfig) -> CellConfig:

@@ -21,6 +21,7 @@ from pipeline.lab.config.limits import check_runs, check_steps, split_limits
 from pipeline.lab.config.schema import CellConfig, StudyConfig
 from pipeline.lab.config.yaml_file import read_config
 from pipeline.lab.errors import UserError
+from pipeline.parts.base import DataConfig
 from pipeline.parts.own import KINDS, allow, is_reference, short
 
 
@@ -36,11 +37,14 @@ class Study:
         Hydra overrides that reach every cell.
     rounds : tuple of tuple of Widening
         Learning rates that were added since; see :mod:`pipeline.lab.config.extension`.
+    data : DataConfig, optional
+        Data of all cells that have no file in ``conf/data``.
     """
 
     config: StudyConfig
     overrides: tuple[str, ...] = ()
     rounds: tuple[tuple[Widening, ...], ...] = ()
+    data: DataConfig | None = None
 
     @property
     def name(self) -> str:
@@ -70,7 +74,7 @@ class Study:
 
     @cached_property
     def _own_cells(self) -> list[Cell]:
-        return expand(self.config, self.overrides)
+        return expand(self.config, self.overrides, self.data)
 
     @cached_property
     def jobs(self) -> dict[str, list[Cell]]:
@@ -177,7 +181,7 @@ def _allow_own(values: DictConfig, folder: Path, where: str) -> None:
             values.grid[kind] = [allowed(kind, one) for one in values.grid[kind]]
 
 
-def expand(study: StudyConfig, overrides: Sequence[str] = ()) -> list[Cell]:
+def expand(study: StudyConfig, overrides: Sequence[str] = (), data: DataConfig | None = None) -> list[Cell]:
     """Make the cells of a study.
 
     A cell's keys come from the study's ``common``, its own entry in ``cells``,
@@ -189,6 +193,8 @@ def expand(study: StudyConfig, overrides: Sequence[str] = ()) -> list[Cell]:
         The study.
     overrides : sequence of str
         Hydra overrides that reach every cell.
+    data : DataConfig, optional
+        Data of all cells that have no file in ``conf/data``.
 
     Returns
     -------
@@ -208,7 +214,7 @@ def expand(study: StudyConfig, overrides: Sequence[str] = ()) -> list[Cell]:
         for point in itertools.product(*study.grid.values()):
             values = {**base, **own, **dict(zip(study.grid, point, strict=True)), **forced}
             try:
-                first = compose_values(values)
+                first = compose_values(values, data)
             except UserError as error:
                 raise UserError(f"study {study.name}: {error}") from None
             lrs = [first.lr] if not study.lr_points or "lr" in forced else lr_axis(first, study.lr_points)

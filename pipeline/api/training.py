@@ -1,0 +1,88 @@
+"""Train the cells of a comparison."""
+
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from pipeline.api.config import ArraysConfig
+from pipeline.api.result import Comparison
+from pipeline.lab.config import Cell
+from pipeline.lab.config.schema import StudyConfig
+from pipeline.lab.config.study import Study
+from pipeline.lab.errors import UserError
+from pipeline.parts import own
+
+if TYPE_CHECKING:
+    from pipeline.lab.dataset import Dataset
+
+NAME = "comparison"
+
+
+def train(
+    data: ArraysConfig,
+    dataset: "Dataset",
+    *,
+    grid: Mapping[str, Sequence[Any]],
+    common: Mapping[str, Any],
+    lr_points: int,
+    seeds: int,
+    engine: str,
+    progress: bool,
+    said: Mapping[str, Any],
+) -> Comparison:
+    """Make the cells of a grid, and train them; see :func:`pipeline.compare`.
+
+    Raises
+    ------
+    UserError
+        If one cannot be made or trained, or every run failed.
+    """
+    grid = {**grid, "model": [_named(one) for one in grid["model"]]}
+    for kind in own.KINDS:
+        for reference in [one for one in (common.get(kind), *grid.get(kind, ())) if own.is_reference(one)]:
+            if not own.is_kept(reference):
+                own.allow(kind, reference)
+    config = StudyConfig(
+        name=NAME,
+        title=f"Comparison on {data.name}",
+        engine=engine,
+        seeds=seeds,
+        common=dict(common),
+        grid={key: list(values) for key, values in grid.items()},
+        lr_points=lr_points,
+    )
+    study = Study(config, data=data)
+    cells = study.cells
+    from pipeline.train.cells import train_cells  # here, where what is refused before needs no torch
+
+    failures: dict[str, str] = {}
+    with _bar(cells, shown=progress) as report:
+        runs, curves = train_cells(cells, {data.name: dataset}, report, failures)
+    if (runs["status"] == "error").all():
+        raise UserError(f"every run failed: {next(iter(failures.values()))}")
+    return Comparison(runs, curves, study.words, dataset, data, said)
+
+
+def _named(model: Any) -> str:
+    return own.keep(model) if callable(model) else str(model)
+
+
+@contextmanager
+def _bar(cells: Sequence[Cell], *, shown: bool) -> Iterator[Callable[[int, float], None]]:
+    """A progress bar of steps: of widgets in a notebook that has them, else of text on standard output."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it asks for widgets, which nothing here needs
+        from tqdm.auto import tqdm
+    steps = sum(cell.steps * cell.config.seeds for cell in cells)
+    with tqdm(
+        total=steps, unit=" steps", unit_scale=True, disable=not shown, file=sys.stdout, leave=False, mininterval=0.5
+    ) as bar:
+
+        def report(steps: int, loss: float) -> None:
+            """Move the bar on, and show the last loss."""
+            bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+            bar.update(steps)
+
+        yield report

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.lab.errors import UserError
+from pipeline.lab.errors import MAKE_AGAIN, UserError
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def read_figures(folder: Path) -> list[InlinedFigure]:
     except OSError as error:
         raise UserError(f"{error.filename} cannot be read: draw the figures with python -m pipeline.figures") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is not a list of captions ({error}): draw the figures again") from None
+        raise UserError(f"{path} is not a list of captions ({error}): {MAKE_AGAIN}") from None
 
 
 def _inlined(folder: Path, entry: dict[str, Any]) -> InlinedFigure:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.lab.config.cell import NOT_IDENTITY_OF_DATA, canonical_json, taxonomy, updates
-from pipeline.lab.errors import UserError
+from pipeline.lab.errors import MAKE_AGAIN, UserError
 from pipeline.lab.facts import DataFacts
 from pipeline.lab.results import CellResults, StudyResults
 from pipeline.track.metrics import Columns, Reading, by_cell, curve_statistics, finals_of, metrics_of
@@ -270,7 +270,7 @@ def _figures(study: str, captions: Path) -> tuple[Figure, ...]:
         mine = [entry for entry in drawn if entry["study"] == study]
         return tuple(Figure(entry["title"], entry["caption"], captions.parent / entry["png"]) for entry in mine)
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"{captions} is not a list of captions: {error}") from None
+        raise UserError(f"{captions} is not a list of captions ({error}): {MAKE_AGAIN}") from None
 
 
 def dataset_input(data: DataRecord) -> "DatasetInput":

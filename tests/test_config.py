@@ -63,7 +63,7 @@ def choices(group):
         ("batch_size=1501", ["batch_size=1501", "from 1 to 1500"]),
         ("epochs=0", ["epochs=0", "at least 1"]),
         ("seeds=0", ["seeds=0", "at least 1"]),
-        ("read_every=0", ["read_every=0", "at least 1"]),
+        ("read_every=-1", ["read_every=-1", "at least 0"]),
         ("trainer.devices=0", ["trainer.devices=0", "at least 1"]),
         ("data.rows=0", ["data.rows=0", "at least 1"]),
         ("data.rows=1504", ["data.rows=1504", "data.rows_total=1503"]),
@@ -138,6 +138,11 @@ def test_an_implementation_that_torch_does_not_have_is_refused():
 def test_what_snakemake_is_given_is_checked(config, told):
     with pytest.raises(UserError, match=told):
         read_settings(config)
+
+
+def test_readings_are_four_an_epoch_where_they_are_left_to_the_lab():
+    assert compose_cell(["read_every=0"]).read_every == 375
+    assert Cell(compose_cell(["read_every=0"])).id == Cell(compose_cell(["read_every=375"])).id
 
 
 # -- mistakes in a study's file

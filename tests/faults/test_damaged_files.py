@@ -21,19 +21,18 @@ def whole(tmp_path_factory):
     return workspace, workspace.tables(), workspace.files()
 
 
-@pytest.mark.parametrize("how", ["cut short", "other bytes"])
 @pytest.mark.parametrize(
-    "name",
+    ("name", "how"),
     [
-        "data/airfoil_twin.dat",
-        "data/airfoil_twin.json",
-        "data/airfoil_twin-standardize.parquet",
-        "textbook/runs.parquet",
-        "textbook/curves.parquet",
-        "textbook/study.json",
-        "measure/gradient_noise.parquet",
-        "figures/captions.json",
-        "claims.json",
+        ("data/airfoil_twin.dat", "cut short"),
+        ("data/airfoil_twin.json", "cut short"),
+        ("data/airfoil_twin-standardize.parquet", "cut short"),
+        ("textbook/runs.parquet", "cut short"),
+        ("textbook/curves.parquet", "other bytes"),
+        ("textbook/study.json", "cut short"),
+        ("measure/gradient_noise.parquet", "other bytes"),
+        ("figures/captions.json", "cut short"),
+        ("claims.json", "other bytes"),
     ],
 )
 def test_a_damaged_file_is_made_anew_or_named_with_its_cure(whole, name, how, tmp_path):

@@ -4,6 +4,7 @@
 part; what they have in common is in :mod:`pipeline.parts.base`.
 """
 
+import math
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -25,6 +26,9 @@ IMPLEMENTATIONS = ("scratch", "torch")
 METRICS = ("loss", "validation_loss")
 
 _INPUTS = {"rows": "rows of numbers", "images": "images"}
+
+#: Readings of the loss in an epoch where ``read_every=0`` leaves it to the lab: each costs a pass over the data.
+READINGS_PER_EPOCH = 4
 
 #: The axes by which a study's cells may be packed into jobs.
 PACK_AXES = ("data", "model", "implementation", "optimizer", "schedule", "sampling", "batch_size", "lr", "epochs")
@@ -105,8 +109,10 @@ class CellConfig(PlainConfig):
         """Check ranges, alone and against the data."""
         checks.one_of("implementation", self.implementation, IMPLEMENTATIONS)
         checks.one_of("engine", self.engine, ENGINES)
-        for key in ("batch_size", "epochs", "read_every", "seeds"):
+        for key in ("batch_size", "epochs", "seeds"):
             checks.whole(key, getattr(self, key), least=1)
+        checks.whole("read_every", self.read_every, least=0)
+        self.read_every = self.read_every or math.ceil(self.data.examples / READINGS_PER_EPOCH)
         if type(self.lr) is int and abs(self.lr) <= LR_MOST:
             self.lr = float(self.lr)
         checks.number("lr", self.lr, above=0.0, most=LR_MOST)

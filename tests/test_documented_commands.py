@@ -38,7 +38,7 @@ WRITTEN_OUT = {
         "python -m pipeline.contrib.baseline compare --results results --baseline stored.json",
     ],
     "python -m pipeline.report --lang pt --out ... STUDY...": [
-        "python -m pipeline.report --lang pt --out report-pt.html results/textbook"
+        "python -m pipeline.report --lang pt --out report-pt.html --figures results/figures results/textbook"
     ],
     "python -m pipeline.claims --out my-claims.json --results results --ledger my-claims.yaml": [
         "cp conf/claims.yaml my-claims.yaml",
@@ -150,6 +150,7 @@ def shell(tmp_path_factory):
     folder = copy_repository(tmp_path_factory.mktemp("documented") / "minibatch-lab")
     (folder / ".venv").symlink_to(sys.prefix)
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
+    subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
     shell = Shell(folder)
     shell.run("make")
     return shell

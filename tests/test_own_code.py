@@ -361,3 +361,30 @@ def test_the_workflow_trains_an_own_model_by_an_override_and_again_after_an_edit
     assert set(first.model) == {"mine.py:Net"}
     (project / "mine.py").write_text(FILE.replace("hidden=8", "hidden=4"))
     assert trained().cell_id.tolist() != first.cell_id.tolist()
+
+
+@pytest.mark.slow
+def test_the_command_that_advise_prints_trains_own_data_and_an_own_model_again_to_the_last_bit(run, project):
+    """One rate: beside others a stack rounds differently, by 1e-7."""
+    source = np.random.default_rng(0)
+    X = source.standard_normal((200, 4))
+    table = np.column_stack([X, X @ [1, 2, 3, 4] + source.standard_normal(200)])
+    np.savetxt(project / "mine.csv", table, delimiter=",", header="a,b,c,d,price", comments="")
+    own_problem = ["data=table", "data.path=mine.csv", "data.target=price", "model=mine.py:Net", "model.hidden=5"]
+    folders = {"engine=solo": "solo", "engine=stacked": "stacked"}
+    for engine, out in folders.items():
+        given = [*own_problem, "optimizer=mine.py:signed", "lr=0.02", engine, "seeds=3", "epochs=3"]
+        environment = {"PYTHONPATH": str(ROOT), "cwd": project}
+        done = run("python", "-m", "pipeline.train", *given, "track=false", f"out={out}", **environment)
+        assert done.returncode == 0, done.stderr
+        advise = ("python", "-m", "pipeline.analysis.advise", "mine.py:signed", "--study", out, "--target", "9")
+        said = run(*advise, **environment)
+        assert said.returncode == 0, said.stderr
+        (command,) = {line.partition(": ")[2] for line in said.stdout.splitlines() if line.startswith("For ")}
+        assert command.startswith("python -m pipeline.train data=table data.path=mine.csv data.target=price")
+        done = run("bash", "-c", f"{command} track=false out={out}-again", **environment)
+        assert done.returncode == 0, done.stderr
+        first, again = (read_table(project / folder / "curves.parquet", CURVES) for folder in (out, f"{out}-again"))
+        assert again.cell_id.tolist() == first.cell_id.tolist()
+        np.testing.assert_array_equal(again.loss, first.loss)
+        np.testing.assert_array_equal(again.validation_loss, first.validation_loss)

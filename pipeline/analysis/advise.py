@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import parts
+from pipeline.analysis.axes import Value, along_axes
 from pipeline.analysis.bootstrap import bootstrap_medians, median_interval, percentile_interval, seed_draws
 from pipeline.analysis.compare import Comparison, probability_better
 from pipeline.analysis.seconds import StepCosts, read_step_costs, step_costs_of_runs
@@ -220,6 +221,8 @@ def report(
         own = sweep.grid.cells.loc[sweep.grid.cells["rule"] == optimizer, "optimizer"]
         for series in dict.fromkeys(own):
             sections.append("\n".join(_section(sweep, str(series), words, target, again)))
+    if values := along_axes(Sweep(study, costs), optimizer):
+        sections.append("\n".join(_along_axes(values, study.metric.replace("_", " "))))
     return "\n\n".join(sections)
 
 
@@ -253,6 +256,21 @@ def _section(
     if len(chosen) > 1:
         lines.append("The clocks differ: what is best depends on what is scarce.")
     return lines + [f"For {formats.listed(clocks)}: {again(cell)}" for cell, clocks in chosen.values()]
+
+
+def _along_axes(values: Sequence[Value], metric: str) -> list[str]:
+    """The table of what else is varied."""
+    rows: list[tuple[str, ...]] = [
+        ("what else is varied", "batch size", "lr", f"final {metric}", "worse than the first?")
+    ]
+    for one in values:
+        interval = f"{formats.loss(one.median)} [{formats.loss(one.low)}, {formats.loss(one.high)}]"
+        rows.append((one.name, str(one.batch_size), f"{one.lr:g}", interval, _ranked(one.against_best)))
+    return [
+        f"Each at the batch size and learning rate of its lowest median final {metric}; all else is the same.",
+        "",
+        *_aligned(rows),
+    ]
 
 
 def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:

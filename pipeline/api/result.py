@@ -81,7 +81,7 @@ class Comparison:
         from pipeline.analysis.seconds import step_costs_of_runs
         from pipeline.analysis.study import AnalysedStudy
 
-        study = AnalysedStudy(self.runs, self.curves, words=self.words)
+        study = AnalysedStudy.judged(self.runs, self.curves, self.words)
         return replace(study, costs=step_costs_of_runs([study]))
 
     @property

@@ -165,10 +165,22 @@ class StudyResults:
             raise UserError(f"{folder / 'runs.parquet'} has no runs: train the study first")
         curves = read_table(folder / "curves.parquet", CURVES)
         words = _words(folder / "study.json")
+        return cls.judged(runs, curves, words, folder, data_dir or folder.parent / "data")
+
+    @classmethod
+    def judged(
+        cls,
+        runs: pd.DataFrame,
+        curves: pd.DataFrame,
+        words: Mapping[str, Any],
+        folder: Path | None = None,
+        data_dir: Path | None = None,
+    ) -> Self:
+        """A study of these tables, judged by the metric that it states; see :meth:`read`."""
         metric = _metric(runs, words, folder)
         if metric == "validation_loss":
             runs, curves = _judged_by_validation(runs, curves)
-        return cls(runs, curves, folder, data_dir or folder.parent / "data", words, metric)
+        return cls(runs, curves, folder, data_dir, words, metric)
 
     @classmethod
     def pieces(cls, folder: Path, rows: int = PIECE_ROWS, data_dir: Path | None = None) -> Iterator[Self]:
@@ -335,7 +347,7 @@ def _names(labels: Mapping[str, str], groups: Mapping[str, pd.DataFrame]) -> dic
     return {cell_id: cell_id if repeated[name] > 1 else name for cell_id, name in names.items()}
 
 
-def _metric(runs: pd.DataFrame, words: Mapping[str, Any], folder: Path) -> str:
+def _metric(runs: pd.DataFrame, words: Mapping[str, Any], folder: Path | None) -> str:
     """What the runs of a study are judged by."""
     known = runs.loc[runs["status"] != "error", "final_validation_loss"].notna()
     wanted = words.get("target", {}).get("metric", "auto")

@@ -40,12 +40,14 @@ wildcard_constraints:
     study="|".join(jobs.studies) or "none",
     data="[A-Za-z0-9_]+",
     whiten="standardize|zca|none",
+    digest="[0-9a-f]{10}",
     round="[1-9][0-9]*",
 
 
 include: f"{RULES}/fetch.smk"
 include: f"{RULES}/whiten.smk"
 include: f"{RULES}/digits.smk"
+include: f"{RULES}/own_table.smk"
 include: f"{RULES}/train.smk"
 include: f"{RULES}/collect.smk"
 include: f"{RULES}/extend.smk"

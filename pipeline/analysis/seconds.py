@@ -13,6 +13,7 @@ from pipeline.lab.config.cell import canonical_json
 from pipeline.lab.config.compose import compose_cell
 from pipeline.lab.errors import UserError
 from pipeline.lab.results import StudyResults
+from pipeline.parts import configurations
 from pipeline.parts.base import TWIN_NAME
 
 COLUMNS = ("implementation", "optimizer", "batch_size", "us_per_step")
@@ -151,11 +152,13 @@ def step_costs_of_runs(studies: Iterable[StudyResults]) -> StepCosts:
 def _measured_kind(implementation: str, optimizer: str, model: str, data: str, sampling: str) -> StepKind | None:
     """The kind of step that a row of the measurement names; None where ``conf/`` no longer has its model or data."""
     default = MEASURED["data"] if data == TWIN_NAME else data
+    own = default not in configurations("data")  # a table of one's own, which is in no file
     try:
-        composed = compose_cell([f"data={default}", f"model={model}"])
+        composed = compose_cell([*([] if own else [f"data={default}"]), f"model={model}"])
     except UserError:
         return None
-    config = {"model": vars(composed.model), "data": vars(composed.data), "sampling": {"name": sampling}}
+    of_data = {"name": data} if own else vars(composed.data)
+    config = {"model": vars(composed.model), "data": of_data, "sampling": {"name": sampling}}
     return StepKind.of({**config, "implementation": implementation, "optimizer": {"name": optimizer}})
 
 

@@ -28,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="where the verdicts go")
     parser.add_argument("--results", type=Path, required=True, metavar="DIR", help="the folder of the tables")
     parser.add_argument("--ledger", type=Path, default=CONF / "claims.yaml", metavar="FILE.yaml", help="the claims")
+    parser.add_argument("--data", metavar="NAME", help="decide only what applies to these data, and has its tables")
     parser.add_argument("--config-dir", metavar="DIR", help="a folder with statistics of your own")
     options = parser.parse_args(arguments)
     parts.use(options.config_dir)
@@ -38,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from pipeline.lab.files import written_whole
 
     ledger = read_ledger(options.ledger)
-    decided = decide_all(ledger, Evidence(options.results))
+    decided = decide_all(ledger, Evidence(options.results), options.data)
     with written_whole(options.out) as temporary:
         text = json.dumps(decided, indent=1, ensure_ascii=False, allow_nan=False)
         temporary.write_text(f"{text}\n", encoding="utf-8")

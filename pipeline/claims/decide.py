@@ -5,10 +5,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.claims.effect import Effect
-from pipeline.claims.evidence import Evidence, NoData, NotApplicable
+from pipeline.claims.evidence import TWIN_OF, Evidence, NoData, NotApplicable
 from pipeline.claims.ledger import Claim, Ledger, Rule, Test
 from pipeline.claims.statistics import BASES
 from pipeline.lab import formats
+from pipeline.parts.base import TWIN_NAME
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "inconclusive"
 VERDICTS = (HOLDS, FAILS, OPEN)
@@ -146,8 +147,17 @@ def decide(claim: Claim, evidence: Evidence) -> dict[str, Any]:
     }
 
 
-def decide_all(ledger: Ledger, evidence: Evidence) -> dict[str, Any]:
+def decide_all(ledger: Ledger, evidence: Evidence, data: str | None = None) -> dict[str, Any]:
     """Decide every claim.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The claims.
+    evidence : Evidence
+        The tables.
+    data : str, optional
+        The data set that the results are of. Claims about another, and those that miss a table, are then left out.
 
     Returns
     -------
@@ -156,9 +166,14 @@ def decide_all(ledger: Ledger, evidence: Evidence) -> dict[str, Any]:
         ``not_applicable``: ``id``, ``text`` and ``reason`` of claims about other data than the results are of.
     """
     claims, others = [], []
+    about = TWIN_OF if data == TWIN_NAME else data
     for claim in ledger.claims:
+        if data is not None and claim.data not in ("", about):
+            continue
         try:
-            claims.append(decide(claim, evidence))
+            decided = decide(claim, evidence)
+            if data is None or all(test["interval"] is not None for test in decided["tests"]):
+                claims.append(decided)
         except NotApplicable as reason:
             others.append({"id": claim.id, "text": claim.text, "reason": str(reason)})
     counts = {verdict: sum(claim["verdict"] == verdict for claim in claims) for verdict in VERDICTS}

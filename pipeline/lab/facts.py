@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -73,10 +74,15 @@ def facts_of(
     configured, twin = str(config.get("name", "")), used == TWIN_NAME
     said = {**config, **words.get(configured, {})}
     origin = provenance.get(configured, {})
+    if config.get("reader") == "file":
+        origin = {"name": used, "sha1": config.get("sha1"), "source": config.get("path")}
     if origin.get("name") != used:  # fetched anew since, or not there
         origin = {} if twin else {"sha1": config.get("sha1")}
     names = [str(column["name"]) for column in config.get("columns", ())]
     table = f"{configured}-{config['whiten']}.parquet" if config.get("whiten") else ""
+    table = str(config.get("table") or table)
+    if not names and table and data_dir is not None:
+        names = _names(data_dir / table)
     title = str(said.get("title") or configured)
     return DataFacts(
         name=used,
@@ -92,6 +98,17 @@ def facts_of(
         offline_twin=twin,
         table=data_dir / table if data_dir and table else None,
     )
+
+
+@lru_cache(maxsize=64)
+def _names(table: Path) -> list[str]:
+    """The columns of a prepared table; none where it is not there."""
+    import pyarrow.parquet as pq
+
+    try:
+        return list(map(str, pq.read_schema(table).names))
+    except (OSError, ValueError):
+        return []
 
 
 def read_provenance(data_dir: Path) -> dict[str, dict[str, Any]]:

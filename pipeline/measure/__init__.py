@@ -36,6 +36,8 @@ class Measurement:
         Whether it measures time: then nothing may run beside it.
     data : bool
         Whether it reads the whitened table.
+    chapter : bool
+        Whether it is the chapter's own protocol: it is left out where the data are a table of one's own.
     images : bool
         Whether it reads the folder of images.
     opt_in : bool
@@ -46,6 +48,7 @@ class Measurement:
     columns: dict[str, str] = field(default_factory=dict)
     timed: bool = True
     data: bool = True
+    chapter: bool = False
     images: bool = False
     opt_in: bool = False
 

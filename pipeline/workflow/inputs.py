@@ -12,12 +12,14 @@ from omegaconf import OmegaConf
 
 from pipeline import parts
 from pipeline.lab.config import Cell, compose_cell, compose_data
+from pipeline.lab.config.compose import parse_overrides
 from pipeline.lab.config.yaml_file import read_config
-from pipeline.lab.errors import exit_on_user_error
+from pipeline.lab.errors import UserError, exit_on_user_error
 from pipeline.lab.paths import CONF
 from pipeline.lab.settings import Tracking, airfoil_data
 from pipeline.measure import measurement, measurements
 from pipeline.parts.data.digits import Config as DigitsConfig
+from pipeline.parts.data.file import Config as OwnTable
 from pipeline.workflow.code import digest_of
 from pipeline.workflow.settings import Settings
 
@@ -50,7 +52,23 @@ class Inputs:
     @exit_on_user_error()
     def default_data(self) -> str:
         """The whitened table of the configuration's own data set: its minimum stands in the figures."""
-        return self.whitened(Cell(compose_cell(self._settings.cell_overrides)))
+        return self.whitened(self._default_cell)
+
+    @cached_property
+    @exit_on_user_error()
+    def _default_cell(self) -> Cell:
+        """The configuration's own cell; of the default batch size, or smaller where there are not as many examples."""
+        overrides = self._settings.cell_overrides
+        try:
+            return Cell(compose_cell(overrides))
+        except UserError:
+            return Cell(compose_cell([*overrides, "batch_size=1"]))
+
+    @property
+    def claims_about(self) -> list[str]:
+        """The command line that says which data the claims must be about, where the overrides choose data."""
+        chosen = "data" in parse_overrides(self._settings.cell_overrides)
+        return ["--data", self._default_cell.config.data.name] if chosen else []
 
     def data_overrides(self, wildcards: Any) -> list[str]:
         """The overrides that concern a data set."""
@@ -86,7 +104,15 @@ class Inputs:
     def measurements(self) -> list[str]:
         """The measurements that a plain ``snakemake`` makes, or those that ``--config measurements=[...]`` names."""
         chosen = self._settings.measurements
-        return list(measurements()) if chosen is None else chosen
+        if chosen is not None:
+            return chosen
+        data = self._default_cell.config.data
+        own = isinstance(data, OwnTable)
+        return [
+            name
+            for name, entry in measurements().items()
+            if not own or not entry.data or (data.task == "regression" and not entry.chapter)
+        ]
 
     def measured(self, name: str) -> str:
         """The table of a measurement."""
@@ -100,8 +126,8 @@ class Inputs:
     @exit_on_user_error()
     def _measured_cell(self) -> Cell:
         """The configuration's own cell; measurements read a table, so it is the default's where that has images."""
-        config = compose_cell(self._settings.cell_overrides)
-        return Cell(compose_cell() if isinstance(config.data, DigitsConfig) else config)
+        cell = self._default_cell
+        return Cell(compose_cell()) if isinstance(cell.config.data, DigitsConfig) else cell
 
     @exit_on_user_error()
     def measurement_file(self, name: str) -> Path:
@@ -120,6 +146,12 @@ class Inputs:
         rows = str(self._measured_cell.config.data.rows)
         data = ["--data", given["data"], "--rows", rows] if "data" in given else []
         return [*data, *(["--images", given["images"]] if "images" in given else [])]
+
+    def also(self, name: str) -> list[str]:
+        """Of ``step_cost``: the model that the overrides choose, so that runs of it have seconds too."""
+        chosen = parse_overrides(self._settings.cell_overrides)
+        keys = [key for key in chosen if key.lstrip("+").startswith("model.")]
+        return [f"--also=model={chosen['model']}"] if name == "step_cost" and "model" in chosen and not keys else []
 
     # -- figures, claims, MLflow
 

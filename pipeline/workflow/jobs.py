@@ -5,20 +5,24 @@ Cells are looked up by the job's id; nothing is parsed back out of a path.
 """
 
 import dataclasses
+import json
 import os
+import sys
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from pipeline.lab.command import overrides_of
 from pipeline.lab.config import Study, load_study
 from pipeline.lab.config.cell import Cell
-from pipeline.lab.config.compose import as_overrides
+from pipeline.lab.config.compose import as_overrides, compose_data, parse_overrides
 from pipeline.lab.config.extension import Widening, read_rounds
 from pipeline.lab.config.study import study_names
 from pipeline.lab.devices import gpus_wanted
 from pipeline.lab.errors import UserError, exit_on_user_error
 from pipeline.parts import configurations, find, optimizers, own
+from pipeline.parts.data.file import Config as OwnTable
 from pipeline.workflow import code
 from pipeline.workflow.code import digest_of
 from pipeline.workflow.settings import Settings
@@ -43,6 +47,8 @@ class Jobs:
         self._results = settings.results
         self._load = lru_cache(maxsize=None)(self._study)
         self._data_files = frozenset(configurations("data"))
+        self._said = False
+        self._own_tables: dict[str, Cell] = {}
         # Asked several times for every job: read anew only after a file was put into the folder.
         self._read_rounds = lru_cache(maxsize=None)(lambda folder, written: read_rounds(Path(folder)))
 
@@ -77,7 +83,33 @@ class Jobs:
         if self._settings.studies is not None:
             return self._settings.studies
         chosen = [self.study(name).config for name in self.studies if not self.study(name).config.opt_in]
+        left_out = self._left_out([config.name for config in chosen])
+        chosen = [config for config in chosen if config.name not in left_out]
         return [config.name for config in sorted(chosen, key=lambda config: (config.order, config.name))]
+
+    def _left_out(self, names: list[str]) -> dict[str, str]:
+        """The studies that cannot be run on the data that the overrides choose, and why; it is said, once."""
+        data = parse_overrides(self._settings.cell_overrides).get("data")
+        if data is None:
+            return {}
+        compose_data(self._settings.cell_overrides)  # refused here in its own words, whatever the studies
+        found = {}
+        for name in names:
+            about = self.study(name).config.about
+            if about and data not in (about, f"{about}_twin"):
+                found[name] = f"it is about {about}"
+                continue
+            try:
+                self.study(name).jobs  # noqa: B018 -- makes the cells
+            except UserError as error:
+                found[name] = str(error)
+        if found and not self._said:
+            self._said = True
+            for name, why in found.items():
+                print(f"left out on this data: study {name}: {why}", file=sys.stderr)
+        if len(found) == len(names):
+            raise UserError(f"data={data} is not allowed: no study can be run on it ({'; '.join(found.values())})")
+        return found
 
     def folders(self, studies: list[str]) -> list[str]:
         """The folders of studies."""
@@ -130,9 +162,46 @@ class Jobs:
     @exit_on_user_error()
     def data(self, wildcards: Any) -> list[str]:
         """The whitened tables and the folders of images that a job trains on."""
-        for name in {cell.config.data.name for cell in self.cells(wildcards)} - self._data_files:
+        fetched = {
+            cell.config.data.name for cell in self.cells(wildcards) if not isinstance(cell.config.data, OwnTable)
+        }
+        for name in fetched - self._data_files:
             raise UserError(f"data.name={name} is not allowed: there is no conf/data/{name}.yaml")
+        self._own_tables |= {cell.config.data.file: cell for cell in self.cells(wildcards)}
         return sorted({f"{self._results}/data/{cell.config.data.file}" for cell in self.cells(wildcards)})
+
+    @exit_on_user_error()
+    def own_table(self, wildcards: Any) -> Cell:
+        """A cell that trains on the prepared table of that name."""
+        file = f"{wildcards.data}-{wildcards.digest}.parquet"
+        if file not in self._own_tables:
+            studies = [*dict.fromkeys([*self.default_studies, *self.studies])]
+            cells = (cell for study in studies for cells in self.of(study).values() for cell in cells)
+            found = next((cell for cell in cells if cell.config.data.file == file), None)
+            if found is None:
+                raise UserError(f"{file} is not the table of any study; run snakemake as it was run when it was made")
+            self._own_tables[file] = found
+        return self._own_tables[file]
+
+    def own_files(self, wildcards: Any) -> list[str]:
+        """What a table of one's own is read from."""
+        config = self.own_table(wildcards).config.data
+        return config.files if isinstance(config, OwnTable) else []
+
+    def own_overrides(self, wildcards: Any) -> list[str]:
+        """The overrides that compose a table of one's own, with its hash."""
+        cell = self.own_table(wildcards)
+        chosen = [text for text in overrides_of(json.loads(cell.config_json)) if text.startswith(("data=", "data."))]
+        return [*chosen, *self._promised([cell])]
+
+    def _promised(self, cells: list[Cell]) -> list[str]:
+        """What a table of one's own was when the workflow was planned; a job refuses another one."""
+        data = {cell.config.data.file: cell.config.data for cell in cells}
+        config = next(iter(data.values()))
+        if len(data) != 1 or not isinstance(config, OwnTable):
+            return []
+        # The job's command line starts from the default data, which have no key `split`: hence the plus.
+        return as_overrides({"data.sha1": config.sha1, "+data.split": config.split})
 
     def extension(self, wildcards: Any) -> list[str]:
         """Where a job's cells are written down, if they are not in the study's file."""
@@ -143,7 +212,8 @@ class Jobs:
     def places(self, wildcards: Any, output: Any) -> list[str]:
         """Where a job reads and writes, quoted as Hydra needs it: the results' folder may have any name."""
         out = Path(output.runs).parent.as_posix()
-        return as_overrides({"out": out, "data_dir": f"{self._results}/data", "hydra.run.dir": out})
+        own = as_overrides({"out": out, "data_dir": f"{self._results}/data", "hydra.run.dir": out})
+        return [*own, *self._promised(self.cells(wildcards))]
 
     def configuration(self, wildcards: Any) -> str:
         """A digest of what decides a job's numbers, other than code: its cells, their steps, replicates and engine."""

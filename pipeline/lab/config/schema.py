@@ -196,13 +196,15 @@ class StudyConfig:
     crossed with the ``grid`` and starts from ``common``. ``lr_points`` adds a
     grid axis of that many learning rates, log-spaced in the range that the
     cell's optimizer states. ``order`` is the study's place in the report. A plain ``snakemake`` leaves a
-    study with ``opt_in`` out. ``max_runs`` and ``max_steps`` are explained in :mod:`pipeline.lab.config.limits`.
+    study with ``opt_in`` out, and one ``about`` a data set where the overrides choose another. ``max_runs`` and
+    ``max_steps`` are explained in :mod:`pipeline.lab.config.limits`.
     """
 
     name: str = MISSING
     title: str = ""
     order: int = 100
     opt_in: bool = False
+    about: str = ""
     engine: str = "solo"
     pack_by: list[str] = field(default_factory=list)
     seeds: int = 1

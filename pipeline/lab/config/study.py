@@ -3,9 +3,11 @@
 import dataclasses
 import itertools
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
+from multiprocessing import parent_process
 from pathlib import Path
 from typing import Any, cast
 
@@ -199,7 +201,8 @@ def expand(study: StudyConfig, overrides: Sequence[str] = (), data: DataConfig |
     Returns
     -------
     list of Cell
-        Cells made equal by the overrides are one cell, under the first label.
+        Cells made equal by the overrides are one cell, under the first label. Where the overrides choose other data,
+        a batch size of the grid with more examples than they have is the full batch, and that is said.
 
     Raises
     ------
@@ -210,9 +213,14 @@ def expand(study: StudyConfig, overrides: Sequence[str] = (), data: DataConfig |
     base = {"engine": study.engine, "seeds": study.seeds, **study.common}
     _check_count(study, base, forced)
     cells: dict[str, Cell] = {}
+    most = _examples(base, forced) if "data" in forced and "batch_size" in study.grid else None
     for label, own in (study.cells or {"": {}}).items():
         for point in itertools.product(*study.grid.values()):
-            values = {**base, **own, **dict(zip(study.grid, point, strict=True)), **forced}
+            chosen = dict(zip(study.grid, point, strict=True))
+            if most is not None and type(chosen["batch_size"]) is int and chosen["batch_size"] > most:
+                _announce_full_batch(study.name, chosen["batch_size"], most)
+                chosen["batch_size"] = most
+            values = {**base, **own, **chosen, **forced}
             try:
                 first = compose_values(values, data)
             except UserError as error:
@@ -224,6 +232,20 @@ def expand(study: StudyConfig, overrides: Sequence[str] = (), data: DataConfig |
                     check_steps(cell, study.max_steps)
                     cells[cell.id] = cell
     return list(cells.values())
+
+
+def _examples(base: dict[str, Any], forced: dict[str, Any]) -> int | None:
+    """Training examples of the data that overrides choose; None where they are refused, which each cell says."""
+    try:
+        return compose_values({**base, **forced, "batch_size": 1}).data.examples
+    except UserError:
+        return None
+
+
+@cache
+def _announce_full_batch(study: str, batch_size: int, examples: int) -> None:
+    if parent_process() is None:
+        print(f"study {study}: batch_size={batch_size} is the full batch here, {examples} examples", file=sys.stderr)
 
 
 def _check_count(study: StudyConfig, base: dict[str, Any], forced: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from pipeline.lab import checks
 from pipeline.lab.errors import UserError, exit_on_user_error
 from pipeline.lab.paths import PACKAGE
 from pipeline.parts import tasks
-from pipeline.parts.base import TWIN_NAME, DataConfig
+from pipeline.parts.base import DataConfig
 
 if TYPE_CHECKING:
     from pipeline.lab.dataset import Dataset
@@ -31,8 +31,6 @@ WHITENINGS = ("standardize", "none")
 DECIMALS = ("", ".", ",")
 #: The choice in ``conf/data`` that takes its name from the file.
 UNNAMED = "table"
-#: Names of data of the lab's own that a file's may not be taken for.
-_RESERVED = ("airfoil", TWIN_NAME, "digits", UNNAMED)
 #: Keys that do not tell one prepared table from another.
 _NOT_OF_TABLE = {"path", "validation", "split_seed", "max_bytes", "table", "title", "credit", "licence"}
 
@@ -109,9 +107,8 @@ class Config(DataConfig):
     def __post_init__(self) -> None:
         """Check ranges, look at the file, and fill in what was not said."""
         self._check()
-        name = re.sub(r"\W+", "_", Path(self.path).stem.rpartition(":")[2], flags=re.ASCII).strip("_")[:60] or "rows"
         if self.name == UNNAMED:
-            self.name = f"own_{name}" if name in _RESERVED else name
+            self.name = self._name()
         self.table = ""
         found = self.prepared()
         _announce(found.words)
@@ -134,6 +131,12 @@ class Config(DataConfig):
             del _known[next(iter(_known))]
         _known[self.table] = (self._stamps(), found)
         super().__post_init__()
+
+    def _name(self) -> str:
+        """The file's name, without what is not safe in a path, and other than those of ``conf/data``."""
+        path = Path(self.path.rpartition(":")[2])
+        name = re.sub(r"\W+", "_", path.stem, flags=re.ASCII).strip("_")[:60] or "rows"
+        return f"{name}_{path.suffix[1:] or 'file'}" if name in parts.configurations("data") else name
 
     def _check(self) -> None:
         """Check what can be checked without the file; paths become absolute."""

@@ -22,5 +22,7 @@ rule claims:
         own=inputs.own("statistic"),
         code=needs("pipeline.claims"),
         results=subpath(output[0], parent=True),
+        about=inputs.claims_about,
     shell:
-        "python -m pipeline.claims --out {output:q} --results {params.results:q} > {log:q} 2>&1"
+        "python -m pipeline.claims --out {output:q} --results {params.results:q} {params.about:q}"
+        " > {log:q} 2>&1"

@@ -21,6 +21,7 @@ for name, measurement in measurements().items():
         params:
             name=name,
             options=inputs.measure_options,
+            also=inputs.also(name),
             columns=[*measurement.columns.items()],
             code=needs(
                 "pipeline.measure.__main__",
@@ -28,7 +29,7 @@ for name, measurement in measurements().items():
                 apart=("pipeline.fetch", "pipeline.whiten"),
             ),
         shell:
-            "python -m pipeline.measure {params.name:q} {params.options:q} --out {output:q} > {log:q} 2>&1"
+            "python -m pipeline.measure {params.name:q} {params.options:q} {params.also:q} --out {output:q} > {log:q} 2>&1"
 
 
 rule measure:

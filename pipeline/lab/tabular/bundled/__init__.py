@@ -1,0 +1,1 @@
+"""Functions that return tables, one module a source; found by ``data.path=MODULE:FUNCTION``."""

@@ -9,6 +9,8 @@ from dataclasses import replace
 
 import pytest
 import torch
+from test_held_out import split
+from test_tasks import cell as rows_cell
 
 from pipeline.lab.config import Cell, compose_cell
 from pipeline.lab.config.schema import TrainerConfig
@@ -72,6 +74,17 @@ def test_a_stack_agrees_with_the_cpus(train, kind):
     runs, curves = train(*map(on_gpu, cells))
     assert set(runs.engine) == {"stacked"}
     assert_agree(curves, train(*cells)[1])
+
+
+@pytest.mark.parametrize("engine", ["solo", "stacked"])
+def test_classifiers_and_their_examples_held_out_agree_with_the_cpus(engine):
+    data = split("classification")
+    one = rows_cell("classification", data, "model=mlp", engine=engine, seeds=2)
+    (runs, found), (_, expected) = (train_cells([each], {"mine": data}) for each in (on_gpu(one), one))
+    assert set(runs.engine) == {engine}
+    assert_agree(found, expected)
+    assert found.validation_loss.to_numpy() == pytest.approx(expected.validation_loss.to_numpy(), rel=1e-5)
+    assert found.validation_accuracy.tolist() == expected.validation_accuracy.tolist()
 
 
 @pytest.mark.parametrize("kind", KINDS)

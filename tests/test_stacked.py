@@ -79,6 +79,13 @@ def test_a_schedule_scales_every_runs_own_rate(dataset, model):
     assert not np.allclose(both.loss, constant.loss, rtol=1e-3)
 
 
+def test_minibatches_that_are_gathered_a_few_at_a_time_are_the_same(dataset, monkeypatch):
+    chosen = cells("sgd", "linear", "constant", "stacked", [0.01], batch_size=70, epochs=2)
+    whole = train_stacked(chosen, range(3), dataset, Elementwise)
+    monkeypatch.setattr("pipeline.train.stacked.GATHERED_VALUES", 3 * 3 * 70 * 5)
+    np.testing.assert_array_equal(train_stacked(chosen, range(3), dataset, Elementwise).loss, whole.loss)
+
+
 def test_progress_is_told_while_a_stack_trains(dataset):
     told = []
     train_stacked(

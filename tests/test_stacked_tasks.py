@@ -14,6 +14,7 @@ from pipeline import parts
 from pipeline.lab.config import Cell, compose_cell
 from pipeline.lab.dataset import HeldOut
 from pipeline.train.cells import train_cells
+from pipeline.train.data import prepared
 from pipeline.train.plan import can_stack
 from pipeline.train.probe import stack_update
 from pipeline.train.stack_update import Elementwise
@@ -239,6 +240,21 @@ def test_an_accuracy_that_is_a_python_number_is_read_run_by_run(own):
     found = train_stacked([one], range(2), data, Elementwise)
     lab = train_stacked([replace(one, config=config)], range(2), data, Elementwise)
     np.testing.assert_array_equal(found.validation_accuracy, lab.validation_accuracy)
+
+
+def test_a_task_of_the_users_that_learns_classes_has_a_logit_for_each_of_two(own, tmp_path):
+    own(
+        "task",
+        'import torch\nfrom pipeline.parts.tasks import Task\n\nOUTPUTS = "classes"\n\n\ndef mine():\n'
+        "    return Task(torch.nn.functional.cross_entropy, targets=torch.from_numpy)\n",
+    )
+    table = tmp_path / "two.csv"
+    table.write_text("x,kind\n" + "".join(f"{k},{'ab'[k % 2]}\n" for k in range(40)))
+    given = [f"data.path={table}", "data.target=kind", "data.task=mine", "batch_size=10", "epochs=1", "engine=stacked"]
+    config = compose_cell(["data=table", *given])
+    assert config.data.outputs == 2
+    runs, _ = train_cells([Cell(config)], {config.data.name: prepared(config.data, tmp_path)})
+    assert (runs.status.tolist(), runs.final_validation_loss.notna().tolist()) == (["ok"], [True])
 
 
 # -- against scikit-learn

@@ -30,6 +30,8 @@ from pipeline.train.stacked_net import StackedNet
 #: How many numbers are evaluated at a time: what stays in a processor's cache is three to eight
 #: times faster than one pass over everything.
 CACHED_VALUES = 2**17
+#: How many numbers of minibatches are gathered at a time, 64 MB.
+GATHERED_VALUES = 2**24
 REGRESSION = PACKAGE / "parts/tasks/regression.py"
 
 
@@ -94,9 +96,11 @@ class StackedRun(pl.LightningModule):
         """Yield minibatches without end: X of shape (S, b, ...) and y of shape (S, b, 1) or, of classes, (S, b)."""
         while True:
             order = torch.stack([draw_epoch(len(self.X), sampling, source) for source in self.sources])
-            order = order.to(self.device)
-            X, y = self.X[order], self.y[order]
-            yield from zip(X.split(batch_size, dim=1), y.split(batch_size, dim=1), strict=True)
+            # As many minibatches at a time as are quick to gather; of many rows an epoch would not fit for every seed.
+            most = max(1, GATHERED_VALUES // (len(self.sources) * batch_size * self.X[0].numel()))
+            for rows in order.to(self.device).split(most * batch_size, dim=1):
+                X, y = self.X[rows], self.y[rows]
+                yield from zip(X.split(batch_size, dim=1), y.split(batch_size, dim=1), strict=True)
 
     def _factors(self) -> Iterator[float]:
         """The schedule's factor of every step."""

@@ -116,7 +116,7 @@ class Config(DataConfig):
         self.sha1, self.split, self.task, self.rows_total = found.sha1, found.split, found.task, found.rows_total
         self.rows = len(found.X)
         self.features = found.X.shape[1]
-        self.outputs = len(found.classes) if len(found.classes) > 2 or self.task == "classification" else 1
+        self.outputs = len(found.classes) if tasks.outputs(self.task) == "classes" else 1
         file = Path(self.path).name
         self.credit = self.credit or file
         out = f" and {len(found.y_held_out):,} held out" if found.y_held_out is not None else ""

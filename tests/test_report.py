@@ -24,6 +24,7 @@ from pipeline.report.page import render
 from pipeline.report.pictures import InlinedFigure, read_figures
 from pipeline.report.rows import table_rows
 from pipeline.report.summary import summarise
+from pipeline.report.verdicts import Verdicts
 
 FIGURE = InlinedFigure("a", 'A "title"', 'see <b> & "this"', "textbook", "data:image/svg+xml;base64,AAAA")
 
@@ -280,3 +281,8 @@ def test_missing_or_broken_figures_are_reported(tmp_path, capsys):
         main(arguments)
     assert "is not a list of captions" in capsys.readouterr().err
     assert not (tmp_path / "r.html").exists()
+
+
+def test_a_page_without_a_verdict_has_no_table_of_claims():
+    none = Verdicts(summary="", lines=[], sources=[], not_applicable="C1")
+    assert 'id="claims"' not in render([], [], none)

@@ -84,12 +84,16 @@ class AnalysedStudy(StudyResults):
         return float(self.runs["initial_loss"].astype(float).median())
 
     @property
-    def loss_name(self) -> str:
+    def loss_kind(self) -> str:
         """What the losses are, by what is learnt from the data."""
         inferred = "classification" if self.runs["accuracy"].notna().any() else "regression"
         tasks = {str(cell.config.get("data", {}).get("task", inferred)) for cell in self.cells.values()}
-        name = _LOSSES.get(tasks.pop(), "as the task defines it") if len(tasks) == 1 else "of several tasks"
-        return name if self.metric == "loss" else f"{name}, validation"
+        return _LOSSES.get(tasks.pop(), "as the task defines it") if len(tasks) == 1 else "of several tasks"
+
+    @property
+    def loss_name(self) -> str:
+        """What the losses are, and of which examples."""
+        return self.loss_kind if self.metric == "loss" else f"{self.loss_kind}, examples held out"
 
     @property
     def final_loss_name(self) -> str:

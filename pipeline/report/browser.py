@@ -62,7 +62,8 @@ def seconds_kind(study: AnalysedStudy, chosen: Drawn) -> str:
 
 def _study(study: Mapping[str, Any], lang: Language) -> dict[str, Any]:
     chosen: Drawn = study["drawn"]
-    loss = study["loss_name"]
+    kind: str = study["loss_kind"]
+    kind = lang.word(kind)
     return {
         "name": study["name"],
         "cells": [{**record, "steps": record["step"]} for record in records(chosen)],
@@ -72,7 +73,11 @@ def _study(study: Mapping[str, Any], lang: Language) -> dict[str, Any]:
         "seconds": study["seconds"],
         "ranking": study["answer"].ranking,
         "note": _note(chosen, lang),
-        "lossName": lang.say("loss ({name})", name=lang.word(loss)),
+        "lossName": (
+            lang.say("loss of the examples held out ({name})", name=kind)
+            if study["held_out"]
+            else lang.say("loss ({name})", name=kind)
+        ),
     }
 
 

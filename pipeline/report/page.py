@@ -62,6 +62,8 @@ def render(
     measurements = [_shown(figure, lang) for figure in figures if not figure.study]
     pictures = {figure.id: figure for shown in (measurements, *(s["figures"] for s in sections)) for figure in shown}
     twin = any(study.offline_twin for study in studies)
+    if verdicts and not verdicts.lines:  # no claim is about these data
+        verdicts = None
     if verdicts:
         twin = twin or any(line["offline_twin"] for line in verdicts.lines)
     return (
@@ -119,7 +121,8 @@ def _study(study: AnalysedStudy, figures: Sequence[InlinedFigure], lang: Languag
         "drawn": chosen,
         "minimum": study.minimum,
         "seconds": seconds_kind(study, chosen),
-        "loss_name": study.loss_name,
+        "loss_kind": study.loss_kind,
+        "held_out": study.metric == "validation_loss",
         "sweep": sweep,
         "figures": [_shown(figure, lang) for figure in figures if figure.study == study.name],
         "rows": rows,

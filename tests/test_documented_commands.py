@@ -148,9 +148,9 @@ def end(server):
 def shell(tmp_path_factory):
     """A clone in which `make` has been run, as the README begins."""
     folder = copy_repository(tmp_path_factory.mktemp("documented") / "minibatch-lab")
-    (folder / ".venv").symlink_to(sys.prefix)
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
+    (folder / ".venv").symlink_to(sys.prefix)
     shell = Shell(folder)
     shell.run("make")
     return shell

@@ -395,9 +395,9 @@ def test_what_hydra_shows_is_shown(train, show, told):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["-m", "hydra/launcher=joblib"], "pip install hydra-joblib-launcher"),
+        (["-m", "hydra/launcher=rq"], "pip install hydra-rq-launcher"),
         (["-m", "hydra/launcher=submitit_slurm"], "pip install hydra-submitit-launcher"),
-        (["-m", "hydra/sweeper=optuna"], "pip install hydra-optuna-sweeper"),
+        (["-m", "hydra/sweeper=nevergrad"], "pip install hydra-nevergrad-sweeper"),
         (["hydra/job_logging=colorlog"], "pip install hydra-colorlog"),
         (["-m", "lr=interval(0,1)"], "pip install hydra-optuna-sweeper"),
         (["hydra.run.dir=é ü"], """quote the value, as in 'hydra.run.dir="é ü"'"""),

@@ -39,6 +39,7 @@ from pipeline.lab.config.schema import CELL_FIELDS, GROUPS, SCALARS
 from pipeline.lab.config.yaml_file import read_config
 from pipeline.lab.errors import UserError
 from pipeline.train.app import Job, read_job
+from pipeline.train.failures import FailedRunsError
 from pipeline.train.own_code import allow_own, with_own_code
 
 #: Plug-ins of Hydra's that are packages of their own, by what is asked for.
@@ -89,6 +90,10 @@ def read_options(arguments: Sequence[str]) -> list[str]:
         _check_key(key, key)
         if key.startswith("hydra") and "_target_" in text:
             raise UserError(f"{key} is not allowed: it names code for Hydra to run")
+        if key.startswith("hydra.sweeper.params"):
+            raise UserError(f"{key} is not allowed here: write the axis itself, as in -m lr=0.1,0.2; a file may say it")
+        if key == "experiment" and not text.startswith("+"):
+            raise UserError(f"{text} is not allowed: no experiment is chosen that it could replace; write +{text}")
         if text.startswith("~"):
             raise UserError(f"{text} is not allowed: a key cannot be taken away; give it a value, as in lr=0.05")
     parts.use(options.config_dir)
@@ -152,6 +157,8 @@ def hydra_errors_in_one_sentence() -> Iterator[None]:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # raise errors; Hydra would print them over many lines
     try:
         yield
+    except FailedRunsError:  # of a launcher's process: no error of the command line
+        raise
     except (Refusal, Exception) as error:
         cause = cast(Exception, error.__cause__) if isinstance(error, Refusal) else error
         packages = [
@@ -174,6 +181,8 @@ def sentence(error: Exception) -> str:
         return _no_such_choice(text, group, name, error.options)
     if match := re.match(r"(?:In '\S+': )?Could not override '([^']*)'", text):
         return _no_such_key(match[1], error.__cause__)
+    if match := re.match(r"Could not append to config. An item is already at '(.*)'", text):
+        return f"+{match[1]} is not allowed: the key is there already; leave out the +"
     if match := re.match(r"Ambiguous value for argument '(.*)'", text):
         return f"{match[1]} is not allowed here: give each key one value, or add -m to train every combination"
     if isinstance(error, HydraException | OmegaConfBaseException):

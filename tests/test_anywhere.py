@@ -70,3 +70,41 @@ def test_the_lab_is_a_module_of_another_workflow(run, tmp_path):
     succeeds(run("snakemake", "--cores", "2", cwd=tmp_path))
     assert (tmp_path / "mine.txt").exists()
     assert (tmp_path / "made" / "textbook" / "study.json").exists()
+
+
+PROJECT = {
+    "conf/nets.py": """from torch import nn
+
+
+class Net(nn.Sequential):
+    def __init__(self, in_features, out_features, hidden=16):
+        super().__init__(nn.Linear(in_features, hidden), nn.Tanh(), nn.Linear(hidden, out_features))
+""",
+    "conf/study/mine.yaml": """name: mine
+title: My network on my table
+engine: stacked
+seeds: 2
+common: {data: table, data.path: mine.csv, data.target: price, model: nets.py:Net, epochs: 2}
+grid: {optimizer: [sgd, adam], batch_size: [64], lr: [0.003, 0.03, 0.3], model.hidden: [4, 8]}
+""",
+    "mine.csv": "a,b,price\n" + "".join(f"{i % 7},{i % 11},{3 * (i % 7) + i % 11}.5\n" for i in range(200)),
+}
+
+
+def test_a_project_of_three_files_with_the_installed_lab_goes_from_start_to_report(installed, run, tmp_path):
+    """Data, model and study: nothing of the lab's own is there, and no other study runs."""
+    for name, text in PROJECT.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    here = {"cwd": tmp_path, "PYTHONPATH": str(installed), "AIRFOIL_DATA": ""}
+    snakefile = run("python", "-m", "pipeline.workflow", **here).stdout.strip()
+    chosen = ("--config", "studies=[mine]", "measurements=[]")
+    succeeds(run("snakemake", "-s", snakefile, "--directory", ".", "--cores", "2", *chosen, **here))
+    page = (tmp_path / "results" / "report.html").read_text(encoding="utf-8")
+    for words in ("My network on my table", "nets.py:Net", "hidden 8", "price", "unknown"):
+        assert words in page
+    said = succeeds(run("python", "-m", "pipeline.analysis.advise", "adam", "--study", "mine", "--target", "9", **here))
+    command = next(line.partition(": ")[2] for line in said.splitlines() if line.startswith("For "))
+    assert "data=table" in command and "model=conf/nets.py:Net" in command
+    succeeds(run("bash", "-c", f"{command} track=false out=again", **here))
+    assert (tmp_path / "again" / "runs.parquet").is_file()

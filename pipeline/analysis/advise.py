@@ -261,7 +261,7 @@ def _section(
 def _along_axes(values: Sequence[Value], metric: str) -> list[str]:
     """The table of what else is varied."""
     rows: list[tuple[str, ...]] = [
-        ("what else is varied", "batch size", "lr", f"final {metric}", "worse than the first?")
+        ("what else is varied", "batch size", "lr", f"median final {metric} [95 % interval]", "is the first better?")
     ]
     for one in values:
         interval = f"{formats.loss(one.median)} [{formats.loss(one.low)}, {formats.loss(one.high)}]"

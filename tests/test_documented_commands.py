@@ -144,6 +144,22 @@ def end(server):
     assert left == []
 
 
+#: What the pages call mine.
+MINE = """
+import torch
+
+
+def Net(in_features, out_features, hidden=64):
+    return torch.nn.Sequential(
+        torch.nn.Linear(in_features, hidden), torch.nn.ReLU(), torch.nn.Linear(hidden, out_features)
+    )
+
+
+class Rule(torch.optim.SGD):
+    pass
+"""
+
+
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory):
     """A clone in which `make` has been run, as the README begins."""
@@ -151,6 +167,9 @@ def shell(tmp_path_factory):
     subprocess.run(["git", "init", "--quiet"], cwd=folder, check=True)
     subprocess.run(["git", "add", "--all"], cwd=folder, check=True)
     (folder / ".venv").symlink_to(sys.prefix)
+    (folder / "mine.py").write_text(MINE)
+    rows = [f"{i % 7},{'red' if i % 3 else 'blue'},{i**1.5}" for i in range(400)]
+    (folder / "mine.csv").write_text("\n".join(["size,colour,price", *rows]))
     shell = Shell(folder)
     shell.run("make")
     return shell

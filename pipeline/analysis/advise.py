@@ -1,4 +1,4 @@
-"""``python -m pipeline.analysis.advise OPTIMIZER``: which batch size and learning rate, on each of the four clocks."""
+"""``python -m pipeline.analysis.advise [OPTIMIZER]``: which cell, on each of the four clocks."""
 
 import argparse
 import math
@@ -23,7 +23,7 @@ from pipeline.lab.results import CellResults, StudyResults
 
 #: The four clocks, in the order in which they are shown.
 CLOCKS = ("epochs", "steps", "examples", "seconds")
-_HEADINGS = ("fewest", "batch size", "lr", "median [95 % interval]", "runner-up", "ranked?")
+_HEADINGS = ("fewest", "optimizer", "batch size", "lr", "median [95 % interval]", "runner-up", "ranked?")
 
 
 @dataclass(frozen=True)
@@ -74,15 +74,15 @@ class Advice:
         return math.isfinite(self.best.value)
 
 
-def advise(sweep: Sweep, optimizer: str, target: float | None = None) -> list[Advice]:
-    """Find the best cell of an optimizer on every clock, and by its final loss.
+def advise(sweep: Sweep, optimizer: str | None = None, target: float | None = None) -> list[Advice]:
+    """Find the best cell of one optimizer, or of all, on every clock, and by its final loss.
 
     Parameters
     ----------
     sweep : Sweep
         The study.
-    optimizer : str
-        One of ``sweep.grid.optimizers``.
+    optimizer : str, optional
+        One of ``sweep.grid.optimizers``; all of them by default.
     target : float, optional
         The loss to reach; the study's own by default.
 
@@ -97,7 +97,8 @@ def advise(sweep: Sweep, optimizer: str, target: float | None = None) -> list[Ad
     Cells are ordered by the median over seeds of the cost of the first reading at or below the target; equal medians
     by the share of seeds that arrive, then by the median final loss, as in :func:`pipeline.analysis.scaling.scaling`.
     """
-    grid, own = sweep.grid, sweep.grid.rows(optimizer)
+    grid = sweep.grid
+    own = np.arange(len(grid.cells)) if optimizer is None else grid.rows(optimizer)
     cells = [sweep.study.cells[str(cell_id)] for cell_id in grid.cells["cell_id"].iloc[own]]
     hits = first_hits(grid, sweep.study.curves, sweep.target.loss if target is None else target)
     steps, examples, losses = hits.steps[own], hits.examples[own], grid.losses[own]
@@ -107,9 +108,9 @@ def advise(sweep: Sweep, optimizer: str, target: float | None = None) -> list[Ad
     measures = {clock: (cost, median_interval(cost)) for clock, cost in costs.items() if not np.isnan(cost).any()}
     measures["loss"] = losses, percentile_interval(bootstrap_medians(losses, seed_draws(len(grid.seeds))))
     arrived = np.isfinite(steps).mean(axis=1)
-    rates: dict[int, list[float]] = {}
+    rates: dict[tuple[str, int], list[float]] = {}
     for cell in cells:
-        rates.setdefault(cell.batch_size, []).append(cell.lr)
+        rates.setdefault((sweep.study.series[cell.id], cell.batch_size), []).append(cell.lr)
     found = []
     for measure, (values, (low, high)) in measures.items():
         medians = np.median(values, axis=1)
@@ -120,7 +121,8 @@ def advise(sweep: Sweep, optimizer: str, target: float | None = None) -> list[Ad
                 value=float(medians[i]),
                 low=float(low[i]),
                 high=float(high[i]),
-                at_edge=len(tried := rates[cells[i].batch_size]) > 1 and cells[i].lr in (min(tried), max(tried)),
+                at_edge=len(tried := rates[sweep.study.series[cells[i].id], cells[i].batch_size]) > 1
+                and cells[i].lr in (min(tried), max(tried)),
             )
             for i in order
         ]
@@ -130,32 +132,40 @@ def advise(sweep: Sweep, optimizer: str, target: float | None = None) -> list[Ad
     return found
 
 
-def table_of(advice: Sequence[Advice]) -> list[tuple[str, ...]]:
+def table_of(advice: Sequence[Advice], name: Callable[[CellResults], str] | None = None) -> list[tuple[str, ...]]:
     """Write advice as the rows of a table, the headings first.
 
     Parameters
     ----------
     advice : sequence of Advice
         As of :func:`advise`.
+    name : callable, optional
+        From a cell to the name of its optimizer; without it the table has no column of optimizers.
 
     Returns
     -------
     list of tuple of str
-        The measure, batch size, learning rate, median with its interval, the runner-up, and whether the seeds are
-        enough to rank the two.
+        The measure, the optimizer, batch size, learning rate, median with its interval, the runner-up, and whether the
+        seeds are enough to rank the two.
     """
+    who = name or (lambda cell: "")
     rows: list[tuple[str, ...]] = [_HEADINGS]
     for one in advice:
-        name = "lowest final loss" if one.measure == "loss" else one.measure
+        measure = "lowest final loss" if one.measure == "loss" else one.measure
         if not one.known:
-            rows.append((name, "–", "–", "missed by half of the seeds or more in every cell", "–", "–"))
+            rows.append((measure, "–", "–", "–", "missed by half of the seeds or more in every cell", "–", "–"))
             continue
         best, other = one.best, one.runner_up
         interval = f"{_cost(best.value, one)} [{_cost(best.low, one)}, {_cost(best.high, one)}]"
-        words = "–" if other is None else f"b {other.cell.batch_size}, lr {other.cell.lr:g}: {_cost(other.value, one)}"
+        words = (
+            "–"
+            if other is None
+            else f"{who(other.cell)} b {other.cell.batch_size}, lr {other.cell.lr:g}: {_cost(other.value, one)}"
+        )
         rate = f"{best.cell.lr:g}{' (border of its range)' if best.at_edge else ''}"
-        rows.append((name, str(best.cell.batch_size), rate, interval, words, _ranked(one.comparison)))
-    return rows
+        point = (who(best.cell), str(best.cell.batch_size), rate)
+        rows.append((measure, *point, interval, words.strip(), _ranked(one.comparison)))
+    return rows if name else [row[:1] + row[2:] for row in rows]
 
 
 def _cost(value: float, one: Advice) -> str:
@@ -183,7 +193,7 @@ def command(cell: CellResults) -> str:
 
 def report(
     study: StudyResults,
-    optimizer: str,
+    optimizer: str | None = None,
     target: float | None = None,
     costs: StepCosts | None = None,
     again: Callable[[CellResults], str] = command,
@@ -195,8 +205,8 @@ def report(
     study : StudyResults
         The study. Cells that differ in more than batch size and learning rate are not merged: each combination of
         model, data, schedule and so on that it holds has a table of its own.
-    optimizer : str
-        Name of one of its update rules.
+    optimizer : str, optional
+        Name of one of its update rules; by default all of them are held against each other.
     target : float, optional
         The loss to reach; by default that of each part of the study.
     costs : StepCosts, optional
@@ -213,36 +223,39 @@ def report(
     UserError
         If the study has no such optimizer.
     """
-    checks.one_of("optimizer", optimizer, list(dict.fromkeys(study.runs["optimizer"])))
+    if optimizer is not None:
+        checks.one_of("optimizer", optimizer, list(dict.fromkeys(study.runs["optimizer"])))
     costs = step_costs_of_runs([study]) if costs is None else costs
     sections = []
     for words, part in study.split().items():
         sweep = Sweep(part, costs)
         own = sweep.grid.cells.loc[sweep.grid.cells["rule"] == optimizer, "optimizer"]
-        for series in dict.fromkeys(own):
-            sections.append("\n".join(_section(sweep, str(series), words, target, again)))
-    if values := along_axes(Sweep(study, costs), optimizer):
+        for series in [None] if optimizer is None else dict.fromkeys(map(str, own)):
+            sections.append("\n".join(_section(sweep, series, words, target, again)))
+    if optimizer is not None and (values := along_axes(Sweep(study, costs), optimizer)):
         sections.append("\n".join(_along_axes(values, study.metric.replace("_", " "))))
     return "\n\n".join(sections)
 
 
 def _section(
-    sweep: Sweep, series: str, words: str, target: float | None, again: Callable[[CellResults], str]
+    sweep: Sweep, series: str | None, words: str, target: float | None, again: Callable[[CellResults], str]
 ) -> list[str]:
     advice, grid = advise(sweep, series, target), sweep.grid
-    cells, seeds = formats.count(len(grid.rows(series)), "cell"), formats.count(len(grid.seeds), "seed")
+    chosen_from = len(grid.cells) if series is None else len(grid.rows(series))
+    cells, seeds = formats.count(chosen_from, "cell"), formats.count(len(grid.seeds), "seed")
     epochs = formats.count(int(sweep.study.runs["epochs"].max()), "epoch")
     aim = f"{sweep.target.reference}'s best median final loss plus 1 %" if sweep.target.reference else "the study's own"
     aim = aim if target is None else "the given one"
     kind = sweep.study.metric.replace("_", " ")
     loss = sweep.target.loss if target is None else target
+    who = series or formats.listed(grid.optimizers)
     names = formats.listed(list(dict.fromkeys(facts.name for facts in sweep.study.data)))
     twin = " (offline twin: generated data)" if sweep.study.offline_twin else ""
     lines = [
-        f"{series} on {names}{twin}{f' ({words})' if words else ''}: {cells}, {seeds}, {epochs}.",
+        f"{who} on {names}{twin}{f' ({words})' if words else ''}: {cells}, {seeds}, {epochs}.",
         f"The target is a {kind} of {formats.loss(loss)}, {aim}. Ties go to the cell that more seeds bring there.",
         "",
-        *_aligned(table_of(advice)),
+        *_aligned(table_of(advice, None if series else lambda cell: sweep.study.series[cell.id])),
         "",
     ]
     if "seconds" in {one.measure for one in advice}:
@@ -311,9 +324,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.analysis.advise",
-        description="Say which batch size and learning rate to use for an optimizer, from a study's tables.",
+        description="Say which optimizer, batch size and learning rate to use, from a study's tables.",
     )
-    parser.add_argument("optimizer", help="one of the study's")
+    parser.add_argument("optimizer", nargs="?", help="one of the study's; all of them where none is named")
     parser.add_argument("--target", type=float, metavar="LOSS", help="the loss to reach, instead of the study's own")
     parser.add_argument("--study", default="sweep", metavar="NAME", help="a study's name or folder (sweep)")
     parser.add_argument(

@@ -70,6 +70,20 @@ def test_the_best_cell_of_every_clock_against_a_loop(sweep):
     )
 
 
+def test_the_best_cell_of_all_optimizers_against_a_loop(sweep):
+    found = by_measure(sweep, None, TARGET)
+    assert len(sweep.grid.optimizers) > 1
+    for clock in ("epochs", "steps", "examples"):
+        least = {
+            name: min(cost[clock] for cost in brute_force(sweep, name, TARGET).values())
+            for name in sweep.grid.optimizers
+        }
+        assert found[clock].best.value == pytest.approx(min(least.values()))
+        assert least[found[clock].best.cell.optimizer] == pytest.approx(min(least.values()))
+    words = words_of(sweep)
+    assert "optimizer  batch size" in words and f"lowest final loss  {found['loss'].best.cell.optimizer}" in words
+
+
 def test_the_runner_up_is_ranked_below_only_where_the_seeds_agree(sweep):
     assert by_measure(sweep, "adam")["loss"].comparison.low > 0.5
     few = by_measure(sweep_tables(bowl(), seeds=5).sweep, "adam")["loss"]

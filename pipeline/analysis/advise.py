@@ -262,6 +262,11 @@ def _section(
         lines.append(f"Seconds are steps times {sweep.costs.source}.")
     else:
         lines.append("Seconds are not measured: there is no time of a step of this optimizer, model and data.")
+    if any(one.best.value == 0 for one in advice if one.measure != "loss"):
+        return [
+            *lines,
+            "Runs are at the target before their first step, so no cost says anything: lower it with --target.",
+        ]
     chosen: dict[str, tuple[CellResults, list[str]]] = {}
     for one in advice:
         if one.known and one.measure != "loss":

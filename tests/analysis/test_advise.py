@@ -101,6 +101,11 @@ def test_a_target_that_nobody_reaches_is_no_advice(sweep):
     assert "missed by half of the seeds or more in every cell" in words_of(sweep, "adam", 0.2)
 
 
+def test_a_target_that_runs_begin_at_is_no_advice_either(sweep):
+    words = words_of(sweep, "adam", 10.0)
+    assert "Runs are at the target before their first step" in words and "python -m" not in words
+
+
 def test_an_interval_that_is_open_upwards_ends_in_infinity(sweep):
     found = by_measure(sweep, "adam", float(np.sort(sweep.grid.losses[sweep.grid.rows("adam")].min(axis=0))[6]))
     assert found["seconds"].known and np.isinf(found["seconds"].best.high)

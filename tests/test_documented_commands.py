@@ -61,6 +61,7 @@ NOT_RUN = {
     "make mutate": "25 minutes, or hours",
     "make mutate MUTANTS=0": "hours",
     "make kill SEED=7": "`make kill` with other moments",
+    "python -m benchmarks.scale": "half an hour; `snakemake --cores 2 scale` runs the largest of its studies",
     "git diff": "Git's",
     "mlflow db upgrade URI": "MLflow's, and needs an older store",
     "snakemake --cores 2 frameworks": "fetches gigabytes; tests/test_frameworks.py runs PyTorch's part",

@@ -206,7 +206,7 @@ WRONG.iloc[3, 2] = np.nan
         ({"batch_sizes": 443}, "arrays has 442 training examples"),
         ({"epochs": 0}, "epochs=0 is not allowed"),
         ({"learning_rates": -1.0}, "lr=-1.0 is not allowed"),
-        ({"common": {"model.hiden": 3}}, "hiden"),
+        ({"common": {"model.hiddenn": 3}}, "hiddenn"),
         ({"engine": "quick"}, "engine=quick is not allowed"),
         ({"name": "a/b"}, "name='a/b' is not allowed"),
     ],

@@ -99,7 +99,7 @@ def test_the_keys_of_a_model_are_those_of_its_factory_with_their_defaults(projec
 @pytest.mark.parametrize(
     ("overrides", "why"),
     [
-        (["model=mine.py:Net", "model.hiden=3"], "model=mine.py:Net has no such key.*did you mean hidden"),
+        (["model=mine.py:Net", "model.hiddenn=3"], "model=mine.py:Net has no such key.*did you mean hidden"),
         (["model=mine.py:Net", "model.hidden=3.5"], "model.hidden"),
         (["model=mine.py:Net", "model.act=relu"], "has no such key"),
         (["model=mine.py:Nett"], "has no function or class Nett, only .*; did you mean Net"),
@@ -286,7 +286,7 @@ def test_a_product_mixes_own_models_with_the_labs_and_a_misspelt_key_is_refused(
     status, out, err = train("-m", "model=mine.py:Net,linear", "optimizer=sgd,mine.py:signed")
     assert status == 0, err
     assert len(list(project.glob("multirun/*/*/*/runs.parquet"))) == 4
-    status, _, err = train("model=mine.py:Net", "model.hiden=3", "out=no")
+    status, _, err = train("model=mine.py:Net", "model.hiddenn=3", "out=no")
     assert (status, (project / "no").exists()) == (2, False)
     assert "did you mean model.hidden" in err
 
@@ -301,6 +301,10 @@ def test_an_experiment_names_a_model_of_its_folder_and_no_other(project, train):
     assert set(read_table(project / "out" / "runs.parquet", RUNS).model) == {"conf/nets.py:Net"}
     experiment.write_text("# @package _global_\ndefaults:\n  - override /model: ../mine.py:Net\n")
     assert train("+experiment=own", "out=no")[0] == 2
+    (project / "mine.py").write_text("raise SystemExit('imported')")
+    experiment.write_text("# @package _global_\nmodel: {name: 'mine.py:Net', code: '0'}\n")
+    status, _, err = train("+experiment=own", "out=no")
+    assert (status, "is not allowed" in err, "imported" in err) == (2, True, False)
 
 
 @pytest.mark.parametrize(

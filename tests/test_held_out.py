@@ -94,6 +94,7 @@ def test_the_command_ends_with_it_and_a_sweeper_minimises_it():
     assert summary(runs).startswith(line)
     assert _metric(runs) == runs.final_validation_loss.median()
     assert _metric(runs.assign(final_validation_loss=np.nan)) == runs.final_loss.median()
+    assert _metric(runs, "loss") == runs.final_loss.median()
 
 
 @pytest.mark.parametrize(

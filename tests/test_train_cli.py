@@ -285,6 +285,15 @@ def test_a_sweeper_that_searches_gets_the_median_final_loss(train, monkeypatch):
     assert "lr=-1.0 is not allowed" in train.refusal(*given[:3], "lr=interval(-1,1)")
 
 
+def test_the_metric_of_a_sweeper_can_be_chosen_where_there_are_examples_held_out(train):
+    status, _, err = train("target.metric=validation_loss", "hydra.run.dir=none")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "target.metric=validation_loss is not allowed with data=airfoil_twin: it holds no examples out" in err
+    assert "target.metric=guess is not allowed: choose one of" in train.refusal("target.metric=guess")
+    status, _, err = train("target.metric=loss", "hydra.run.dir=out", "epochs=1")
+    assert status == 0, err
+
+
 @pytest.mark.slow
 def test_choices_ranges_and_globs_are_products(train):
     given = ["-m", "lr=choice(0.1,0.2)", "seeds=range(1,3)", "sampling=glob(*,exclude=with_*)", "hydra.sweep.dir=out"]

@@ -1,7 +1,7 @@
 """What ``python -m pipeline.train`` does: configurations in; tables, the chapter's lines and MLflow runs out."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import chdir
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from pipeline.lab.config import Cell, checks, load_study
 from pipeline.lab.config.compose import cell_config
 from pipeline.lab.config.limits import LIMITS, check_runs, check_steps
-from pipeline.lab.config.schema import CELL_FIELDS, AppConfig
+from pipeline.lab.config.schema import CELL_FIELDS, AppConfig, MetricConfig
 from pipeline.lab.devices import gpus_wanted, reserved
 from pipeline.lab.errors import UserError, exit_on_user_error
 from pipeline.lab.settings import Tracking
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 #: Keys of ``config.yaml`` that choose what is trained and where it goes, and belong to no cell.
-_NOT_OF_A_CELL = {field.name for field in fields(AppConfig)} - {*CELL_FIELDS, *LIMITS}
+_NOT_OF_A_CELL = {field.name for field in fields(AppConfig)} - {*CELL_FIELDS, *LIMITS} | {"target.metric"}
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class Job:
         Where to log, if at all.
     of_study : bool
         Whether this is one job of a study: it fails only if all of its runs do.
+    metric : str
+        What a sweeper minimises; see :class:`pipeline.lab.config.schema.MetricConfig`.
     """
 
     cells: list[Cell]
@@ -49,6 +51,7 @@ class Job:
     data_dir: Path
     store: Tracking | None
     of_study: bool
+    metric: str = "auto"
 
 
 def train(config: DictConfig) -> float:
@@ -62,8 +65,9 @@ def train(config: DictConfig) -> float:
     Returns
     -------
     float
-        What a sweeper minimises: the median final loss over the seeds, of the examples held out where there are any,
-        of the best cell where there are several; infinite where the median run diverged, NaN where all failed.
+        What a sweeper minimises: the median final loss over the seeds, of the examples held out where there are any
+        and ``target.metric`` does not say ``loss``, of the best cell where there are several; infinite where the median
+        run diverged, NaN where all failed.
 
     Raises
     ------
@@ -106,7 +110,8 @@ def train_jobs(jobs: Sequence[Job], engine: str | None = None) -> list[float]:
     folders = {cell.id: job.data_dir for job in jobs for cell in job.cells}
     reasons: dict[str, str] = {}
     with reserved(gpus_wanted(cell.config.trainer for cell in cells.values())):
-        runs, curves = _train_cells(list(cells.values()), folders, reasons)
+        judged = {cell.id for job in jobs if job.metric == "validation_loss" for cell in job.cells}
+        runs, curves = _train_cells(list(cells.values()), folders, reasons, judged)
     for job in jobs:
         own = {cell.id for cell in job.cells}
         write_table(runs[runs.cell_id.isin(own)], RUNS, job.out / "runs.parquet")
@@ -121,7 +126,7 @@ def train_jobs(jobs: Sequence[Job], engine: str | None = None) -> list[float]:
             log_folder(job.out, job.store, data_dir=job.data_dir)
     for job in jobs:
         report(_failed(job, by_cell, reasons), tolerated=job.of_study and not (runs.status == "error").all())
-    return [min(_metric(by_cell[cell.id]) for cell in job.cells) for job in jobs]
+    return [min(_metric(by_cell[cell.id], job.metric) for cell in job.cells) for job in jobs]
 
 
 def read_job(config: DictConfig) -> Job:
@@ -134,17 +139,19 @@ def read_job(config: DictConfig) -> Job:
     """
     for key in set(config) - {field.name for field in fields(AppConfig)} - {"hydra"}:  # Hydra adds any with +KEY=VALUE
         raise UserError(f"+{key}=... is not allowed: there is neither such a key nor a folder conf/{key}")
+    cells, metric = _cells(config)
     return Job(
-        cells=_cells(config),
+        cells=cells,
         out=Path(config.out or HydraConfig.get().runtime.output_dir),
         data_dir=Path(config.data_dir),
         store=Tracking.read(config.mlflow_uri) if config.track else None,
         of_study=config.job is not None,
+        metric=metric if config.target.metric == "auto" else MetricConfig(config.target.metric).metric,
     )
 
 
-def _cells(config: DictConfig) -> list[Cell]:
-    """The one cell of the configuration, or those of its study (and job)."""
+def _cells(config: DictConfig) -> tuple[list[Cell], str]:
+    """The one cell of the configuration, or those of its study (and job), and what the study is judged by."""
     if config.study is None:
         for key in ("job", "extension"):
             if config[key] is not None:
@@ -152,7 +159,7 @@ def _cells(config: DictConfig) -> list[Cell]:
         cell = Cell(cell_config(config), label=config.label)
         check_steps(cell, config.max_steps)
         check_runs("this cell", cell.config.seeds, f"seeds={cell.config.seeds}", config.max_runs)
-        return [cell]
+        return [cell], "auto"
     if config.label:
         raise UserError(f"label={config.label} is not allowed with study=...: its cells have labels of their own")
     # As they were given: reading an entry would put in what ${...} stands for.
@@ -161,15 +168,18 @@ def _cells(config: DictConfig) -> list[Cell]:
     name = HydraConfig.get().runtime.choices["study"]
     study = load_study(name, overrides, Path(config.extension) if config.extension else None)
     if config.job is None:
-        return study.cells
+        return study.cells, study.config.target.metric
     checks.one_of("job", config.job, study.jobs)
-    return study.jobs[config.job]
+    return study.jobs[config.job], study.config.target.metric
 
 
 def _train_cells(
-    cells: Sequence[Cell], folders: Mapping[str, Path], reasons: dict[str, str]
+    cells: Sequence[Cell], folders: Mapping[str, Path], reasons: dict[str, str], judged: Collection[str]
 ) -> "tuple[pd.DataFrame, pd.DataFrame]":
-    """Train cells, data set by data set: cells may share a data set's name and differ in its rows or whitening."""
+    """Train cells, data set by data set: cells may share a data set's name and differ in its rows or whitening.
+
+    Those whose ids are in ``judged`` must have examples held out.
+    """
     import pandas as pd
     from tqdm import tqdm
 
@@ -190,10 +200,15 @@ def _train_cells(
             bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
             bar.update(steps)
 
-        tables = [
-            train_cells(group, {name: prepared(group[0].config.data, folder)}, progress, reasons)
-            for (folder, name, *_), group in groups.items()
-        ]
+        tables = []
+        for (folder, name, *_), group in groups.items():
+            dataset = prepared(group[0].config.data, folder)
+            if dataset.held_out is None and any(cell.id in judged for cell in group):
+                raise UserError(
+                    f"target.metric=validation_loss is not allowed with data={name}: it holds no examples out; use "
+                    "target.metric=loss, or data with some, as data=table data.path=... data.validation=0.2"
+                )
+            tables.append(train_cells(group, {name: dataset}, progress, reasons))
     runs, curves = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
     return runs, curves
 
@@ -208,12 +223,13 @@ def _failed(job: Job, by_cell: "Mapping[str, pd.DataFrame]", reasons: Mapping[st
     ]
 
 
-def _metric(runs: "pd.DataFrame") -> float:
-    """The median final loss of one cell, of examples held out where there are any.
+def _metric(runs: "pd.DataFrame", metric: str = "auto") -> float:
+    """The median final loss of one cell, of examples held out where there are any and ``loss`` is not asked for.
 
     A run that diverged counts as infinite, one that failed not at all.
     """
-    losses = runs.final_validation_loss if runs.final_validation_loss.notna().any() else runs.final_loss
+    held_out = metric != "loss" and runs.final_validation_loss.notna().any()
+    losses = runs.final_validation_loss if held_out else runs.final_loss
     return float(losses.mask(runs.status == "diverged", math.inf)[runs.status != "error"].median())
 
 

@@ -166,24 +166,38 @@ class CellConfig(PlainConfig):
 
 
 @dataclass
-class TargetConfig:
-    """What a study's runs are judged by, and the loss to reach.
+class MetricConfig:
+    """What runs are judged by.
 
     Parameters
     ----------
     metric : str
         ``loss`` of the training examples, ``validation_loss`` of those held out, or ``auto``: the latter where all of
-        the study's data hold some out.
+        the data hold some out.
+    """
+
+    metric: str = "auto"
+
+    def __post_init__(self) -> None:
+        """Check the name."""
+        checks.one_of("target.metric", self.metric, ("auto", *METRICS))
+
+
+@dataclass
+class TargetConfig(MetricConfig):
+    """What a study's runs are judged by, and the loss to reach.
+
+    Parameters
+    ----------
     loss : float or None
         The loss to reach; None: derived from the study's own runs, see :func:`pipeline.analysis.target.target_loss`.
     """
 
-    metric: str = "auto"
     loss: float | None = None
 
     def __post_init__(self) -> None:
         """Check ranges."""
-        checks.one_of("target.metric", self.metric, ("auto", *METRICS))
+        super().__post_init__()
         if self.loss is not None:
             checks.number("target.loss", self.loss, above=0.0)
 
@@ -244,6 +258,7 @@ class AppConfig(PlainConfig):
     schedule: dict[str, Any] = _common(ScheduleConfig)
     sampling: dict[str, Any] = _common(SamplingConfig)
     trainer: dict[str, Any] = _common(TrainerConfig)
+    target: MetricConfig = field(default_factory=MetricConfig)
     label: str = ""
     study: StudyConfig | None = None
     job: str | None = None

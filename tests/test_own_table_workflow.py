@@ -81,7 +81,10 @@ def test_measurements_of_the_chapter_and_of_numbers_are_left_out_where_they_do_n
     of_numbers = set(planned(*OWN)[1].measurements)
     assert {"step_cost", "memory"} <= of_numbers and "epoch_metric" not in of_numbers
     table.assign(y=table.colour).to_csv("mine.csv", index=False)
-    assert set(planned(*OWN)[1].measurements) == {"memory", "vectorisation"}
+    _, inputs = planned(*OWN, "model=mlp")
+    assert set(inputs.measurements) == {"memory", "step_cost", "vectorisation"}
+    assert inputs.also("step_cost") == [f"--also=model=mlp {' '.join(OWN)}"]
+    assert inputs.also("memory") == []
 
 
 @pytest.mark.parametrize("data", ["wine", "breast_cancer", "diabetes", "digits_table"])

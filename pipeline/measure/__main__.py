@@ -1,6 +1,7 @@
 """``python -m pipeline.measure NAME --out FILE [--data FILE] [--images DIR] [--full] [--config-dir DIR]``: measure."""
 
 import argparse
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
         "--also",
         action="append",
         default=[],
-        type=str.split,
+        type=shlex.split,
         metavar="OVERRIDES",
         help="of step_cost: measure other cells too, as in --also 'model=mlp sampling=with_replacement'",
     )

@@ -177,7 +177,7 @@ def subjects(
     """
     found = []
     for name in names:
-        config = compose_cell([f"optimizer={name}", *overrides])
+        config = compose_cell(["batch_size=1", f"optimizer={name}", *overrides])
         by_torch = str((config.optimizer.torch or {}).get("_target_", "")).startswith("torch.")
         for implementation in ("scratch", "torch") if by_torch else ("scratch",):
             for b, steps in {min(b, len(dataset.X)): steps for b, steps in batch_sizes.items()}.items():
@@ -309,11 +309,13 @@ def step_cost(inputs: Inputs) -> pd.DataFrame:
     given = inputs.needed_dataset()
     # A rule for matrices is measured where it is asked for: here it would update one row of weights.
     names = [name for name in optimizers.names() if optimizers.load(name).rest is None]
-    measured = subjects(given, names, STEPS)
+    # A row names the data alone: of classes, what is learnt is in the overrides that name them.
+    measured = [] if given.y.dtype == np.int64 else subjects(given, names, STEPS)
     usual = compose_cell([]).data.name
     for overrides in inputs.also:
-        asked = compose_cell(list(overrides))
-        if asked.model != compose_cell([f"data={asked.data.name}", f"model={asked.model.name}"]).model:
+        asked = compose_cell(["batch_size=1", *overrides])
+        plain = [text for text in overrides if not text.lstrip("+").startswith("model.")]
+        if asked.model != compose_cell(["batch_size=1", *plain]).model:
             raise UserError(
                 f"--also '{' '.join(overrides)}' is not allowed: a model is measured as its file in conf/model has it, "
                 f"because a row names {asked.model.name} alone; write a file for another one"
@@ -321,4 +323,6 @@ def step_cost(inputs: Inputs) -> pd.DataFrame:
         dataset = given if asked.data.name == usual else prepared(asked.data, inputs.folder)
         chosen = any(text.startswith("optimizer=") for text in overrides)
         measured += subjects(dataset, [asked.optimizer.name] if chosen else names, STEPS, overrides)
+    if not measured:
+        raise UserError("the data are classes: add --also='data=...', the overrides that say what is learnt from them")
     return measure_steps(measured, rounds=9 if inputs.full else 2)

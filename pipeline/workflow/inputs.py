@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 import sys
 from dataclasses import asdict
 from functools import cached_property
@@ -21,6 +22,7 @@ from pipeline.measure import measurement, measurements
 from pipeline.parts.data.digits import Config as DigitsConfig
 from pipeline.parts.data.file import Config as OwnTable
 from pipeline.workflow.code import digest_of
+from pipeline.workflow.jobs import data_overrides
 from pipeline.workflow.settings import Settings
 
 #: Keys of a data set that do not change its rows: words, and how the file is fetched.
@@ -111,7 +113,7 @@ class Inputs:
         return [
             name
             for name, entry in measurements().items()
-            if not own or not entry.data or (data.task == "regression" and not entry.chapter)
+            if not own or not entry.data or (not entry.chapter and (data.task == "regression" or name == "step_cost"))
         ]
 
     def measured(self, name: str) -> str:
@@ -148,10 +150,14 @@ class Inputs:
         return [*data, *(["--images", given["images"]] if "images" in given else [])]
 
     def also(self, name: str) -> list[str]:
-        """Of ``step_cost``: the model that the overrides choose, so that runs of it have seconds too."""
+        """Of ``step_cost``: the model and the classes that the overrides choose, so that runs of them have seconds."""
         chosen = parse_overrides(self._settings.cell_overrides)
         keys = [key for key in chosen if key.lstrip("+").startswith("model.")]
-        return [f"--also=model={chosen['model']}"] if name == "step_cost" and "model" in chosen and not keys else []
+        wanted = [f"model={chosen['model']}"] if "model" in chosen and not keys else []
+        cell = self._default_cell
+        if isinstance(cell.config.data, OwnTable) and cell.config.data.task != "regression":
+            wanted += data_overrides(cell)
+        return [f"--also={shlex.join(wanted)}"] if name == "step_cost" and wanted else []
 
     # -- figures, claims, MLflow
 

@@ -191,8 +191,7 @@ class Jobs:
     def own_overrides(self, wildcards: Any) -> list[str]:
         """The overrides that compose a table of one's own, with its hash."""
         cell = self.own_table(wildcards)
-        chosen = [text for text in overrides_of(json.loads(cell.config_json)) if text.startswith(("data=", "data."))]
-        return [*chosen, *self._promised([cell])]
+        return [*data_overrides(cell), *self._promised([cell])]
 
     def _promised(self, cells: list[Cell]) -> list[str]:
         """What a table of one's own was when the workflow was planned; a job refuses another one."""
@@ -240,6 +239,11 @@ class Jobs:
     def gpus(self, wildcards: Any) -> int:
         """GPU tokens that a job takes."""
         return gpus_wanted(cell.config.trainer for cell in self.cells(wildcards))
+
+
+def data_overrides(cell: Cell) -> list[str]:
+    """The overrides that compose a cell's data."""
+    return [text for text in overrides_of(json.loads(cell.config_json)) if text.startswith(("data=", "data."))]
 
 
 def part_files(cell: Cell) -> list[Path]:

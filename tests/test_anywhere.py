@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 from repository import ROOT, copy_repository
 
@@ -103,7 +104,9 @@ def test_a_project_of_three_files_with_the_installed_lab_goes_from_start_to_repo
     page = (tmp_path / "results" / "report.html").read_text(encoding="utf-8")
     for words in ("My network on my table", "nets.py:Net", "hidden 8", "price", "unknown"):
         assert words in page
-    said = succeeds(run("python", "-m", "pipeline.analysis.advise", "adam", "--study", "mine", "--target", "9", **here))
+    runs = pd.read_parquet(tmp_path / "results" / "mine" / "runs.parquet")
+    target = ("--target", runs[runs.optimizer == "adam"].final_validation_loss.median())
+    said = succeeds(run("python", "-m", "pipeline.analysis.advise", "adam", "--study", "mine", *target, **here))
     command = next(line.partition(": ")[2] for line in said.splitlines() if line.startswith("For "))
     assert "data=table" in command and "model=conf/nets.py:Net" in command
     succeeds(run("bash", "-c", f"{command} track=false out=again", **here))

@@ -381,7 +381,8 @@ def test_the_command_that_advise_prints_trains_own_data_and_an_own_model_again_t
         environment = {"PYTHONPATH": str(ROOT), "cwd": project}
         done = run("python", "-m", "pipeline.train", *given, "track=false", f"out={out}", **environment)
         assert done.returncode == 0, done.stderr
-        advise = ("python", "-m", "pipeline.analysis.advise", "mine.py:signed", "--study", out, "--target", "9")
+        target = read_table(project / out / "runs.parquet", RUNS).final_validation_loss.max()
+        advise = ("python", "-m", "pipeline.analysis.advise", "mine.py:signed", "--study", out, "--target", target)
         said = run(*advise, **environment)
         assert said.returncode == 0, said.stderr
         (command,) = {line.partition(": ")[2] for line in said.stdout.splitlines() if line.startswith("For ")}

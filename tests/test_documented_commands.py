@@ -37,6 +37,7 @@ WRITTEN_OUT = {
         "python -m pipeline.contrib.baseline store --results results --baseline stored.json",
         "python -m pipeline.contrib.baseline compare --results results --baseline stored.json",
     ],
+    "make picture": ["make", "make picture"],  # of the whole results, and the page has just made those of one study
     "python -m pipeline.report --lang pt --out ... STUDY...": [
         "python -m pipeline.report --lang pt --out report-pt.html --figures results/figures results/textbook"
     ],

@@ -107,7 +107,7 @@ def read_decided(path: Path) -> dict[str, Any]:
     Raises
     ------
     UserError
-        If it is not there, is no list of verdicts, or speaks of the offline twin.
+        If it is not there, is no list of verdicts, lacks a headline finding, or speaks of the offline twin.
     """
     try:
         claims: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
@@ -116,6 +116,11 @@ def read_decided(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} cannot be read: {error.strerror}; run snakemake first") from None
     except (ValueError, KeyError, TypeError):
         raise UserError(f"{path} is no list of verdicts: make it again with snakemake claims") from None
+    missing = HEADLINES.keys() - {claim["id"] for claim in claims["claims"]}
+    if missing:
+        raise UserError(
+            f"{path} has no verdict on {', '.join(sorted(missing))}: run snakemake first, without overrides"
+        )
     if twin:
         raise UserError(f"{path} speaks of the offline twin: what is quoted must be of the measured table")
     return claims

@@ -58,7 +58,12 @@ def test_the_command_writes_between_the_marks_and_nowhere_else(tmp_path, decided
 
 @pytest.mark.parametrize(
     ("content", "words"),
-    [(None, "run snakemake first"), ("[]", "is no list of verdicts"), ('{"claims": [{"offline_twin": true}]}', "twin")],
+    [
+        (None, "run snakemake first"),
+        ("[]", "is no list of verdicts"),
+        ('{"claims": []}', "no verdict on H1, H2, H3, H4, H5: run snakemake first"),
+        (json.dumps({"claims": [{"id": name, "offline_twin": True} for name in HEADLINES]}), "twin"),
+    ],
 )
 def test_verdicts_that_cannot_be_quoted_are_refused_and_the_file_is_left(tmp_path, capsys, content, words):
     file, claims = tmp_path / "README.md", tmp_path / "claims.json"

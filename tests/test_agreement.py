@@ -9,10 +9,11 @@ from tables_for_tests import analysed
 
 from pipeline.analysis.agreement import agreement, initial_of, not_predicted
 from pipeline.figures.registry import registered
-from pipeline.lab.config import compose_cell
+from pipeline.lab.config import compose_cell, compose_data
 from pipeline.lab.config.cell import Cell
 from pipeline.lab.theory import Initial, Problem, expected_loss, full_batch_loss
 from pipeline.train.cells import train_cells
+from pipeline.train.data import prepared
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +76,28 @@ def test_four_thousand_seeds_of_the_labs_own_training_are_within_four_standard_e
         # A rate that is off by a tenth would not pass.
         wrong = expected_loss(problem, Initial.normal(problem.d), 1.1 * lr, b, int(losses.index[-1]))
         assert ((losses.mean(axis=1) - wrong.expected[losses.index]) / losses.sem(axis=1)).abs().max() > 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("b", "lr"), [(8, 0.02), (32, 0.1)])
+def test_a_thousand_seeds_on_another_table_are_within_four_standard_errors(tmp_path, b, lr):
+    """Of the training examples alone; b does not divide their number, and the last minibatch of an epoch is short."""
+    data = prepared(compose_data(["data=diabetes"]), tmp_path)
+    problem = Problem.from_data(data.X, data.y)
+    given = ["data=diabetes", f"batch_size={b}", f"lr={lr}", "sampling=with_replacement", "epochs=3"]
+    cell = Cell(compose_cell([*given, "engine=stacked", "seeds=1000"]))
+    _, curves = train_cells([cell], {data.name: data})
+    losses = curves.pivot_table(index="step", columns="seed", values="loss")
+    assert problem.n % b and losses.shape[1] == 1000 and len(losses) > 4
+
+    def z(lr, short_last):
+        theory = expected_loss(problem, Initial.normal(problem.d), lr, b, int(losses.index[-1]), short_last=short_last)
+        return ((losses.mean(axis=1) - theory.expected[losses.index]) / losses.sem(axis=1)).abs().max()
+
+    assert z(lr, short_last=True) < 4
+    assert z(1.1 * lr, short_last=True) > 4
+    assert z(lr, short_last=False) > 4
+    assert agreement(problem, json.loads(cell.config_json), curves).agrees
 
 
 def test_an_approximation_gets_no_more_than_its_share(dataset, problem):

@@ -149,7 +149,9 @@ def agreement(problem: Problem, config: Mapping[str, Any], readings: pd.DataFram
     exact = sampling != "without_replacement"
     start = initial_of(config, problem.d)
     last = int(steps[-1]) if len(steps) else 0
-    curve = expected_loss(problem, start, float(config["lr"]), min(batch_size, problem.n), last, sampling=sampling)
+    curve = expected_loss(
+        problem, start, float(config["lr"]), min(batch_size, problem.n), last, sampling=sampling, short_last=True
+    )
     expected = curve.expected[steps]
     allowance = PRECISION * expected + (0.0 if exact else APPROXIMATION) * (expected - problem.minimum)
     return Agreement(

@@ -67,21 +67,30 @@ def moment_trajectory(
     batch_size: int,
     steps: int,
     sampling: Sampling = "with_replacement",
+    *,
+    short_last: bool = False,
 ) -> Array:
     """svec(E[z z^T]) at steps 0 ... ``steps``, (steps + 1, k); see `expected_loss` for the parameters."""
     rates, start = learning_rates(lr, steps), moments.start(initial)
-    factor = noise_factor(moments.problem.n, batch_size, sampling)
+    n = moments.problem.n
+    factors = np.full(steps, noise_factor(n, batch_size, sampling))
+    if short_last and n % batch_size:
+        factors[n // batch_size :: n // batch_size + 1] = noise_factor(n, n % batch_size, sampling)
     with overflowing():
         if sampling == "without_replacement":
             return reshuffled_moments(moments, start, rates, batch_size)
         trajectory = np.empty((steps + 1, len(start)))
         trajectory[0] = start
-        # A schedule is cut where its value changes; a constant stretch costs a few matrix products.
-        cuts = [0, *(np.flatnonzero(np.diff(rates)) + 1).tolist(), steps]
+        # The steps are cut where rate or noise changes; a constant stretch costs a few matrix products.
+        changes = np.flatnonzero((np.diff(rates) != 0) | (np.diff(factors) != 0)) + 1
+        cuts = [0, *changes.tolist(), steps]
+        operators: dict[tuple[float, float], Array] = {}
         for begin, end in zip(cuts[:-1], cuts[1:], strict=True):
             if end > begin:
-                operator = moments.operator(float(rates[begin]), factor)
-                trajectory[begin : end + 1] = powers(operator, trajectory[begin], end - begin)
+                step = float(rates[begin]), float(factors[begin])
+                if step not in operators:
+                    operators[step] = moments.operator(*step)
+                trajectory[begin : end + 1] = powers(operators[step], trajectory[begin], end - begin)
     return trajectory
 
 
@@ -125,6 +134,7 @@ def expected_loss(
     *,
     sampling: Sampling = "with_replacement",
     rule: Rule = SGD,
+    short_last: bool = False,
 ) -> LossCurve:
     r"""Expected half mean squared error over all data at steps 0 ... ``steps``.
 
@@ -144,6 +154,9 @@ def expected_loss(
         permutation an epoch, a short last minibatch kept (approximation).
     rule : Rule
         Plain SGD, heavy ball or Nesterov.
+    short_last : bool
+        Of independent draws: whether the last minibatch of each n draws is a short one, as in training, where b does
+        not divide n. Of permutations it always is.
 
     Returns
     -------
@@ -160,7 +173,7 @@ def expected_loss(
     Défossez, Bach (2015), Averaged least-mean-squares: bias-variance trade-offs and optimal sampling distributions.
     """
     moments = Moments.of(problem, rule)
-    trajectory = moment_trajectory(moments, initial, lr, batch_size, steps, sampling)
+    trajectory = moment_trajectory(moments, initial, lr, batch_size, steps, sampling, short_last=short_last)
     return LossCurve(expected=loss_of(moments, trajectory), std=gaussian_loss_std(moments, trajectory))
 
 

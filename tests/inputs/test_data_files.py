@@ -9,6 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.fetch.__main__ import main as fetch
+from pipeline.lab.errors import MAKE_AGAIN
 from pipeline.whiten.__main__ import main as whiten
 from tests.inputs import nasty
 from tests.inputs.door import cases

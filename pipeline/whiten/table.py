@@ -47,8 +47,10 @@ def whiten_file(raw: Path, out: Path, config: TableConfig) -> Path:
     UserError
         If the table or its provenance is missing or wrong, or cannot be whitened or written.
     """
-    provenance = read_provenance(raw)  # first: of a damaged file it knows the cure
+    # Where it is there it is read first: it knows whether the table is damaged, and the cure.
+    provenance = read_provenance(raw) if raw.exists() and raw.with_suffix(".json").exists() else None
     table = parse(raw, config)
+    provenance = provenance or read_provenance(raw)
     whitening = whitening_of(table, config.whiten)
     metadata = {
         b"version": VERSION,

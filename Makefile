@@ -44,8 +44,9 @@ setup:
 setup-dev: setup
 	$(call install,requirements-dev.lock)
 
+# A file's tests on one worker: what they share is made once, and documented commands run in the order of their pages.
 test: setup-dev
-	python -m pytest -n auto --dist loadgroup
+	python -m pytest -n auto --dist loadfile
 
 test-quick: setup-dev
 	python -m pytest -n auto -m "not slow"

@@ -197,7 +197,6 @@ asked_for = pytest.mark.skipif(not os.environ.get("DOCUMENTED_COMMANDS"), reason
 
 @pytest.mark.slow
 @asked_for
-@pytest.mark.xdist_group("documented")
 @pytest.mark.parametrize("command", [*filter(is_run, COMMANDS)], ids=lambda command: f"{command.page}: {command.text}")
 def test_a_documented_command_does_what_it_says(shell, command):
     for line in here(command.text):
@@ -215,7 +214,6 @@ def test_a_documented_command_does_what_it_says(shell, command):
 
 @pytest.mark.slow
 @asked_for
-@pytest.mark.xdist_group("documented")
 def test_a_second_make_has_nothing_to_do(shell):
     shell.run("make")
     assert (shell.folder / "results" / "report.html").is_file()

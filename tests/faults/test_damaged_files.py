@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults.workspace import Workspace
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("damaged files")]
+pytestmark = pytest.mark.slow
 
 #: What a sentence asks for, and the file that it is about.
 CURE = re.compile(r"error: (?:.*?\s)??((?:\S*/)?results/\S+|\S+/mlflow\.db)\b.*: delete it, and run snakemake again")

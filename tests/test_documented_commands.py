@@ -147,7 +147,7 @@ def end(server):
 
 
 #: What the pages call mine.
-MINE = """
+MINE = """# ruff: noqa
 import torch
 
 

@@ -60,6 +60,22 @@ def test_no_modules_import_each_other():
     TopologicalSorter(graph).prepare()
 
 
+#: Longer than they should be; the list may only become shorter.
+LONG = {
+    *("pipeline.analysis.advise", "pipeline.lab.results", "pipeline.train.command_line"),
+    *("pipeline.api.__init__.compare", "pipeline.measure.loading.measure_loaders", "pipeline.track.log.log_folder"),
+}
+
+
+def test_a_file_is_one_idea_and_a_function_fits_on_a_screen():
+    long = {name for name, path in MODULES.items() if len(path.read_text().splitlines()) > 350}
+    for name, path in MODULES.items():
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= 65:
+                long.add(f"{name}.{node.name}")
+    assert long == LONG
+
+
 def test_the_code_does_not_grow():
     """Statements, docstrings left out; what is useful but not the question is in contrib."""
     statements = sum(
@@ -68,4 +84,4 @@ def test_the_code_does_not_grow():
         if not name.startswith("pipeline.contrib")
         for node in ast.walk(ast.parse(path.read_text()))
     )
-    assert statements <= 13_000
+    assert statements <= 12_800

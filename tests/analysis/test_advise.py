@@ -191,7 +191,8 @@ def test_the_printed_command_trains_the_cell_again_to_the_last_bit(name, dataset
             assert curves["loss"].tolist() == study.curves["loss"].tolist()
 
 
-def test_the_command_reads_tables_and_refuses_what_it_does_not_know(tmp_path, capsys):
+def test_the_command_reads_tables_and_refuses_what_it_does_not_know(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where no results of the lab's own lie
     tables = sweep_tables(bowl(), seeds=4)
     folder = tmp_path / "sweep"
     folder.mkdir()

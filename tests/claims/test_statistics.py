@@ -102,7 +102,8 @@ def test_the_best_of_a_sweep_against_loops():
     assert effect.low <= effect.value <= effect.high and effect.n == 9
 
 
-def test_what_is_missing_is_named():
+def test_what_is_missing_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where no results of the lab's own lie
     evidence = study("s", run_rows("a", lr=1) + run_rows("a", lr=2))
     with pytest.raises(NoData, match="study s has 2 cells called 'a', not one"):
         runs.run_ratio(evidence, "s", "a", "b", "steps")

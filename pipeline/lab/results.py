@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.lab.config.cell import WORDS_VERSION, canonical_json, examples_in
+from pipeline.lab.config.cell import canonical_json, examples_in
 from pipeline.lab.dataset import load_dataset
-from pipeline.lab.errors import MAKE_AGAIN, UserError
-from pipeline.lab.facts import DataFacts, facts_of, json_object, read_provenance
-from pipeline.lab.pieces import whole_cells
+from pipeline.lab.errors import UserError
+from pipeline.lab.facts import DataFacts, facts_of, read_provenance
 from pipeline.lab.published import published_for
+from pipeline.lab.reading import judged_by_validation, metric_of, study_words, whole_cells
 from pipeline.lab.tables import CURVES, RUNS, read_table
 from pipeline.lab.theory.problem import Problem
 from pipeline.lab.variation import told_apart
@@ -164,7 +164,7 @@ class StudyResults:
         if runs.empty:
             raise UserError(f"{folder / 'runs.parquet'} has no runs: train the study first")
         curves = read_table(folder / "curves.parquet", CURVES)
-        words = _words(folder / "study.json")
+        words = study_words(folder / "study.json")
         return cls.judged(runs, curves, words, folder, data_dir or folder.parent / "data")
 
     @classmethod
@@ -177,9 +177,9 @@ class StudyResults:
         data_dir: Path | None = None,
     ) -> Self:
         """A study of these tables, judged by the metric that it states; see :meth:`read`."""
-        metric = _metric(runs, words, folder)
+        metric = metric_of(runs, words, folder)
         if metric == "validation_loss":
-            runs, curves = _judged_by_validation(runs, curves)
+            runs, curves = judged_by_validation(runs, curves)
         return cls(runs, curves, folder, data_dir, words, metric)
 
     @classmethod
@@ -208,7 +208,7 @@ class StudyResults:
         UserError
             As :meth:`read` does.
         """
-        rest = folder, data_dir or folder.parent / "data", _words(folder / "study.json")
+        rest = folder, data_dir or folder.parent / "data", study_words(folder / "study.json")
         for runs, curves in whole_cells(folder, rows):
             yield cls(runs, curves, *rest)
 
@@ -345,40 +345,3 @@ def _names(labels: Mapping[str, str], groups: Mapping[str, pd.DataFrame]) -> dic
         names[cell_id] = point if not label or shared[label] > 1 else label
     repeated = Counter(names.values())
     return {cell_id: cell_id if repeated[name] > 1 else name for cell_id, name in names.items()}
-
-
-def _metric(runs: pd.DataFrame, words: Mapping[str, Any], folder: Path | None) -> str:
-    """What the runs of a study are judged by."""
-    known = runs.loc[runs["status"] != "error", "final_validation_loss"].notna()
-    wanted = words.get("target", {}).get("metric", "auto")
-    if wanted == "validation_loss" and not known.all():
-        raise UserError(
-            f"{folder}: target.metric=validation_loss is not allowed: {(~known).sum():,} of {len(known):,} runs have "
-            "no examples held out; set data.validation, or target.metric=loss"
-        )
-    return str(wanted) if wanted != "auto" else "validation_loss" if len(known) and known.all() else "loss"
-
-
-def _judged_by_validation(runs: pd.DataFrame, curves: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Put validation losses in the place of the training losses."""
-    curves = curves.assign(loss=curves["validation_loss"])
-    first = curves.loc[curves["step"] == 0, ["cell_id", "seed", "loss"]].rename(columns={"loss": "initial_loss"})
-    runs = runs.drop(columns="initial_loss").merge(first, how="left", on=["cell_id", "seed"], validate="one_to_one")
-    judged = {f"{name}_loss": runs[f"{name}_validation_loss"] for name in ("final", "best")}
-    return runs.assign(**judged)[RUNS.names], curves
-
-
-def _words(path: Path) -> dict[str, Any]:
-    """Read ``study.json``; empty where there is none."""
-    if not path.exists():
-        return {}
-    words = json_object(path, MAKE_AGAIN)
-    if words.get("version") != WORDS_VERSION:
-        raise UserError(f"{path} has version {words.get('version')}, not {WORDS_VERSION}: {MAKE_AGAIN}")
-    kinds = {"name": str, "title": str, "kind": str, "order": int, "target": dict, "labels": dict, "data": dict}
-    wrong = [key for key, kind in kinds.items() if not isinstance(words.get(key, kind()), kind)]
-    if not wrong and not all(isinstance(one, dict) for one in words.get("data", {}).values()):
-        wrong = ["data"]
-    if wrong:
-        raise UserError(f"{path} has a wrong {wrong[0]}: {MAKE_AGAIN}")
-    return words

@@ -1,12 +1,16 @@
-"""Read a study's two tables some whole cells at a time."""
+"""Read a study's files: its words, its tables some whole cells at a time, and the loss that its runs are judged by."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
+from pipeline.lab.config.cell import WORDS_VERSION
+from pipeline.lab.errors import MAKE_AGAIN, UserError
+from pipeline.lab.facts import json_object
 from pipeline.lab.tables import CURVES, RUNS, read_batches, read_table, to_frame
 
 
@@ -59,3 +63,40 @@ def _cut(path: Path, schema: pa.Schema, lengths: Sequence[int]) -> Iterator[pd.D
         rest = pa.concat_tables(held)
         yield to_frame(rest.slice(0, length), schema)
         rest = rest.slice(length)
+
+
+def metric_of(runs: pd.DataFrame, words: Mapping[str, Any], folder: Path | None) -> str:
+    """What the runs of a study are judged by."""
+    known = runs.loc[runs["status"] != "error", "final_validation_loss"].notna()
+    wanted = words.get("target", {}).get("metric", "auto")
+    if wanted == "validation_loss" and not known.all():
+        raise UserError(
+            f"{folder}: target.metric=validation_loss is not allowed: {(~known).sum():,} of {len(known):,} runs have "
+            "no examples held out; set data.validation, or target.metric=loss"
+        )
+    return str(wanted) if wanted != "auto" else "validation_loss" if len(known) and known.all() else "loss"
+
+
+def judged_by_validation(runs: pd.DataFrame, curves: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Put validation losses in the place of the training losses."""
+    curves = curves.assign(loss=curves["validation_loss"])
+    first = curves.loc[curves["step"] == 0, ["cell_id", "seed", "loss"]].rename(columns={"loss": "initial_loss"})
+    runs = runs.drop(columns="initial_loss").merge(first, how="left", on=["cell_id", "seed"], validate="one_to_one")
+    judged = {f"{name}_loss": runs[f"{name}_validation_loss"] for name in ("final", "best")}
+    return runs.assign(**judged)[RUNS.names], curves
+
+
+def study_words(path: Path) -> dict[str, Any]:
+    """Read ``study.json``; empty where there is none."""
+    if not path.exists():
+        return {}
+    words = json_object(path, MAKE_AGAIN)
+    if words.get("version") != WORDS_VERSION:
+        raise UserError(f"{path} has version {words.get('version')}, not {WORDS_VERSION}: {MAKE_AGAIN}")
+    kinds = {"name": str, "title": str, "kind": str, "order": int, "target": dict, "labels": dict, "data": dict}
+    wrong = [key for key, kind in kinds.items() if not isinstance(words.get(key, kind()), kind)]
+    if not wrong and not all(isinstance(one, dict) for one in words.get("data", {}).values()):
+        wrong = ["data"]
+    if wrong:
+        raise UserError(f"{path} has a wrong {wrong[0]}: {MAKE_AGAIN}")
+    return words

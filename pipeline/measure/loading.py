@@ -13,7 +13,6 @@ References
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -205,8 +204,7 @@ def measure_loaders(
     trained : collection of Loader
         Those whose epochs are also timed with a step of training per minibatch.
     budget : float
-        Seconds that a turn of those may take: a quick loader is timed until they are over, because two epochs of a
-        few milliseconds say little.
+        Seconds of a turn of those, in which a quick loader is timed again: two epochs of milliseconds say little.
     often : int
         Turns of the loaders that are compared in a claim, if more than ``repeats``.
 
@@ -218,7 +216,9 @@ def measure_loaders(
     epochs, first, examples = {}, {}, {}
     times: dict[Loader, list[float]] = {loader: [] for loader in loaders}
     training: dict[Loader, list[Epoch]] = {loader: [] for loader in trained}
-    with torch_threads(), no_garbage_collection(), _any_number_of_workers():
+    with torch_threads(), no_garbage_collection(), warnings.catch_warnings():
+        # Torch advises against more workers than cores: what they cost is what is measured.
+        warnings.filterwarnings("ignore", message="This DataLoader will create", category=UserWarning)
         for loader in loaders:
             start = time.perf_counter()
             epochs[loader] = epochs_of(source, loader, batch_size)
@@ -236,33 +236,18 @@ def measure_loaders(
                     if time.perf_counter() >= end:
                         break
     epochs.clear()  # ends the workers that live on
+    named = {"data": source.name, "batch_size": batch_size}
     plain = quartiles(times[PLAIN])[1] if PLAIN in times else None
-    rows = []
-    for loader in loaders:
-        row = _row(source, batch_size, loader, times[loader])
-        row |= {"examples": examples[loader], "first_seconds": first[loader]}
-        row["to_plain"] = None if plain is None else row["seconds"] / plain
-        if loader in training:
-            row["training_seconds"] = quartiles([epoch.seconds for epoch in training[loader]])[1]
-            shares = quartiles([epoch.waiting / epoch.seconds for epoch in training[loader]])
-            row |= dict(zip(LOAD_SHARES, shares, strict=True))
-        rows.append(row)
-    return rows
+    return [
+        {**named, "examples": examples[loader], "first_seconds": first[loader]}
+        | _row(loader, times[loader], plain, training.get(loader, []))
+        for loader in loaders
+    ]
 
 
-@contextmanager
-def _any_number_of_workers() -> Iterator[None]:
-    """Silence torch's advice against more workers than cores: what they cost is what is measured."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="This DataLoader will create", category=UserWarning)
-        yield
-
-
-def _row(source: Source, batch_size: int, loader: Loader, times: Sequence[float]) -> dict[str, Any]:
+def _row(loader: Loader, times: Sequence[float], plain: float | None, training: Sequence[Epoch]) -> dict[str, Any]:
     low, middle, high = quartiles(times)
-    return {
-        "data": source.name,
-        "batch_size": batch_size,
+    row: dict[str, Any] = {
         "loader": loader.kind,
         "workers": loader.workers,
         "persistent": loader.persistent,
@@ -271,7 +256,13 @@ def _row(source: Source, batch_size: int, loader: Loader, times: Sequence[float]
         "seconds": middle,
         "seconds_q25": low,
         "seconds_q75": high,
+        "to_plain": None if plain is None else middle / plain,
     }
+    if training:
+        row["training_seconds"] = quartiles([epoch.seconds for epoch in training])[1]
+        shares = quartiles([epoch.waiting / epoch.seconds for epoch in training])
+        row |= dict(zip(LOAD_SHARES, shares, strict=True))
+    return row
 
 
 def table_source(name: str, X: torch.Tensor, y: torch.Tensor) -> Source:

@@ -4,7 +4,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +55,15 @@ class _Logged:
     folder: str
 
 
+@dataclass(frozen=True)
+class _Done:
+    """Keys of the records that were seen and of those written, and ids of the runs deleted, over all tries."""
+
+    seen: set[str] = field(default_factory=set)
+    written: set[str] = field(default_factory=set)
+    deleted: set[str] = field(default_factory=set)
+
+
 def log_folder(
     folder: Path,
     settings: Tracking,
@@ -98,52 +107,57 @@ def log_folder(
     UserError
         If the store cannot be used, or the tables cannot be read.
     """
-    owner = owner_of(folder)
+    owner, done = owner_of(folder), _Done()
     kinds = [kind for kind, wanted in (("cell", cells), ("summary", captions is not None)) if wanted]
-    seen: set[str] = set()
-    written: set[str] = set()
-    deleted: set[str] = set()
-
-    def records() -> Iterator[Record]:
-        """The runs that there should be."""
-        if cells:
-            yield from cell_records(folder, data_dir)
-        if captions is not None:
-            yield summary_record(folder, captions)
 
     def once() -> int:
         """One try, from the look at what is there."""
         with open_store(settings) as (client, experiment_id):
             logged = _logged_runs(client, experiment_id, owner, kinds)
             earlier = _earlier_runs(client, experiment_id, owner)
-            for record in records():
-                seen.add(record.key)
-                old = logged.pop(record.key, [])
-                current = next((run for run in old if run.ended and run.content_hash == record.content_hash), None)
-                if current is None:
-                    # Before the call: a store may obey, and be gone before it answers. The next try finds that run.
-                    written.add(record.key)
-                    _write(client, experiment_id, owner, record)
-                elif current.folder != owner.folder:  # it was moved
-                    client.set_tag(current.run_id, "folder", owner.folder)
-                delete(client, [run for run in old if run is not current])
-            if seen:  # tables without a row are no reason to remove anything
-                delete(client, [run for vanished in logged.values() for run in vanished])
+            for record in _records(folder, data_dir, captions, cells):
+                _show(client, experiment_id, owner, record, logged.pop(record.key, []), done)
+            if done.seen:  # tables without a row are no reason to remove anything
+                _delete(client, [run for vanished in logged.values() for run in vanished], done)
             if replace:
-                delete(client, earlier)
+                _delete(client, earlier, done)
             return 0 if replace else len(earlier)
-
-    def delete(client: "MlflowClient", runs: list[_Logged]) -> None:
-        """Put runs into the store's bin, each counted once over all tries."""
-        for run in runs:
-            deleted.add(run.run_id)
-            if not run.ended:  # what a killed process left running does not run there for ever
-                client.set_terminated(run.run_id, status="KILLED")
-            client.delete_run(run.run_id)
 
     cure = f"the tables are whole, and `python -m pipeline.track {folder}` logs them once it is back"
     left = with_patience(settings, once, cure)
-    return Counts(len(written), len(seen) - len(written), len(deleted), left)
+    return Counts(len(done.written), len(done.seen) - len(done.written), len(done.deleted), left)
+
+
+def _records(folder: Path, data_dir: Path | None, captions: Path | None, cells: bool) -> Iterator[Record]:
+    """The runs that there should be."""
+    if cells:
+        yield from cell_records(folder, data_dir)
+    if captions is not None:
+        yield summary_record(folder, captions)
+
+
+def _show(
+    client: "MlflowClient", experiment_id: str, owner: Owner, record: Record, old: list[_Logged], done: _Done
+) -> None:
+    """Make the store show one record, once."""
+    done.seen.add(record.key)
+    current = next((run for run in old if run.ended and run.content_hash == record.content_hash), None)
+    if current is None:
+        # Before the call: a store may obey, and be gone before it answers. The next try finds that run.
+        done.written.add(record.key)
+        _write(client, experiment_id, owner, record)
+    elif current.folder != owner.folder:  # it was moved
+        client.set_tag(current.run_id, "folder", owner.folder)
+    _delete(client, [run for run in old if run is not current], done)
+
+
+def _delete(client: "MlflowClient", runs: list[_Logged], done: _Done) -> None:
+    """Put runs into the store's bin, each counted once over all tries."""
+    for run in runs:
+        done.deleted.add(run.run_id)
+        if not run.ended:  # what a killed process left running does not run there for ever
+            client.set_terminated(run.run_id, status="KILLED")
+        client.delete_run(run.run_id)
 
 
 def _logged_runs(

@@ -1,6 +1,5 @@
 """``python -m pipeline.analysis.advise [OPTIMIZER]``: which cell, on each of the four clocks."""
 
-import argparse
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,17 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import parts
 from pipeline.analysis.axes import Value, along_axes
 from pipeline.analysis.bootstrap import bootstrap_medians, median_interval, percentile_interval, seed_draws
 from pipeline.analysis.compare import Comparison, probability_better
 from pipeline.analysis.seconds import StepCosts, read_step_costs, step_costs_of_runs
 from pipeline.analysis.sweep import Sweep
 from pipeline.analysis.target import first_hits
-from pipeline.lab import formats
+from pipeline.lab import formats, stage
 from pipeline.lab.command import command_of
 from pipeline.lab.config import checks
-from pipeline.lab.errors import UserError, exit_on_user_error
+from pipeline.lab.errors import UserError
 from pipeline.lab.results import CellResults, StudyResults
 
 #: The four clocks, in the order in which they are shown.
@@ -313,40 +311,25 @@ def read_named(study: str, results: Path) -> StudyResults:
     return StudyResults.read(folder)
 
 
-@exit_on_user_error()
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the answer.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        The command line; that of the process by default.
-
-    Raises
-    ------
-    SystemExit
-        With status 2 after a mistake of the user's.
-    """
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.analysis.advise",
-        description="Say which optimizer, batch size and learning rate to use, from a study's tables.",
-    )
-    parser.add_argument("optimizer", nargs="?", help="one of the study's; all of them where none is named")
-    parser.add_argument("--target", type=float, metavar="LOSS", help="the loss to reach, instead of the study's own")
-    parser.add_argument("--study", default="sweep", metavar="NAME", help="a study's name or folder (sweep)")
-    parser.add_argument(
-        "--results", type=Path, default=Path("results"), metavar="DIR", help="the folder of the results (results)"
-    )
-    parser.add_argument(
+@stage.command(
+    "pipeline.analysis.advise",
+    "Say which optimizer, batch size and learning rate to use, from a study's tables.",
+    stage.argument("optimizer", nargs="?", help="one of the study's; all of them where none is named"),
+    stage.argument("--target", type=float, metavar="LOSS", help="the loss to reach, instead of the study's own"),
+    stage.argument("--study", default="sweep", metavar="NAME", help="a study's name or folder (sweep)"),
+    stage.argument(
+        "--results", type=Path, default=Path("results"), metavar="DIR", help="the folder of results (results)"
+    ),
+    stage.argument(
         "--step-cost",
         type=Path,
         metavar="FILE.parquet",
         help="the measured time of a step (measure/step_cost.parquet in the folder of the results)",
-    )
-    parser.add_argument("--config-dir", type=Path, metavar="DIR", help="a folder with parts of your own")
-    options = parser.parse_args(arguments)
-    if options.config_dir is not None:
-        parts.use(options.config_dir)
+    ),
+    stage.CONFIG_DIR,
+)
+def main(options: stage.Options) -> None:
+    """Print the answer."""
     if options.target is not None:
         checks.number("--target", options.target, above=0)
     study = read_named(options.study, options.results)

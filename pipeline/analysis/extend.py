@@ -1,13 +1,11 @@
 """``python -m pipeline.analysis.extend RUNS... --out FILE.json``: widen ranges whose best rate is on the border."""
 
-import argparse
 import json
 import math
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.lab.errors import exit_on_user_error
+from pipeline.lab.stage import Options, argument, command
 
 if TYPE_CHECKING:
     from pipeline.lab.results import StudyResults
@@ -56,38 +54,23 @@ def extensions(study: "StudyResults", factor: float = FACTOR) -> list[dict[str, 
     return points
 
 
-@exit_on_user_error()
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the learning rates to add, and print them.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        The command line; that of the process by default.
-
-    Raises
-    ------
-    SystemExit
-        With status 2 after a mistake of the user's.
-    """
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.analysis.extend",
-        description="Widen, by a decade, the ranges whose best learning rate lies on the border.",
-    )
-    parser.add_argument("runs", type=Path, nargs="+", metavar="RUNS.parquet", help="the runs of one study")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="where the new rates go")
-    options = parser.parse_args(arguments)
-    # Here, so that --help answers at once.
+@command(
+    "pipeline.analysis.extend",
+    "Widen, by a decade, the ranges whose best learning rate lies on the border.",
+    argument("runs", type=Path, nargs="+", metavar="RUNS.parquet", help="the runs of one study"),
+    argument("--out", type=Path, required=True, metavar="FILE.json", help="where the new rates go"),
+)
+def main(options: Options) -> None:
+    """Write the learning rates to add, and print them."""
     import pandas as pd
 
-    from pipeline.lab.files import written_whole
+    from pipeline.lab.files import write_whole
     from pipeline.lab.results import StudyResults
     from pipeline.lab.tables import CURVES, RUNS, read_table
 
     runs = pd.concat([read_table(path, RUNS) for path in options.runs], ignore_index=True)
     points = extensions(StudyResults(runs, pd.DataFrame(columns=CURVES.names)))
-    with written_whole(options.out) as temporary:
-        temporary.write_text(json.dumps({"points": points}, indent=2) + "\n", encoding="utf-8")
+    write_whole(options.out, json.dumps({"points": points}, indent=2) + "\n")
     if not points:
         print("No best learning rate lies on the border of its range: nothing to add.")
     for point in points:

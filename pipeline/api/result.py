@@ -218,7 +218,7 @@ class Comparison:
             The same.
         """
         from pipeline.figures.__main__ import draw_all
-        from pipeline.lab.files import written_whole
+        from pipeline.lab.files import write_whole
         from pipeline.report.page import render
         from pipeline.report.pictures import read_figures
 
@@ -226,6 +226,5 @@ class Comparison:
             draw_all([self.study], Path(folder))
             page = render([self.study], read_figures(Path(folder)))
         path = Path(path)
-        with written_whole(path) as temporary:
-            temporary.write_text(page, encoding="utf-8")
+        write_whole(path, page)
         return path

@@ -1,12 +1,12 @@
 """``python -m pipeline.collect``: join the tables of a study's jobs, and write down the study's title and labels."""
 
-import argparse
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pipeline.lab.errors import UserError, exit_on_user_error
+from pipeline.lab.errors import UserError
+from pipeline.lab.stage import Options, argument, command
 
 if TYPE_CHECKING:
     import numpy as np
@@ -58,17 +58,11 @@ def collect_study(name: str, out: Path, overrides: Sequence[str] = ()) -> None:
         As :func:`collect`, or if the study cannot be read.
     """
     from pipeline.lab.config import load_study
+    from pipeline.lab.files import write_whole
 
     study = load_study(name, overrides, out / "extension")
     collect([out / "jobs" / job for job in study.jobs], out)
-    _write_words(study.words, out / "study.json")
-
-
-def _write_words(words: dict[str, Any], path: Path) -> None:
-    from pipeline.lab.files import written_whole
-
-    with written_whole(path) as temporary:
-        temporary.write_text(json.dumps(words, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(out / "study.json", json.dumps(study.words, indent=1, ensure_ascii=False) + "\n")
 
 
 def _refuse_repeats(jobs: Sequence[Path], study: str) -> None:
@@ -99,20 +93,21 @@ def _hashes(keys: "pd.DataFrame") -> "NDArray[np.uint64]":
     return np.asarray(pd.util.hash_pandas_object(keys, index=False), dtype=np.uint64)
 
 
-def main() -> None:
-    """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m pipeline.collect", description=__doc__)
-    parser.add_argument("jobs", nargs="*", metavar="JOB", help="a job's folder; with --study, an override such as lr=1")
-    parser.add_argument("--study", metavar="NAME", help="collect all jobs of this study, from DIR/jobs")
-    parser.add_argument("--out", required=True, type=Path, metavar="DIR", help="the study's folder")
-    arguments = parser.parse_args()
-    if not arguments.study and not arguments.jobs:
-        parser.error("give one JOB or more, or --study")
-    with exit_on_user_error():
-        if arguments.study:
-            collect_study(arguments.study, arguments.out, arguments.jobs)
-        else:
-            collect([Path(job) for job in arguments.jobs], arguments.out)
+@command(
+    "pipeline.collect",
+    "Join the tables of a study's jobs, and write down the study's title and labels.",
+    argument("jobs", nargs="*", metavar="JOB", help="a job's folder; with --study, an override such as lr=1"),
+    argument("--study", metavar="NAME", help="collect all jobs of this study, from DIR/jobs"),
+    argument("--out", required=True, type=Path, metavar="DIR", help="the study's folder"),
+)
+def main(options: Options) -> None:
+    """Collect all jobs of a study, or the jobs named."""
+    if options.study:
+        collect_study(options.study, options.out, options.jobs)
+    elif options.jobs:
+        collect([Path(job) for job in options.jobs], options.out)
+    else:
+        options.misuse("give one JOB or more, or --study")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
 """``python -m pipeline.figures --out DIR [--measured TABLE]... STUDY...``: draw every figure that fits."""
 
-import argparse
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline import parts
-from pipeline.lab.errors import exit_on_user_error
+from pipeline.lab.stage import CONFIG_DIR, STEP_COST, Options, argument, command
 
 if TYPE_CHECKING:
     from pipeline.analysis.study import AnalysedStudy
@@ -44,7 +42,7 @@ def draw_all(
     """
     from pipeline.figures import style
     from pipeline.figures.registry import figures_of
-    from pipeline.lab.files import written_whole
+    from pipeline.lab.files import write_whole
 
     captions = []
     sources: list[tuple[str, Any]] = [(study.name, study) for study in studies] + [("", one) for one in measured]
@@ -63,46 +61,33 @@ def draw_all(
                     "offline_twin": source.offline_twin,
                 }
             )
-    with written_whole(out / "captions.json") as temporary:
-        temporary.write_text(json.dumps(captions, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_whole(out / "captions.json", json.dumps(captions, indent=2, ensure_ascii=False) + "\n")
     return captions
 
 
-@exit_on_user_error()
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Draw the figures and print their paths.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        The command line; that of the process by default.
-
-    Raises
-    ------
-    SystemExit
-        With status 2 after a mistake of the user's.
-    """
-    parser = argparse.ArgumentParser(prog="python -m pipeline.figures", description="Draw every figure that fits.")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the figures go")
-    parser.add_argument("--step-cost", type=Path, metavar="FILE.parquet", help="the measured time of a step")
-    parser.add_argument(
+@command(
+    "pipeline.figures",
+    "Draw every figure that fits.",
+    argument("--out", type=Path, required=True, metavar="DIR", help="where the figures go"),
+    STEP_COST,
+    argument(
         "--measured",
         type=Path,
         action="append",
         default=[],
         metavar="FILE.parquet",
         help="a measurement to draw; may be given several times",
-    )
-    parser.add_argument("studies", type=Path, nargs="*", metavar="STUDY", help="folders such as results/textbook")
-    parser.add_argument("--config-dir", metavar="DIR", help="a folder with figures of your own")
-    options = parser.parse_args(arguments)
-    parts.use(options.config_dir)
-    # Here, so that --help answers at once.
+    ),
+    argument("studies", type=Path, nargs="*", metavar="STUDY", help="folders such as results/textbook"),
+    CONFIG_DIR,
+)
+def main(options: Options) -> None:
+    """Draw the figures and print their paths."""
     from pipeline.analysis.study import read_studies
     from pipeline.measure.table import read_measured
 
     if not options.studies and not options.measured:
-        parser.error("nothing to draw: name a study's folder or a measurement's table")
+        options.misuse("nothing to draw: name a study's folder or a measurement's table")
     studies = read_studies(options.studies, options.step_cost)
     for figure in draw_all(studies, options.out, [read_measured(path) for path in options.measured]):
         print(options.out / figure["svg"])

@@ -81,6 +81,12 @@ def written_whole(path: Path) -> Iterator[Path]:
         raise UserError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
+def write_whole(path: Path, text: str) -> None:
+    """Write a text whole or not at all; see :func:`written_whole`."""
+    with written_whole(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
 @contextmanager
 def temporary_beside(path: Path, folder: bool = False) -> Iterator[Path]:
     """Make an empty file or folder beside ``path``, because a rename is atomic only within a file system.

@@ -1,15 +1,14 @@
 """``python -m pipeline.measure NAME --out FILE [--data FILE] [--images DIR] [--full] [--config-dir DIR]``: measure."""
 
-import argparse
 import shlex
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import parts
 from pipeline.lab import checks
-from pipeline.lab.errors import UserError, exit_on_user_error
+from pipeline.lab.errors import UserError
+from pipeline.lab.stage import CONFIG_DIR, Options, argument, command
 from pipeline.measure import measurement, measurements
 
 if TYPE_CHECKING:
@@ -50,52 +49,31 @@ def measured(name: str, inputs: "Inputs") -> "Measured":
     return Measured(name, table, facts)
 
 
-def _parser() -> argparse.ArgumentParser:
-    names = "\n".join(f"  {name:<16}{entry.title}" for name, entry in measurements().items())
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.measure",
-        description=f"Measure one of\n{names}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("name", metavar="NAME", help="what to measure")
-    parser.add_argument("--config-dir", metavar="DIR", help="a folder with measurements of your own")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.parquet", help="where the table goes")
-    parser.add_argument("--data", type=Path, metavar="FILE.parquet", help="the whitened table")
-    parser.add_argument("--rows", type=int, default=1500, help="how many of its first rows are training examples")
-    parser.add_argument("--images", type=Path, metavar="DIR", help="the digits as PNG files; written if it is missing")
-    parser.add_argument(
+@command(
+    "pipeline.measure",
+    lambda: "\n".join(["Measure one of", *(f"  {name:<16}{entry.title}" for name, entry in measurements().items())]),
+    argument("name", metavar="NAME", help="what to measure"),
+    CONFIG_DIR,
+    argument("--out", type=Path, required=True, metavar="FILE.parquet", help="where the table goes"),
+    argument("--data", type=Path, metavar="FILE.parquet", help="the whitened table"),
+    argument("--rows", type=int, default=1500, help="how many of its first rows are training examples"),
+    argument("--images", type=Path, metavar="DIR", help="the digits as PNG files; written if it is missing"),
+    argument(
         "--also",
         action="append",
         default=[],
         type=shlex.split,
         metavar="OVERRIDES",
         help="of step_cost: measure other cells too, as in --also 'model=mlp sampling=with_replacement'",
-    )
-    parser.add_argument("--full", action="store_true", help="more configurations, more repeats")
-    return parser
-
-
-@exit_on_user_error()
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Measure, write the table, print its path.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        The command line; that of the process by default.
-
-    Raises
-    ------
-    SystemExit
-        With status 2 after a mistake of the user's.
-    """
-    options = _parser().parse_args(arguments)
-    # Here, so that --help answers at once.
+    ),
+    argument("--full", action="store_true", help="more configurations, more repeats"),
+)
+def main(options: Options) -> None:
+    """Measure, write the table, print its path."""
     from pipeline.lab.dataset import load_dataset
     from pipeline.measure.inputs import Inputs
     from pipeline.measure.table import write_measured
 
-    parts.use(options.config_dir)
     checks.one_of("measurement", options.name, measurements())
     entry = measurement(options.name)
     if options.also and options.name != "step_cost":

@@ -11,15 +11,14 @@ Alpaydin, Kaynak (1998), Optical Recognition of Handwritten Digits, UCI Machine 
 DOI 10.24432/C50P49, CC BY 4.0.
 """
 
-import argparse
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pipeline.lab import checks
-from pipeline.lab.errors import UserError, exit_on_user_error
+from pipeline.lab.errors import UserError
 from pipeline.lab.files import temporary_beside
+from pipeline.lab.stage import Options, argument, command
 from pipeline.parts.base import DataConfig
 
 if TYPE_CHECKING:
@@ -248,25 +247,14 @@ def _write_splits(folder: Path) -> None:
         (folder / split / INDEX).write_text(index, encoding="utf-8")
 
 
-@exit_on_user_error()
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the images and print the folder.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        The command line; that of the process by default.
-
-    Raises
-    ------
-    SystemExit
-        With status 2 after a mistake of the user's.
-    """
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.parts.data.digits", description="Write the digits as PNG files."
-    )
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder of the images")
-    print(write_digits(parser.parse_args(arguments).out))
+@command(
+    "pipeline.parts.data.digits",
+    "Write the digits as PNG files.",
+    argument("--out", type=Path, required=True, metavar="DIR", help="the folder of the images"),
+)
+def main(options: Options) -> None:
+    """Write the images and print the folder."""
+    print(write_digits(options.out))
 
 
 if __name__ == "__main__":

@@ -4,12 +4,10 @@ It is looked at when the configuration is composed: what was not said, task, row
 out then and printed once.
 """
 
-import argparse
 import hashlib
 import json
 import re
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache, lru_cache
 from multiprocessing import parent_process
@@ -18,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline import parts
 from pipeline.lab import checks
-from pipeline.lab.errors import UserError, exit_on_user_error
+from pipeline.lab.errors import UserError
 from pipeline.lab.paths import PACKAGE
+from pipeline.lab.stage import Options, argument, command
 from pipeline.parts import tasks
 from pipeline.parts.base import DataConfig
 
@@ -295,26 +294,16 @@ def _stamp(path: str) -> tuple[str, int, int]:
     return path, status.st_mtime_ns, status.st_size
 
 
-@exit_on_user_error()
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the prepared table of a configuration and print its path; the overrides are those of ``data``.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        The command line; that of the process by default.
-
-    Raises
-    ------
-    SystemExit
-        With status 2 after a mistake of the user's.
-    """
+@command(
+    "pipeline.parts.data.file",
+    "Prepare a table.",
+    argument("--out", type=Path, required=True, metavar="DIR", help="the folder of the prepared table"),
+    argument("overrides", nargs="+", help="as in data=table data.path=mine.csv data.target=price"),
+)
+def main(options: Options) -> None:
+    """Write the prepared table of a configuration and print its path; the overrides are those of ``data``."""
     from pipeline.lab.config import compose_data
 
-    parser = argparse.ArgumentParser(prog="python -m pipeline.parts.data.file", description="Prepare a table.")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder of the prepared table")
-    parser.add_argument("overrides", nargs="+", help="as in data=table data.path=mine.csv data.target=price")
-    options = parser.parse_args(arguments)
     config = compose_data(options.overrides)
     if config.reader != "file":
         raise UserError(f"data={config.name} is not allowed here: it is no table of one's own")

@@ -59,7 +59,7 @@ class StackedLauncher(Launcher):
         """
         from pipeline.lab.errors import exit_on_user_error
         from pipeline.train.app import Job, read_job, train_jobs
-        from pipeline.train.command_line import JobConfigs
+        from pipeline.train.product import JobConfigs
 
         setup_globals()
         configure_log(self.config.hydra.hydra_logging, self.config.hydra.verbose)

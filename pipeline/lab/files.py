@@ -48,6 +48,17 @@ def read_limited(path: Path, most: int) -> bytes:
     return content
 
 
+def why_no_folder(path: Path) -> str:
+    """Why no folder can be made at a path; empty where one can be, or is."""
+    try:
+        place = path.absolute()
+        while not place.exists():
+            place = place.parent
+        return "" if place.is_dir() else f"it must be a folder, and {place} is a file"
+    except (OSError, ValueError) as error:
+        return str(getattr(error, "strerror", None) or error)
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """Give a temporary path to write to; rename it to ``path`` if the block succeeds.

@@ -39,8 +39,9 @@ def main() -> None:
 
     from pipeline.lab.paths import CONF
     from pipeline.train.app import train
-    from pipeline.train.command_line import hydra_errors_in_one_sentence, read_options
+    from pipeline.train.command_line import read_options
     from pipeline.train.failures import failures_reported
+    from pipeline.train.sentences import hydra_errors_in_one_sentence
 
     sys.argv[1:] = read_options(sys.argv[1:])
     with failures_reported(), hydra_errors_in_one_sentence():

@@ -14,15 +14,15 @@ from pipeline.lab.config.compose import parse_overrides
 from pipeline.lab.config.limits import split_limits
 from pipeline.lab.config.study import study_names
 from pipeline.lab.errors import UserError
-from pipeline.lab.paths import PACKAGE, ROOT, RULES
+from pipeline.lab.files import why_no_folder
+from pipeline.lab.paths import ROOT, RULES
 from pipeline.measure import measurements
 from pipeline.parts import own
+from pipeline.report.language import LANGUAGES
 
 _KEYS = ("overrides", "results", "studies", "measurements", "report_lang", "config_dir")
 #: Folders of the results that are no study's.
 _FOLDERS = {"data", "logs", "figures", "measure", "track", "frameworks"}
-#: Its languages other than English have a folder each.
-_LOCALE = PACKAGE / "report" / "locale"
 
 
 @dataclass(frozen=True)
@@ -98,13 +98,8 @@ def prepare_environment() -> None:
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 
 
-def report_languages() -> list[str]:
-    """The languages of the report: English, and those that have a catalogue."""
-    return ["en", *sorted(path.name for path in _LOCALE.iterdir() if path.is_dir())]
-
-
 def _language(given: Any) -> str:
-    checks.one_of("--config report_lang", given, report_languages())
+    checks.one_of("--config report_lang", given, LANGUAGES)
     return str(given)
 
 
@@ -125,15 +120,9 @@ def _results(given: Any) -> str:
     if bad is not None or name[0] in "-~" or name != name.strip():
         why = f"it holds {bad!r}" if bad is not None else "it begins with - or ~, or with or in a blank"
         raise UserError(f"--config results={name} is not allowed: {why}; name a folder without that")
-    try:
-        place = Path(name).absolute()
-        while not place.exists():
-            place = place.parent
-        if place.is_dir():
-            return Path(name).as_posix()
-    except OSError as error:
-        raise UserError(f"--config results={name} is not allowed: {error.strerror or error}") from None
-    raise UserError(f"--config results={name} is not allowed: it must be a folder, and {place} is a file")
+    if why := why_no_folder(Path(name)):
+        raise UserError(f"--config results={name} is not allowed: {why}")
+    return Path(name).as_posix()
 
 
 def _names(key: str, given: Any, allowed: list[str]) -> list[str] | None:

@@ -8,9 +8,9 @@ from conftest import ROOT
 from pipeline.claims.ledger import read_ledger
 from pipeline.figures.registry import registered
 from pipeline.lab.errors import UserError
-from pipeline.report.claim_figures import FIGURES
 from pipeline.report.language import ENGLISH, LANGUAGES, LOCALE, language
-from pipeline.workflow.settings import report_languages
+from pipeline.report.verdicts import FIGURES
+from pipeline.workflow.settings import read_settings
 
 OTHERS = [code for code in LANGUAGES if code != "en"]
 LEDGER = read_ledger(ROOT / "conf" / "claims.yaml")
@@ -31,9 +31,9 @@ def entries(code):
         return found
 
 
-def test_there_is_portuguese_and_the_workflow_knows_without_importing_anything():
+def test_there_is_portuguese_and_the_workflow_knows():
     assert "pt" in OTHERS
-    assert report_languages() == list(LANGUAGES)
+    assert [read_settings({"report_lang": code}).report_lang for code in LANGUAGES] == list(LANGUAGES)
 
 
 @pytest.mark.parametrize("code", OTHERS)

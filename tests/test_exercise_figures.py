@@ -12,8 +12,7 @@ from pipeline.figures.final_losses import VARIATIONS, agreement
 from pipeline.figures.registry import figures_of
 from pipeline.lab.config import load_study
 from pipeline.lab.dataset import Dataset
-from pipeline.lab.published import published_for
-from pipeline.lab.published.exercises import EXERCISES
+from pipeline.lab.published import EXERCISES, published_for
 from pipeline.train.cells import train_cells
 
 NAMES = {"exercises": ["decay", "duplicates", "replacement"], "siblings": ["final_losses"]}

@@ -18,10 +18,9 @@ from pipeline.figures.__main__ import main as draw
 from pipeline.figures.registry import figures_of
 from pipeline.lab.published import PUBLISHED, published_for
 from pipeline.report.__main__ import main
-from pipeline.report.assets import assets
+from pipeline.report.assets import InlinedFigure, assets, read_figures
 from pipeline.report.facts import public_source
 from pipeline.report.page import render
-from pipeline.report.pictures import InlinedFigure, read_figures
 from pipeline.report.rows import table_rows
 from pipeline.report.summary import summarise
 from pipeline.report.verdicts import Verdicts

@@ -61,7 +61,7 @@ def test_no_modules_import_each_other():
 
 
 #: Longer than they should be; the list may only become shorter.
-LONG = {"pipeline.train.command_line", "pipeline.api.__init__.compare"}
+LONG = {"pipeline.api.__init__.compare"}
 
 
 def test_a_file_is_one_idea_and_a_function_fits_on_a_screen():
@@ -81,4 +81,4 @@ def test_the_code_does_not_grow():
         if not name.startswith("pipeline.contrib")
         for node in ast.walk(ast.parse(path.read_text()))
     )
-    assert statements <= 12_695
+    assert statements <= 12_660

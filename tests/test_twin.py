@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 from airfoil_files import REAL_FILE, airfoil_config, needs_real_file
 
-from pipeline.fetch.moments import AIRFOIL, ROWS, Moments, exact_sum
-from pipeline.fetch.twin import twin_bytes, twin_table
+from pipeline.fetch.twin import AIRFOIL, ROWS, Moments, exact_sum, twin_bytes, twin_table
 from pipeline.whiten.parse import parse
 from pipeline.whiten.whiten import whitening_of
 

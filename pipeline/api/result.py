@@ -219,8 +219,8 @@ class Comparison:
         """
         from pipeline.figures.__main__ import draw_all
         from pipeline.lab.files import write_whole
+        from pipeline.report.assets import read_figures
         from pipeline.report.page import render
-        from pipeline.report.pictures import read_figures
 
         with TemporaryDirectory() as folder:
             draw_all([self.study], Path(folder))

@@ -7,10 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.fetch import moments
-from pipeline.fetch.source import read_source
-from pipeline.fetch.transfer import SourceError
-from pipeline.fetch.twin import twin_bytes
+from pipeline.fetch.source import SourceError, read_source
+from pipeline.fetch.twin import AIRFOIL, ROWS, ROWS_TOTAL, twin_bytes
 from pipeline.lab.errors import UserError
 from pipeline.lab.files import written_whole
 from pipeline.lab.settings import airfoil_data
@@ -98,10 +96,10 @@ def _allow_twin(config: TableConfig, failures: list[str]) -> None:
         raise UserError(
             f"no source of {config.name} can be used and data.on_unreachable=fail forbids the offline twin ({reasons})"
         )
-    if (config.rows_total, len(config.columns)) != (moments.ROWS_TOTAL, len(moments.AIRFOIL.mean)):
+    if (config.rows_total, len(config.columns)) != (ROWS_TOTAL, len(AIRFOIL.mean)):
         raise UserError(
             f"no source of {config.name} can be used ({reasons}), and it has no offline twin: only the airfoil data,"
-            f" data.rows_total={moments.ROWS_TOTAL} with {len(moments.AIRFOIL.mean)} columns, has one"
+            f" data.rows_total={ROWS_TOTAL} with {len(AIRFOIL.mean)} columns, has one"
         )
 
 
@@ -113,7 +111,7 @@ def _warning(config: TableConfig, path: Path, failures: list[str]) -> str:
 {rim}
 WARNING: OFFLINE TWIN. The data of {config.name} could not be fetched:
 {why}
-A generated table stands in for them. Its first {moments.ROWS} rows have the mean and the covariance of the real
+A generated table stands in for them. Its first {ROWS} rows have the mean and the covariance of the real
 ones, so a linear model trains as on the real data; nothing else about it is real, and all that is made
 from it says "offline twin". To use the real data, set {USER_SOURCE} to a copy of the file or get online,
 delete {path} and run again. To forbid the twin: data.on_unreachable=fail.

@@ -19,9 +19,9 @@ def main(options: Options) -> None:
     """Write the report and print its path."""
     from pipeline.analysis.study import read_studies
     from pipeline.lab.files import write_whole
+    from pipeline.report.assets import read_figures
     from pipeline.report.language import language
     from pipeline.report.page import render
-    from pipeline.report.pictures import read_figures
     from pipeline.report.verdicts import read_verdicts
 
     lang = language(options.lang)

@@ -11,13 +11,11 @@ from pipeline.analysis.study import AnalysedStudy
 from pipeline.lab.machine import machine_facts, package_versions
 from pipeline.report import facts
 from pipeline.report.answer import answer
-from pipeline.report.assets import assets
+from pipeline.report.assets import InlinedFigure, assets
 from pipeline.report.browser import clock_titles, curves_data, seconds_kind
 from pipeline.report.curves import drawn
 from pipeline.report.language import ENGLISH, Language, mark
-from pipeline.report.pictures import InlinedFigure
-from pipeline.report.rows import table_rows
-from pipeline.report.sources import SOURCES
+from pipeline.report.rows import SOURCES, table_rows
 from pipeline.report.summary import summarise
 from pipeline.report.sweep_section import sweep_section
 from pipeline.report.verdicts import SIGNS, Verdicts

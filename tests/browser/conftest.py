@@ -11,9 +11,9 @@ from pipeline.claims.decide import decide_all
 from pipeline.claims.evidence import Evidence
 from pipeline.claims.ledger import read_ledger
 from pipeline.lab.config import load_study
+from pipeline.report.assets import InlinedFigure
 from pipeline.report.language import language
 from pipeline.report.page import render
-from pipeline.report.pictures import InlinedFigure
 from pipeline.report.verdicts import verdicts_of
 from pipeline.train.cells import train_cells
 

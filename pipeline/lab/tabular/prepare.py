@@ -1,15 +1,21 @@
 """From a table to numbers: target, split, imputation and encoding, all learnt from the rows to train on alone."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from pandas.api import types
 
 from pipeline.lab.checks import did_you_mean
 from pipeline.lab.errors import UserError
+from pipeline.lab.files import written_whole
 from pipeline.lab.tabular.columns import numbers, sort_columns
 from pipeline.lab.tabular.encode import encoded, float32
 from pipeline.lab.tabular.source import Source
@@ -279,3 +285,24 @@ def _target(
         y, y_out = (y - mean) / deviation, (y_out - mean) / deviation
         scale = f"the target minus {mean:.6g}, over {deviation:.6g}"
     return (float32(y, name), float32(y_out, name)), (), scale
+
+
+def write_prepared(table: Prepared, provenance: Mapping[str, Any], out: Path) -> None:
+    """Write a Parquet file as :func:`pipeline.lab.dataset.load_dataset` reads it.
+
+    Parameters
+    ----------
+    table : Prepared
+        The rows to train on come first, then those held out.
+    provenance : mapping
+        Where the data come from.
+    out : Path
+        The file.
+    """
+    X, y = table.X, table.y
+    if table.X_held_out is not None and table.y_held_out is not None:
+        X, y = np.concatenate([X, table.X_held_out]), np.concatenate([y, table.y_held_out])
+    columns = [*(pa.array(column) for column in X.T), pa.array(y)]
+    metadata = {b"provenance": json.dumps(dict(provenance)).encode(), b"classes": json.dumps(table.classes).encode()}
+    with written_whole(out) as temporary:
+        pq.write_table(pa.table(columns, names=list(table.columns), metadata=metadata), temporary)

@@ -222,7 +222,7 @@ def file(config: Config, folder: Path) -> "Dataset":
         If the file is not what it was when the configuration was composed, or the table cannot be written.
     """
     from pipeline.lab.dataset import Dataset, HeldOut
-    from pipeline.lab.tabular.store import write_prepared
+    from pipeline.lab.tabular.prepare import write_prepared
 
     found = config.prepared()
     provenance = {key: getattr(config, key) for key in ("name", "title", "credit", "licence", "sha1")}

@@ -103,14 +103,13 @@ def test_the_advice_is_text_and_a_frame(result):
 
 
 def test_the_calls_that_advise_prints_train_the_cells_again(result):
-    """Beside others a stack rounds differently, by 1e-7; what is its own stack, or trained alone, repeats exactly."""
     calls = {line.partition(": ")[2] for line in result.advise().text.splitlines() if line.startswith("For ")}
     assert len(calls) >= 4
     for call in calls:
         again = repeated(call)
         (cell_id,) = set(again.runs.cell_id)
         before = result.curves[result.curves.cell_id == cell_id]
-        np.testing.assert_allclose(again.curves.loss, before.loss, rtol=1e-6)
+        np.testing.assert_array_equal(again.curves.loss, before.loss)
 
 
 def repeated(call):

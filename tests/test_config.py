@@ -299,7 +299,7 @@ def test_cells_that_overrides_make_equal_are_one_cell():
 
 #: What another value of does not make another cell: the contract, written down a second time.
 SAME_CELL = {
-    *("seeds", "engine", "trainer.accelerator", "trainer.devices", "trainer.timeout", "optimizer.lr_range"),
+    *("seeds", "engine", "stack", "trainer.accelerator", "trainer.devices", "trainer.timeout", "optimizer.lr_range"),
     *(f"data.{key}" for key in ("title", "credit", "licence", "sources", "columns", "on_unreachable")),
     *("data.timeout", "data.retries", "data.max_bytes"),
 }

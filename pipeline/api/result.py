@@ -143,8 +143,7 @@ class Comparison:
     def call(self, cell: "CellResults") -> str:
         """The call that trains a cell again.
 
-        With the same arrays it gives the same losses, to the last bit where the cell was trained alone or was its own
-        stack: beside others a stack rounds differently, by 1e-7.
+        With the same arrays it gives the same losses, to the last bit.
         """
         from pipeline.lab.command import overrides_of
         from pipeline.lab.config.compose import parse_overrides
@@ -164,6 +163,8 @@ class Comparison:
         }
         if (engine := str(cell.runs["engine"].iloc[0])) != "stacked":
             given["engine"] = engine
+        elif config.get("stack"):  # beside so many others: of another width, sums round otherwise
+            common = {**common, "stack": config["stack"]}
         said = {"model", "optimizer", "batch_size", "lr", "epochs", "implementation"}
         rest = {key: value for key, value in common.items() if key not in said}
         if config["implementation"] != "scratch" and not is_reference(config["optimizer"]["name"]):

@@ -145,7 +145,11 @@ def command_of(config: Mapping[str, Any], cell_id: str, seeds: int, engine: str 
         return None
     rest: dict[str, Any] = {"seeds": seeds} if seeds != 1 else {}
     rest |= {"engine": engine} if engine != "solo" else {}
-    return shlex.join(["python", "-m", "pipeline.train", *_folders(config), *overrides, *as_overrides(rest)])
+    # Sums over several devices, and those on a GPU, round otherwise.
+    trainer, usual = config.get("trainer", {}), {"accelerator": "cpu", "devices": 1}
+    rest |= {f"trainer.{key}": trainer[key] for key, value in usual.items() if trainer.get(key, value) != value}
+    stack = [f"stack={config['stack']}"] if config.get("stack") and engine == "stacked" else []
+    return shlex.join(["python", "-m", "pipeline.train", *_folders(config), *overrides, *as_overrides(rest), *stack])
 
 
 def _id_of(overrides: Sequence[str], config: Mapping[str, Any]) -> str:

@@ -234,7 +234,7 @@ class StudyResults:
         if "kind" in self.words:
             return str(self.words["kind"])
         cells = self.cells.values()
-        alike = Counter(canonical_json({**cell.config, "lr": None}) for cell in cells)
+        alike = Counter(canonical_json({**cell.config, "lr": None, "stack": None}) for cell in cells)
         if max(alike.values(), default=0) >= SWEEP_RATES:
             return "sweep"
         published = sum(published_for(cell.config) is not None for cell in cells)

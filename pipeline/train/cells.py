@@ -87,7 +87,8 @@ def train_cells(
                     failed.record(failures, [cell], ended)
                 tables.add([cell], [seed], None if isinstance(ended, Exception) else ended, engine="solo")
         for stack in stacks:
-            tables.add(stack.cells, stack.seeds, _train_stacked(stack, datasets, progress, failures), engine="stacked")
+            trained = _train_stacked(stack, datasets, progress, failures)
+            tables.add(stack.kept[0], stack.seeds, trained, engine="stacked")
             gc.collect()
     return tables.runs(), tables.curves()
 
@@ -147,7 +148,7 @@ def _train_stacked(
     try:
         dataset = datasets[stack.cells[0].config.data.name]
         with isolated(stack.seeds[0]):
-            return train_stacked(stack.cells, stack.seeds, dataset, stack.update, progress)
+            return train_stacked(stack.cells, stack.seeds, dataset, stack.update, progress).of(stack.kept[1])
     except Exception as error:
         failed.record(failures, stack.cells, error)
         return None

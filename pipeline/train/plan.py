@@ -28,11 +28,22 @@ CHAINS = [PACKAGE / f"parts/models/{name}.py" for name in ("linear", "mlp")]
 
 @dataclass(frozen=True)
 class Stack:
-    """Cells alike in everything but ``lr``, the seeds that each is run with, and how their rule updates a stack."""
+    """Cells alike in everything but ``lr``, the seeds that each is run with, and how their rule updates a stack.
+
+    With ``stack=3/13`` one cell stands 13 times, and what the third of them does is kept: that does not depend on the
+    others, but on how wide the matrix products are, and on the place in them.
+    """
 
     cells: tuple[Cell, ...]
     seeds: range
     update: type[StackUpdate]
+
+    @property
+    def kept(self) -> tuple[tuple[Cell, ...], slice]:
+        """The cells that are in the tables, and which of the runs are theirs."""
+        config = self.cells[0].config
+        place, width = config.place
+        return (self.cells[:1], slice(place, None, width)) if config.stack else (self.cells, slice(None))
 
 
 def can_stack(cell: Cell, dataset: Dataset | None = None) -> bool:
@@ -75,7 +86,8 @@ def plan(cells: Iterable[Cell], datasets: Mapping[str, Dataset] | None = None) -
     for cell in cells:
         if can_stack(cell, datasets.get(cell.config.data.name)):
             alike = {key: value for key, value in cell.identity.items() if key != "lr"}
-            groups.setdefault(canonical_json([alike, cell.config.seeds]), []).append(cell)
+            key = canonical_json([alike, cell.config.seeds, cell.config.stack and cell.id])
+            groups.setdefault(key, []).extend([cell] * cell.config.place[1])
         else:
             solo.append(cell)
     return solo, [stack for group in groups.values() for stack in _within_memory(group, datasets)]
@@ -87,7 +99,7 @@ def _within_memory(cells: Sequence[Cell], datasets: Mapping[str, Dataset]) -> li
     most = max(LEAST_RUNS, STEP_VALUES // values_per_run(cells[0], datasets.get(config.data.name)))
     update = stack_update(config) or Elementwise
     seeds = min(config.seeds, most)
-    width = max(1, most // seeds)
+    width = len(cells) if config.stack else max(1, most // seeds)
     return [
         Stack(tuple(cells[i : i + width]), range(first, min(first + seeds, config.seeds)), update)
         for first in range(0, config.seeds, seeds)

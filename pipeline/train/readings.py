@@ -1,7 +1,7 @@
 """Reading the loss, and noticing divergence."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,6 +51,14 @@ class Trajectories:
     diverged: NDArray[np.bool_]
     validation_loss: NDArray[np.float64] | None = None
     validation_accuracy: NDArray[np.float64] | None = None
+
+    def of(self, runs: slice) -> "Trajectories":
+        """The readings of some of the runs."""
+        mine = {name: value[..., runs] for name, value in vars(self).items() if name in _PER_RUN and value is not None}
+        return replace(self, **mine)
+
+
+_PER_RUN = {"loss", "length", "diverged", "validation_loss", "validation_accuracy"}
 
 
 def write_trajectories(trajectories: Trajectories, path: Path) -> None:

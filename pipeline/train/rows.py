@@ -1,12 +1,13 @@
 """From trajectories to the rows of the two tables."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pipeline.lab.config.cell import Cell
+from pipeline.lab.config.cell import Cell, canonical_json
 from pipeline.lab.dataset import Dataset
 from pipeline.lab.tables import CURVES, RUNS
 from pipeline.train.readings import Trajectories
@@ -36,6 +37,9 @@ class Tables:
         """
         dataset = self._datasets[cells[0].config.data.name]
         constant = [_constant_columns(cell, dataset, engine) for cell in cells]
+        if engine == "stacked" and len(cells) > 1:  # beside which others: their number decides how sums are rounded
+            for place, row in enumerate(constant, start=1):
+                row["config"] = canonical_json({**json.loads(row["config"]), "stack": f"{place}/{len(cells)}"})
         runs = pd.DataFrame([row | {"seed": seed} for seed in seeds for row in constant])
         if trained is not None:
             timed = cells[0].config.engine == "solo"

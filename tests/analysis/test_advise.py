@@ -176,7 +176,7 @@ def test_hyperparameters_and_epochs_are_kept_apart_and_named(dataset):
 
 @pytest.mark.parametrize("name", ["exercises", *(pytest.param(name, marks=pytest.mark.slow) for name in OTHER_STUDIES)])
 def test_the_printed_command_trains_the_cell_again_to_the_last_bit(name, dataset, tmp_path):
-    """Of a cell that is its own stack; beside others a stack rounds differently, by 1e-7."""
+    """Of a cell that is its own stack; tests/test_command.py has those that are stacked beside others."""
     own = ["epochs=1", "seeds=2"] if name == "digits" else ["data=airfoil_twin", "seeds=2"]
     cells = sorted(load_study(name, own).cells, key=lambda cell: cell.steps)
     for cell in cells[:: max(len(cells) // 8, 1)][:2]:

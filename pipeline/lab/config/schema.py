@@ -5,6 +5,7 @@ part; what they have in common is in :mod:`pipeline.parts.base`.
 """
 
 import math
+import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -86,6 +87,7 @@ class PlainConfig:
     read_every: int = 200
     seeds: int = 1
     engine: str = "solo"
+    stack: str = ""
 
 
 #: Their names.
@@ -109,6 +111,11 @@ class CellConfig(PlainConfig):
         """Check ranges, alone and against the data."""
         checks.one_of("implementation", self.implementation, IMPLEMENTATIONS)
         checks.one_of("engine", self.engine, ENGINES)
+        place, width = self.place if re.fullmatch(r"([1-9][0-9]{0,4}/[1-9][0-9]{0,4})?", str(self.stack)) else (1, 0)
+        if place >= width or self.stack and self.engine != "stacked":
+            raise UserError(
+                f"stack={self.stack} is not allowed: with engine=stacked it is PLACE/WIDTH, as 3/13, the third of 13"
+            )
         for key in ("batch_size", "epochs", "seeds"):
             checks.whole(key, getattr(self, key), least=1)
         checks.whole("read_every", self.read_every, least=0)
@@ -123,6 +130,12 @@ class CellConfig(PlainConfig):
             )
         self._check_optimizer()
         self._check_match()
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Its place among the cells that are stacked beside it, from 0 on, and how many these are."""
+        place, width = (self.stack or "1/1").split("/")
+        return int(place) - 1, int(width)
 
     def _check_optimizer(self) -> None:
         """Check that the update rule exists, and is what a configuration may name."""

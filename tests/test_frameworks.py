@@ -11,7 +11,7 @@ import pytest
 from pipeline.contrib.frameworks import FRAMEWORKS
 from pipeline.contrib.frameworks.__main__ import main
 from pipeline.contrib.frameworks.environment import PINS, make_environment, pinned_version, read_pins, why_not
-from pipeline.contrib.frameworks.figure import caption, frameworks
+from pipeline.contrib.frameworks.figure.frameworks import caption, frameworks
 from pipeline.contrib.frameworks.harness import Contender, Product, time_product, time_runs
 from pipeline.contrib.frameworks.launch import failed, measure
 from pipeline.contrib.frameworks.prepare import chosen_cells, make_problem

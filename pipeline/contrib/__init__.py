@@ -1,1 +1,4 @@
-"""Useful, but not the question: the chapter in other frameworks, the cost of many devices, a stored baseline."""
+"""Useful, but not the question.
+
+The chapter in other frameworks, what it says of machines, the cost of many devices, a stored baseline.
+"""

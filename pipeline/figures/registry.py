@@ -2,14 +2,12 @@
 
 import functools
 import importlib
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import parts
-from pipeline.lab.paths import PACKAGE
 from pipeline.measure.table import Measured
 
 if TYPE_CHECKING:
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
 
 #: What figures can be drawn from: the kinds of study, and measurements.
 KINDS = ("curves", "sweep", "exercise", "measurement")
-_PACKAGES = ("pipeline.figures", "pipeline.figures.measured")
 
 
 @dataclass(frozen=True)
@@ -107,12 +104,9 @@ def registered() -> list[FigureEntry]:
     UserError
         If a file of the user's cannot be imported, or has no function of its name.
     """
-    for package in _PACKAGES:
-        for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
-            if not module.name.startswith("_"):
-                importlib.import_module(f"{package}.{module.name}")
-    for path in sorted(PACKAGE.glob("contrib/*/figure.py")):  # of opt-in tables, beside the code that makes them
-        importlib.import_module(f"pipeline.contrib.{path.parent.name}.figure")
+    for folder in parts.own_folders("figure"):
+        for path in sorted(folder.glob("[!_]*.py")):
+            importlib.import_module(parts.module_name(path))
     for path in own_files():
         parts.load("figure", path.stem)
     return sorted(_REGISTRY.values(), key=lambda entry: (entry.place, entry.name))

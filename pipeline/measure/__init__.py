@@ -1,4 +1,4 @@
-"""Measurements of what the chapter claims about machines, gradients and loaders.
+"""Measurements: the cost of a step, and the noise of gradients; those of machines are in pipeline/contrib/machine.
 
 A measurement is a part: ``NAME.py`` with the function ``NAME(inputs)``, which measures and returns a table, and
 ``conf/measurement/NAME.yaml``, which says what it reads and which columns the table has. Those of the user are found

@@ -118,7 +118,14 @@ def _installed() -> tuple[Path, ...]:
 
 def folders(kind: str) -> list[Path]:
     """Where the files of a kind are looked for, the first one first."""
-    return [*(folder / kind for folder in search_path()), PACKAGE / KINDS[kind]]
+    return [*(folder / kind for folder in search_path()), *own_folders(kind)]
+
+
+@cache
+def own_folders(kind: str) -> tuple[Path, ...]:
+    """Where the lab's own lie: what is not its question is in ``contrib``, in folders laid out as a user's."""
+    contrib = [folder / kind for folder in sorted((PACKAGE / "contrib").iterdir())]
+    return PACKAGE / KINDS[kind], *(folder for folder in contrib if folder.is_dir())
 
 
 def configurations(group: str) -> dict[str, Path]:
@@ -242,13 +249,14 @@ def _function(kind: str, module: ModuleType, name: str, path: Path) -> Callable[
 
 
 def _module(kind: str, name: str, path: Path) -> ModuleType:
-    own = path.parent == PACKAGE / KINDS[kind]
-    full = f"pipeline.{KINDS[kind].replace('/', '.')}.{name}" if own else f"{__name__}.user.{kind}.{name}"
+    own = path.parent in own_folders(kind)
+    full = module_name(path) if own else f"{__name__}.user.{kind}.{name}"
     known = sys.modules.get(full)
     if known is not None and Path(str(known.__file__)) == path:
         return known
     if not own:
-        _announce(f"{kind}={name}", path, PACKAGE / KINDS[kind] / f"{name}.py")
+        for folder in own_folders(kind):
+            _announce(f"{kind}={name}", path, folder / f"{name}.py")
         from pipeline.parts import user
 
         user.__path__ = [str(folder) for folder in search_path()]
@@ -259,6 +267,11 @@ def _module(kind: str, name: str, path: Path) -> ModuleType:
         raise
     except Exception as error:  # whatever a file of the user's may raise
         raise not_importable(f"{kind}={name}", path, error) from None
+
+
+def module_name(path: Path) -> str:
+    """The dotted name of a file of the lab's."""
+    return ".".join([PACKAGE.name, *path.relative_to(PACKAGE).with_suffix("").parts])
 
 
 def not_importable(choice: str, path: Path, error: Exception) -> UserError:

@@ -10,6 +10,7 @@ from pipeline.claims.effect import Effect, median_of_quartiles, quotient
 from pipeline.claims.evidence import Evidence, NoData
 from pipeline.claims.ledger import read_ledger
 from pipeline.claims.statistics import curves, measured, runs, sweeps
+from pipeline.contrib.machine.statistic import epoch_metric
 from pipeline.lab.errors import UserError
 
 from .synthetic import curve_rows, measurement, run_rows, study
@@ -100,14 +101,14 @@ def test_processes_of_the_epoch_metric_that_are_missing():
     evidence = measurement("epoch_metric", rows)
     ratio = ("printed_seconds", "seconds_per_epoch", True)
     words = "epoch_metric has no row with run adam, garbage_collection True"
-    lacks(words, measured.epoch_metric_ratio, evidence, "gd", "adam", *ratio)
-    lacks(words, measured.epoch_metric_value, evidence, "adam", "printed_seconds", True)
-    lacks("epoch_metric has no process with both runs", measured.epoch_metric_ratio, evidence, "gd", "sgd", *ratio)
-    lacks(words.replace("True", "False"), measured.epoch_metric_rounds, evidence, "adam", "gd", True)
+    lacks(words, epoch_metric.epoch_metric_ratio, evidence, "gd", "adam", *ratio)
+    lacks(words, epoch_metric.epoch_metric_value, evidence, "adam", "printed_seconds", True)
+    lacks("epoch_metric has no process with both runs", epoch_metric.epoch_metric_ratio, evidence, "gd", "sgd", *ratio)
+    lacks(words.replace("True", "False"), epoch_metric.epoch_metric_rounds, evidence, "adam", "gd", True)
     rounds = [EPOCH | {"run": "gd", "process": 0, "round": 0}]
     rounds += [EPOCH | {"run": "sgd", "process": 0, "round": 1, "garbage_collection": False}]
     evidence = measurement("epoch_metric", rounds)
-    lacks("epoch_metric has no round with both runs", measured.epoch_metric_rounds, evidence, "sgd", "gd", True)
+    lacks("epoch_metric has no round with both runs", epoch_metric.epoch_metric_rounds, evidence, "sgd", "gd", True)
 
 
 # -- values at the edges

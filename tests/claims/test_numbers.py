@@ -27,6 +27,7 @@ from pipeline.claims.effect import (
 from pipeline.claims.evidence import Evidence, NoData
 from pipeline.claims.ledger import Claim, Ledger, Rule, Test, parse_ledger, read_ledger
 from pipeline.claims.statistics import curves, measured, runs, sweeps
+from pipeline.contrib.machine.statistic import epoch_metric
 from pipeline.lab.errors import UserError
 from pipeline.lab.tables import CURVES, RUNS, read_table, write_table
 
@@ -156,13 +157,13 @@ def chapter(**columns):
 
 def test_the_chapters_runs_are_held_against_each_other_repeat_by_repeat():
     evidence = chapter(printed_seconds=(12.0, 4.0), seconds_per_epoch=(3.0, 2.0), collections=(6.0, 1.0))
-    value = measured.epoch_metric_value
+    value = epoch_metric.epoch_metric_value
     effect_is(value(evidence, "own", "collections", False), 12.0, 6.0, 18.0, 3, "processes")
     effect_is(value(evidence, "own", "collections", False, rounds=True), 12.0, 6.0, 18.0, 3, "rounds")
-    ratio = measured.epoch_metric_ratio(evidence, "own", "other", "collections", "seconds_per_epoch", False)
+    ratio = epoch_metric.epoch_metric_ratio(evidence, "own", "other", "collections", "seconds_per_epoch", False)
     effect_is(ratio, 3.0, 3.0, 3.0, 3, "processes")
-    effect_is(measured.epoch_metric_distortion(evidence, "own", "other", False), 2.0, 2.0, 2.0, 3, "processes")
-    rounds = measured.epoch_metric_rounds(evidence, "own", "other", False)
+    effect_is(epoch_metric.epoch_metric_distortion(evidence, "own", "other", False), 2.0, 2.0, 2.0, 3, "processes")
+    rounds = epoch_metric.epoch_metric_rounds(evidence, "own", "other", False)
     assert (rounds.value, rounds.n, rounds.of) == (1.5, 3, "rounds")
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.measure import chapter
-from pipeline.measure.epoch_metric import ROUNDS, measure_epochs
+from pipeline.contrib.machine import chapter
+from pipeline.contrib.machine.measurement.epoch_metric import ROUNDS, measure_epochs
 from pipeline.measure.table import schema
 
 

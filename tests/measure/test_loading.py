@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from pipeline.measure.loading import (
+from pipeline.contrib.machine.measurement.loading import (
     FULL,
     PLAIN,
     SHORT,

@@ -5,10 +5,11 @@ import json
 import pytest
 import torch
 
+from pipeline.contrib.machine.measurement import loading, memory, vectorisation
+from pipeline.contrib.machine.measurement.epoch_metric import measure_epochs
 from pipeline.figures.__main__ import main as draw
 from pipeline.figures.registry import figures_of, registered
-from pipeline.measure import gradient_noise, loading, measurements, memory, noise_scale, step_cost, vectorisation
-from pipeline.measure.epoch_metric import measure_epochs
+from pipeline.measure import gradient_noise, measurements, noise_scale, step_cost
 from pipeline.measure.table import Measured, table_of, write_measured
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.figures.measured.memory import roofs
-from pipeline.measure import memory
+from pipeline.contrib.machine.figure.memory import roofs
+from pipeline.contrib.machine.measurement import memory
 from pipeline.measure.table import schema, table_of
 
 

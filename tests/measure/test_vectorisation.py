@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.figures.measured.vectorisation import rates_of
-from pipeline.measure.table import schema, table_of
-from pipeline.measure.timing import interleaved
-from pipeline.measure.vectorisation import (
+from pipeline.contrib.machine.figure.vectorisation import rates_of
+from pipeline.contrib.machine.measurement.vectorisation import (
     _row,
     gigaflops,
     is_product,
@@ -19,6 +17,8 @@ from pipeline.measure.vectorisation import (
     measure_sizes,
     methods,
 )
+from pipeline.measure.table import schema, table_of
+from pipeline.measure.timing import interleaved
 
 
 @pytest.mark.parametrize("name", methods())

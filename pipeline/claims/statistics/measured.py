@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.analysis.bootstrap import Array, median_interval
+from pipeline.analysis.bootstrap import Array
 from pipeline.analysis.lr_scaling import fit_line
-from pipeline.claims.effect import Effect, geometric_mean, median_of_quartiles, quotient
+from pipeline.claims.effect import Effect, median_of_quartiles, quotient
 from pipeline.claims.evidence import Evidence, NoData
 from pipeline.claims.statistics import CLOCK, CONSTRUCTION, SEEDS, THEORY, basis_of, statistic
 
@@ -50,9 +50,9 @@ def measured_ratio(
 @statistic()
 def log_slope(evidence: Evidence, measurement: str, rows: dict[str, Any], x: str, y: str) -> Effect:
     """Slope of log y against log x over some rows; the interval is 1.96 standard errors of the fit."""
-    found = _matching(evidence.measurement(measurement), rows)
+    found = matching(evidence.measurement(measurement), rows)
     if len(found) < 3:
-        raise NoData(f"no data: {measurement} has {len(found)} rows with {_words(rows)}; a slope takes three")
+        raise NoData(f"no data: {measurement} has {len(found)} rows with {words_of(rows)}; a slope takes three")
     log_x, log_y = np.log(found[x].to_numpy(dtype=float)), np.log(found[y].to_numpy(dtype=float))
     slope, intercept = (float(number) for number in fit_line(log_x, log_y))
     left: Array = log_y - intercept - slope * log_x
@@ -64,7 +64,7 @@ def log_slope(evidence: Evidence, measurement: str, rows: dict[str, Any], x: str
 @statistic(SEEDS)
 def gain_ratio(evidence: Evidence, rows: dict[str, Any], batch_size: int, over: int) -> Effect:
     """Spread saved by each further example when b is doubled, over what the first doubling named saves."""
-    table = _matching(evidence.measurement("gradient_noise"), rows)
+    table = matching(evidence.measurement("gradient_noise"), rows)
     n = int(table["minibatches"].min()) if len(table) else 0
 
     def saved(b: int) -> Value:
@@ -77,74 +77,12 @@ def gain_ratio(evidence: Evidence, rows: dict[str, Any], batch_size: int, over: 
     return quotient(saved(batch_size), saved(over), n, "minibatches")
 
 
-@statistic()
-def epoch_metric_value(
-    evidence: Evidence, run: str, column: str, garbage_collection: bool, rounds: bool = False
-) -> Effect:
-    """A count of one of the chapter's runs: the median over processes, or rounds in one, and the whole range."""
-    found = _by_repeat(evidence, run, garbage_collection, rounds)[column]
-    values = found.to_numpy(dtype=float)
-    return Effect(
-        float(np.median(values)), float(values.min()), float(values.max()), len(values), str(found.index.name)
-    )
-
-
-@statistic()
-def epoch_metric_ratio(
-    evidence: Evidence, run: str, over: str, column: str, over_column: str, garbage_collection: bool
-) -> Effect:
-    """A number of one of the chapter's runs over one of another, process by process: the geometric mean."""
-    own, other = (_by_repeat(evidence, name, garbage_collection) for name in (run, over))
-    return _mean_ratio(own[column] / other[over_column])
-
-
-@statistic(CLOCK)
-def epoch_metric_rounds(evidence: Evidence, run: str, over: str, collection: bool) -> Effect:
-    """Seconds per epoch of a run over those of another, round by round in one process: the median.
-
-    Its interval is that of order statistics: of nine rounds one on either side may be disturbed. No collection falls
-    into the first run; one falls into the other if ``collection`` says so.
-    """
-    own, other = _by_repeat(evidence, run, False, True), _by_repeat(evidence, over, collection, True)
-    ratios: Array = np.asarray((own["seconds_per_epoch"] / other["seconds_per_epoch"]).dropna(), dtype=np.float64)
-    if not len(ratios):
-        raise NoData("no data: epoch_metric has no round with both runs")
-    low, high = median_interval(ratios)
-    return Effect(float(np.median(ratios)), float(low), float(high), len(ratios), "rounds")
-
-
-@statistic(CLOCK)
-def epoch_metric_distortion(evidence: Evidence, run: str, over: str, garbage_collection: bool) -> Effect:
-    """Printed over true seconds of one run, over the same of another, process by process: the geometric mean."""
-    runs = [_by_repeat(evidence, name, garbage_collection) for name in (run, over)]
-    own, other = (table["printed_seconds"] / table["seconds_per_epoch"] for table in runs)
-    return _mean_ratio(own / other)
-
-
-def _by_repeat(evidence: Evidence, run: str, garbage_collection: bool, rounds: bool = False) -> pd.DataFrame:
-    """The rows of a run, by process, or by round of the one process that has rounds."""
-    table = evidence.measurement("epoch_metric")
-    where = {"run": run, "garbage_collection": garbage_collection}
-    repeat = "round" if rounds else "process"
-    found = _matching(table[table["round"].notna() == rounds], where).set_index(repeat)
-    if found.empty:
-        raise NoData(f"no data: epoch_metric has no row with {_words(where)}")
-    return found.rename_axis("rounds" if rounds else "processes")
-
-
-def _mean_ratio(ratios: "pd.Series[float]") -> Effect:
-    shared: Array = np.asarray(ratios.dropna(), dtype=np.float64)
-    if not len(shared):
-        raise NoData("no data: epoch_metric has no process with both runs")
-    return geometric_mean(shared, str(ratios.index.name))
-
-
 @statistic(THEORY)
 def critical_over_noise_scale(evidence: Evidence, target: str, run: str) -> Effect:
     """The critical batch size of a target over the noise scale of a run at the same excess loss."""
     table = evidence.measurement("noise_scale")
     critical = one_row(table, "noise_scale", {"kind": "critical", "run": target})
-    readings = _matching(table, {"kind": "training", "run": run}).sort_values("excess")
+    readings = matching(table, {"kind": "training", "run": run}).sort_values("excess")
     excess = readings["excess"].to_numpy(dtype=float)
     at = float(critical["excess"])
     if not len(excess) or not excess[0] <= at <= excess[-1]:
@@ -162,20 +100,22 @@ def one_row(table: pd.DataFrame, measurement: str, where: dict[str, Any]) -> "pd
     NoData
         If there is none, or more than one.
     """
-    found = _matching(table, where)
+    found = matching(table, where)
     if len(found) != 1:
-        raise NoData(f"no data: {measurement} has {len(found)} rows with {_words(where)}, not one")
+        raise NoData(f"no data: {measurement} has {len(found)} rows with {words_of(where)}, not one")
     return found.iloc[0]
 
 
-def _matching(table: pd.DataFrame, where: dict[str, Any]) -> pd.DataFrame:
+def matching(table: pd.DataFrame, where: dict[str, Any]) -> pd.DataFrame:
+    """The rows with some values."""
     kept = pd.Series(True, index=table.index)
     for name, value in where.items():
         kept &= (table[name] == value).fillna(False).astype(bool)
     return table[kept]
 
 
-def _words(where: dict[str, Any]) -> str:
+def words_of(where: dict[str, Any]) -> str:
+    """The values, for a sentence."""
     return ", ".join(f"{name} {value}" for name, value in where.items())
 
 

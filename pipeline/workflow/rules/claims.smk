@@ -20,7 +20,7 @@ rule claims:
     params:
         ledger=inputs.ledger,
         own=inputs.own("statistic"),
-        code=needs("pipeline.claims"),
+        code=needs("pipeline.claims", "pipeline.contrib.machine.statistic"),
         results=subpath(output[0], parent=True),
         about=inputs.claims_about,
     shell:

@@ -32,7 +32,11 @@ rule figures:
         ],
         opted_in=inputs.opted_in_digest,
         own=inputs.own("figure"),
-        code=needs("pipeline.figures", "pipeline.contrib.frameworks.figure"),
+        code=needs(
+            "pipeline.figures",
+            "pipeline.contrib.machine.figure",
+            "pipeline.contrib.frameworks.figure",
+        ),
     shell:
         "python -m pipeline.figures --out {params.out:q} {params.step_cost:q}"
         " {params.measured:q}"

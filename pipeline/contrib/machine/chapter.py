@@ -1,6 +1,6 @@
 """Train the chapter's four runs as the chapter does, in a separate process.
 
-``python -m pipeline.measure.chapter DATA.npy`` trains them in the chapter's order and prints one JSON line each.
+``python -m pipeline.contrib.machine.chapter DATA.npy`` trains them in the chapter's order and prints a JSON line each.
 Nothing is imported but torch and NumPy, and nothing is warmed up: when the garbage collector runs depends on all the
 objects that there are, so every repeat needs a fresh process.
 
@@ -190,7 +190,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments : sequence of str, optional
         The command line; that of the process by default.
     """
-    parser = argparse.ArgumentParser(prog="python -m pipeline.measure.chapter", description="Train the four runs.")
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.contrib.machine.chapter", description="Train the four runs."
+    )
     parser.add_argument("data", metavar="DATA.npy", help="features and, in the last column, targets; float32")
     parser.add_argument("--seed", type=int, default=0, help="of the weights and the orders")
     parser.add_argument("--no-gc", action="store_true", help="switch the garbage collector off")

@@ -43,9 +43,9 @@ def measure_epochs(
     repeats : int
         Processes of either kind; each has its own seed, the same for both kinds.
     rounds : int
-        Rounds in the first process, after its runs; see :func:`pipeline.measure.chapter.train_rounds`.
+        Rounds in the first process, after its runs; see :func:`pipeline.contrib.machine.chapter.train_rounds`.
     through_loader : bool
-        Evaluate as the chapter does; see :func:`pipeline.measure.chapter.train`.
+        Evaluate as the chapter does; see :func:`pipeline.contrib.machine.chapter.train`.
 
     Returns
     -------
@@ -67,7 +67,7 @@ def measure_epochs(
 
 def _process(data: Path, options: list[str]) -> list[dict[str, Any]]:
     """The rows of one process."""
-    command = [sys.executable, "-m", "pipeline.measure.chapter", str(data), *options]
+    command = [sys.executable, "-m", "pipeline.contrib.machine.chapter", str(data), *options]
     finished = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)  # where the package is
     return [json.loads(line) for line in finished.stdout.splitlines()]
 

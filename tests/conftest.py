@@ -7,6 +7,10 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+# Beside each other, threads of torch wait for those of the other workers; before torch is imported.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from airfoil_files import REAL_FILE
 from hypothesis import settings

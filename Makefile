@@ -49,7 +49,7 @@ test: setup-dev
 	python -m pytest -n auto --dist loadfile
 
 test-quick: setup-dev
-	python -m pytest -n auto -m "not slow"
+	python -m pytest -n auto --dist loadfile -m "not slow"
 
 # One process: a GPU is not shared. Where torch finds none, each is skipped and says so.
 test-gpu: setup-dev

@@ -102,6 +102,7 @@ def test_the_advice_is_text_and_a_frame(result):
         result.advise("adm")
 
 
+@pytest.mark.slow
 def test_the_calls_that_advise_prints_train_the_cells_again(result):
     calls = {line.partition(": ")[2] for line in result.advise().text.splitlines() if line.startswith("For ")}
     assert len(calls) >= 4
@@ -135,6 +136,7 @@ def test_the_call_has_every_key_that_was_given_and_gives_the_same_losses_to_the_
     np.testing.assert_array_equal(again.curves.loss, first.curves.loss)
 
 
+@pytest.mark.slow
 def test_figures_and_report(result, tmp_path):
     assert "heatmap" in result.figures
     assert result.plot("heatmap").axes

@@ -269,7 +269,9 @@ def test_every_study_loads_and_is_called_as_its_file(name):
     assert sum(len(cells) for cells in study.jobs.values()) == len(study.cells)
 
 
-@pytest.mark.parametrize("name", study_names())
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "scale")) for name in study_names()]
+)
 def test_the_ids_of_a_study_are_unique_and_safe_in_paths(name):
     study = load_study(name)
     ids = [cell.id for cell in study.cells]
@@ -435,7 +437,14 @@ def hydra():
 NOT_OF_A_CELL = ("study", "experiment", "measurement")
 
 
-@pytest.mark.parametrize(("group", "choice"), [one for one in CHOICES if one[0] not in NOT_OF_A_CELL])
+@pytest.mark.parametrize(
+    ("group", "choice"),
+    [
+        pytest.param(*one, marks=[pytest.mark.slow] * (one[0] not in ("model", "optimizer")))
+        for one in CHOICES
+        if one[0] not in NOT_OF_A_CELL
+    ],
+)
 def test_hydras_own_composition_makes_the_same_cell(hydra, group, choice):
     if choice in ("digits", "cnn", "table"):
         return  # none is a cell alone

@@ -51,6 +51,7 @@ def counted(monkeypatch):
     return counts
 
 
+@pytest.mark.slow
 def test_composing_listing_and_reading_do_not_grow_with_the_number_of_jobs(monkeypatch, counted):
     seen = []
     for lrs in (2, 12):

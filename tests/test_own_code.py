@@ -282,6 +282,7 @@ def test_the_command_line_takes_a_file_or_a_module(project, train, monkeypatch, 
     assert json.loads(config)["model"]["hidden"] == 3
 
 
+@pytest.mark.slow
 def test_a_product_mixes_own_models_with_the_labs_and_a_misspelt_key_is_refused(project, train):
     status, out, err = train("-m", "model=mine.py:Net,linear", "optimizer=sgd,mine.py:signed")
     assert status == 0, err
@@ -312,8 +313,8 @@ def test_an_experiment_names_a_model_of_its_folder_and_no_other(project, train):
     [
         ["model=mine.py:Net", "model.hidden=3"],
         ["model=mine.py:any_key", "model.hidden=3", "engine=stacked", "seeds=3"],
-        ["optimizer=mine.py:signed", "optimizer.hyperparams.softness=0.5"],
-        ["optimizer=mine.py:Heavy", "optimizer.torch.momentum=0.9"],
+        pytest.param(["optimizer=mine.py:signed", "optimizer.hyperparams.softness=0.5"], marks=pytest.mark.slow),
+        pytest.param(["optimizer=mine.py:Heavy", "optimizer.torch.momentum=0.9"], marks=pytest.mark.slow),
     ],
 )
 def test_the_command_of_a_cell_gives_the_same_losses_to_the_last_bit(project, train, overrides):

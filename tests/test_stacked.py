@@ -102,7 +102,10 @@ def test_progress_is_told_while_a_stack_trains(dataset):
 # -- independence
 
 
-@pytest.mark.parametrize("optimizer", optimizers.names())
+@pytest.mark.parametrize(
+    "optimizer",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name not in ("sgd", "adam"))) for name in optimizers.names()],
+)
 def test_a_diverging_neighbour_changes_no_other_run_by_one_bit(dataset, optimizer):
     calm = rates(optimizer)[1]
     update = stack_update(compose_cell([f"optimizer={optimizer}"]))

@@ -446,6 +446,7 @@ def test_eight_processes_meet_a_fresh_store_and_each_cell_is_there_once(tmp_path
     assert Counter(run.data.tags["cell_id"] for run in found) == {"shared": 8} | {f"own{i}": 1 for i in range(8)}
 
 
+@pytest.mark.slow
 def test_the_experiment_is_chosen_by_mlflows_own_variables(store, tmp_path, monkeypatch):
     folder = write(tmp_path, one_cell("s"))
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "mine")
@@ -479,6 +480,7 @@ def test_a_lock_is_reported_in_the_databases_words_and_not_in_sqlalchemys(store,
     assert "does not answer, in 1 try over 0 s (database is locked); the tables are whole" in str(refused.value)
 
 
+@pytest.mark.slow
 def test_waiting_for_ones_turn_is_not_counted_as_the_store_failing(store):
     tries = []
 

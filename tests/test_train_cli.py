@@ -159,6 +159,7 @@ def test_a_product_goes_on_after_a_failed_cell_and_ends_by_naming_it(train, brok
     assert [train.runs(f"out/{number}").status.item() for number in range(4)] == ["error", "error", "ok", "ok"]
 
 
+@pytest.mark.slow
 def test_one_job_of_a_study_fails_only_if_all_its_runs_do(train, broken):
     broken.add(0.4)  # of "minibatch 100" alone
     given = ["study=textbook", "seeds=1", "epochs=1", "batch_size=1500"]
@@ -381,6 +382,7 @@ def test_a_file_that_another_one_or_an_odd_key_chooses_is_checked_too(train, cho
     assert re.search("callbacks|@package|deep", train.refusal("--config-dir=own", chosen))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("show", "told"),
     [

@@ -48,7 +48,9 @@ def study_of(tmp_path, monkeypatch):
     return write
 
 
-@pytest.mark.parametrize("axis", GRIDS)
+@pytest.mark.parametrize(
+    "axis", [pytest.param(axis, marks=[pytest.mark.slow] * (axis not in ("width", "epochs"))) for axis in GRIDS]
+)
 def test_any_key_can_be_an_axis(axis, study_of, dataset):
     common, key, values = GRIDS[axis]
     cells = study_of(common, key, values).cells
@@ -88,6 +90,7 @@ def test_any_key_can_be_an_axis(axis, study_of, dataset):
     assert titles == {one.name for one in found}
 
 
+@pytest.mark.slow
 def test_two_further_axes_are_their_product(study_of, dataset):
     activations = "model.widths: [[4], [8]], model.activation", ["relu", "tanh"]
     cells = study_of("{optimizer: adamw, model: mlp}", *activations).cells
@@ -98,6 +101,7 @@ def test_two_further_axes_are_their_product(study_of, dataset):
     }
 
 
+@pytest.mark.slow
 def test_values_that_learn_from_different_data_are_not_held_against_each_other(study_of, dataset):
     cells = study_of("{optimizer: sgd}", "data.rows", [1500, 1000]).cells
     tables = [train_cells([cell], {"airfoil_twin": _first(dataset, cell.config.data.rows)}) for cell in cells]

@@ -72,6 +72,7 @@ def test_the_heatmap_marks_every_status_and_the_borders(drawn):
     assert "best lr, lowest of its range" in drawn["all diverged", "heatmap"][0]
 
 
+@pytest.mark.slow
 def test_drawing_is_repeatable_and_the_svg_small(tmp_path):
     heatmap, *_ = figures_of(CASES["mixed"])
     first, again = (save(heatmap.draw(CASES["mixed"]), tmp_path / name)[0] for name in "ab")

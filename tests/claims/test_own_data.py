@@ -125,6 +125,7 @@ def test_a_table_that_was_made_anew_of_other_data_is_no_evidence(results, datase
         moment_error(Evidence(tmp_path), "mine", ROWS)
 
 
+@pytest.mark.slow
 def test_a_measurement_of_other_data_does_not_decide_a_claim_about_the_airfoil_data(conf_claims):
     evidence = measurement("epoch_metric", [])
     evidence.measurements["epoch_metric"].facts["data"] = {"name": "diabetes", "offline_twin": False}

@@ -34,6 +34,7 @@ def page(decided):
     return render([report_study(cell("gd"))], [], verdicts_of(decided))
 
 
+@pytest.mark.slow
 def test_every_claim_has_its_line_with_verdict_sign_and_link(decided):
     html = page(decided)
     for claim in LEDGER.claims:

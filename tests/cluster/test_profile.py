@@ -13,6 +13,7 @@ PROFILE = (ROOT / "profiles" / "slurm" / "config.yaml").read_text()
 PAGE = (ROOT / "docs" / "scaling-up.md").read_text()
 
 
+@pytest.mark.slow
 def test_every_key_of_the_profile_is_an_option_and_is_explained(run):
     pytest.importorskip("snakemake_executor_plugin_slurm")
     options = set(re.findall(r"--([a-z][a-z-]+)", run("snakemake", "--help").stdout))
@@ -30,6 +31,7 @@ def test_what_the_profile_stands_in_for_is_in_it():
     assert default.items() <= yaml.safe_load(PROFILE).items()
 
 
+@pytest.mark.slow
 def test_the_study_of_a_million_runs_is_one():
     [text] = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
     values = yaml.safe_load(text)

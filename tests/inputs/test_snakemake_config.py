@@ -62,6 +62,7 @@ entries = st.one_of(
 ).filter(reaches_the_snakefile)
 
 
+@pytest.mark.slow
 @given(st.lists(entries, min_size=1, max_size=2))
 @example(["results=Makefile"])
 @example(["results=$(touch x)"])

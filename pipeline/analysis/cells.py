@@ -92,16 +92,38 @@ def costs_to_target(
         Name to the cost at the first such reading; infinite where half of the runs or more never
         get there, NaN where the cost was not measured.
     """
-    reached = curves[curves["loss"] <= target].groupby(["cell_id", "seed"])[axis].min()
-    firsts = {str(cell_id): own.droplevel(0) for cell_id, own in reached.groupby(level=0)}
-    readings = curves.groupby("cell_id")[axis].agg(["size", "count"])
-    unmeasured = set(readings.index[(readings["size"] > 0) & (readings["count"] == 0)])
+    readings = {str(cell_id): own for cell_id, own in curves.groupby("cell_id")}
     costs = {}
     for cell in cells:
-        first = firsts.get(cell.id, pd.Series(dtype=float)).reindex(cell.runs["seed"]).astype(float).fillna(np.inf)
-        median = float(quantiles(np.asarray(first, dtype=np.float64), 0.5))
-        costs[cell.name] = math.nan if cell.id in unmeasured else median
+        own = readings.get(cell.id, curves.iloc[:0])
+        spent = costs_of_runs(cell, own, axis, target)
+        costs[cell.name] = math.nan if spent is None else float(quantiles(np.asarray(spent, dtype=np.float64), 0.5))
     return costs
+
+
+def costs_of_runs(cell: CellResults, readings: pd.DataFrame, axis: str, target: float) -> "pd.Series[float] | None":
+    """What each run of a cell spends until its loss is first read at or below a target.
+
+    Parameters
+    ----------
+    cell : CellResults
+        The cell.
+    readings : DataFrame
+        Its rows of the table of curves.
+    axis : str
+        The column that is spent: ``step``, ``examples``, ``epoch`` or ``seconds``.
+    target : float
+        The loss.
+
+    Returns
+    -------
+    Series or None
+        By seed, infinite where a run never gets there; None where there are readings and the cost was not measured.
+    """
+    if len(readings) and readings[axis].isna().all():
+        return None
+    first = readings[readings["loss"] <= target].groupby("seed")[axis].min()
+    return first.reindex(cell.runs["seed"]).astype(float).fillna(np.inf)
 
 
 def unstable(cells: Iterable[CellResults]) -> list[tuple[CellResults, float, float]]:

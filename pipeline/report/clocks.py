@@ -7,10 +7,9 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from pipeline.analysis.bootstrap import median_interval
-from pipeline.analysis.cells import quantiles
+from pipeline.analysis.cells import costs_of_runs, quantiles
 from pipeline.analysis.study import AnalysedStudy
 from pipeline.lab.results import CellResults
 
@@ -125,7 +124,13 @@ def standings(cells: Sequence[CellResults], curves: dict[str, pd.DataFrame], tar
     list of Standing
         In the order of the cells.
     """
-    return [Standing(cell, _costs(cell, curves[cell.id], target)) for cell in cells]
+    return [
+        Standing(
+            cell,
+            {clock: _cost(costs_of_runs(cell, curves[cell.id], axis, target)) for clock, axis in CLOCKS.items()},
+        )
+        for cell in cells
+    ]
 
 
 def flips(found: Sequence[Standing]) -> list[Flip]:
@@ -154,21 +159,12 @@ def ranked(found: Sequence[Standing], clock: str) -> list[Standing]:
     return sorted(there, key=lambda standing: (standing.costs[clock].median, standing.costs[clock].high))
 
 
-def _costs(cell: CellResults, curves: pd.DataFrame, target: float) -> dict[str, Cost]:
-    hits = curves[curves["loss"] <= target].groupby("seed")[list(CLOCKS.values())].min()
-    hits = hits.reindex(cell.runs["seed"]).astype(float)
-    costs = {}
-    for clock, column in CLOCKS.items():
-        if len(curves) and curves[column].isna().all():
-            costs[clock] = Cost(math.nan, math.nan, math.nan)
-        else:
-            costs[clock] = _cost(hits[column].fillna(np.inf).to_numpy(dtype=float))
-    return costs
-
-
-def _cost(spent: NDArray[np.float64]) -> Cost:
-    low, high = median_interval(spent)
-    return Cost(float(quantiles(spent, 0.5)), float(low), float(high))
+def _cost(spent: "pd.Series[float] | None") -> Cost:
+    if spent is None:
+        return Cost(math.nan, math.nan, math.nan)
+    values = np.asarray(spent, dtype=np.float64)
+    low, high = median_interval(values)
+    return Cost(float(quantiles(values, 0.5)), float(low), float(high))
 
 
 def _factor(larger: Standing, smaller: Standing, clock: str) -> float:

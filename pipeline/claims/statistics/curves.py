@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from pipeline.analysis.bootstrap import Array
+from pipeline.analysis.cells import costs_of_runs
 from pipeline.claims.effect import Effect, bootstrapped, ratio_of_medians
 from pipeline.claims.evidence import Evidence, NoData
 from pipeline.claims.statistics import statistic
@@ -91,11 +92,10 @@ def costs(evidence: Evidence, study: str, cell: str, axis: str, target: float) -
     NoData
         If the cost was not measured.
     """
-    own = _curves(evidence, study, cell)
-    if own[axis].isna().all():
+    found = costs_of_runs(evidence.cell(study, cell), _curves(evidence, study, cell), axis, target)
+    if found is None:
         raise NoData(f"no data: {axis} were not measured for {cell!r}")
-    first = own[own["loss"] <= target].groupby("seed")[axis].min()
-    return first.reindex(_seeds(evidence, study, cell)).astype(float).fillna(np.inf)
+    return found.sort_index()
 
 
 def _curves(evidence: Evidence, study: str, cell: str) -> pd.DataFrame:

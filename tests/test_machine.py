@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from pipeline.contrib.machine import processor
 from pipeline.lab import machine
 
 
@@ -60,22 +61,22 @@ def test_a_file_that_names_no_model_is_passed_over(monkeypatch):
 
 def test_caches_are_read_in_bytes_and_those_of_instructions_left_out(tmp_path, monkeypatch):
     write_caches(tmp_path, Data_1="48K", Instruction_1="32K", Unified_2="2M", Unified_3="1G")
-    monkeypatch.setattr(machine, "CACHES", tmp_path)
-    assert machine.caches() == {"L1": 48 * 2**10, "L2": 2 * 2**20, "L3": 2**30}
+    monkeypatch.setattr(processor, "CACHES", tmp_path)
+    assert processor.caches() == {"L1": 48 * 2**10, "L2": 2 * 2**20, "L3": 2**30}
 
 
 def test_a_cache_that_is_described_in_part_is_left_out(tmp_path, monkeypatch):
     write_caches(tmp_path, Data_1="48K", Unified_2="large")
     (tmp_path / "index9").mkdir()
-    monkeypatch.setattr(machine, "CACHES", tmp_path)
-    assert machine.caches() == {"L1": 48 * 2**10}
+    monkeypatch.setattr(processor, "CACHES", tmp_path)
+    assert processor.caches() == {"L1": 48 * 2**10}
 
 
 def test_without_the_folder_the_caches_are_those_that_the_processor_tells(tmp_path, monkeypatch):
     facts = {"l1_data_cache_size": 32768, "l2_cache_size": "no number", "l3_cache_size": 0}
     monkeypatch.setitem(sys.modules, "cpuinfo", SimpleNamespace(get_cpu_info=lambda: facts))
-    monkeypatch.setattr(machine, "CACHES", tmp_path / "none")
-    assert machine.caches() == {"L1": 32768}
+    monkeypatch.setattr(processor, "CACHES", tmp_path / "none")
+    assert processor.caches() == {"L1": 32768}
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_without_the_folder_the_caches_are_those_that_the_processor_tells(tmp_pa
 )
 def test_the_clock_rate_is_the_highest_that_is_known(monkeypatch, frequency, hertz):
     monkeypatch.setattr(psutil, "cpu_freq", lambda: frequency)
-    assert machine.clock_hertz() == hertz
+    assert processor.clock_hertz() == hertz
 
 
 def test_a_clock_rate_that_cannot_be_asked_for_is_unknown(monkeypatch):
@@ -97,7 +98,7 @@ def test_a_clock_rate_that_cannot_be_asked_for_is_unknown(monkeypatch):
         raise NotImplementedError
 
     monkeypatch.setattr(psutil, "cpu_freq", refuses)
-    assert machine.clock_hertz() is None
+    assert processor.clock_hertz() is None
 
 
 def test_cores_are_counted_where_the_system_does_not_say_which_may_be_used(monkeypatch):

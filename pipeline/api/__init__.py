@@ -14,7 +14,7 @@ from pipeline.lab.errors import UserError
 if TYPE_CHECKING:
     import torch
 
-    from pipeline.api.config import ArraysConfig
+    from pipeline.api.arrays import ArraysConfig
     from pipeline.lab.dataset import Dataset
 
 __all__ = ["Comparison", "UserError", "compare"]

@@ -1,17 +1,61 @@
-"""From arrays to a data set and its configuration."""
+"""From arrays to a data set and its configuration, which no reader has: arrays are in no file."""
 
 import hashlib
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.api.config import ArraysConfig
 from pipeline.lab import checks
 from pipeline.lab.dataset import Dataset, HeldOut
 from pipeline.lab.errors import UserError
 from pipeline.parts import tasks
+from pipeline.parts.base import DataConfig
 from pipeline.parts.data.table import Column
+
+
+@dataclass
+class ArraysConfig(DataConfig):
+    """Arrays in memory.
+
+    Parameters
+    ----------
+    in_features, out_features : int
+        What a model gets.
+    shape : str
+        What an example is, ``rows`` of numbers or ``images``.
+    sha1 : str
+        Of the arrays as they are trained on, those held out left aside: they change no training number.
+    columns : list of Column
+        Names of the features and of the target.
+    whiten : str
+        How they were prepared, ``standardize`` or ``none``.
+    """
+
+    reader: str = "arrays"
+    in_features: int = 1
+    out_features: int = 1
+    shape: str = "rows"
+    sha1: str = ""
+    columns: list[Column] = field(default_factory=list)
+    whiten: str = "none"
+
+    @property
+    def inputs(self) -> str:  # type: ignore[override]
+        """What an example is."""
+        return self.shape
+
+    @property
+    def features(self) -> int:
+        """Numbers in a row, or channels of an image."""
+        return self.in_features
+
+    @property
+    def outputs(self) -> int:
+        """1 for a value or two classes, the number of classes where there are more."""
+        return self.out_features
+
 
 #: Whole numbers of more kinds are not taken for classes, nor for numbers: that is to be said.
 MOST_CLASSES = 20

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pipeline.api.config import ArraysConfig
+from pipeline.api.arrays import ArraysConfig
 from pipeline.api.result import Comparison
 from pipeline.lab.config import Cell
 from pipeline.lab.config.schema import StudyConfig

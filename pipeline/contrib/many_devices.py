@@ -27,8 +27,7 @@ from pipeline.lab.config.schema import TrainerConfig
 from pipeline.lab.dataset import Dataset
 from pipeline.lab.errors import exit_on_user_error
 from pipeline.lab.tables import write_table
-from pipeline.measure.table import schema, table_of
-from pipeline.measure.timing import quartiles
+from pipeline.measure.table import quartiles, schema, table_of
 from pipeline.parts import models
 from pipeline.train.cells import train_cells
 from pipeline.train.clock import torch_threads

@@ -41,7 +41,7 @@ from pipeline.lab.dataset import Dataset
 from pipeline.lab.errors import UserError
 from pipeline.lab.tables import CURVES, RUNS, write_table
 from pipeline.measure.inputs import Inputs
-from pipeline.measure.timing import quartiles
+from pipeline.measure.table import quartiles
 from pipeline.parts import optimizers
 from pipeline.train.clock import no_garbage_collection, torch_threads
 from pipeline.train.data import prepared

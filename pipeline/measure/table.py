@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import ArrayLike
 
 from pipeline.lab.errors import MAKE_AGAIN, UserError
 from pipeline.lab.tables import VERSION, read_table, write_table
@@ -64,6 +66,12 @@ def table_of(name: str, rows: Sequence[Mapping[str, Any]] | pd.DataFrame) -> pd.
     except (ValueError, TypeError) as error:
         raise UserError(f"measurement={name} returned another table than its file says: {error}") from None
     return table
+
+
+def quartiles(values: ArrayLike) -> tuple[float, float, float]:
+    """First quartile, median and third quartile: what a row keeps of repeats."""
+    low, middle, high = np.quantile(np.asarray(values, dtype=float), [0.25, 0.5, 0.75])
+    return float(low), float(middle), float(high)
 
 
 @dataclass(frozen=True, eq=False)

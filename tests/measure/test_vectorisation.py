@@ -17,8 +17,8 @@ from pipeline.contrib.machine.measurement.vectorisation import (
     measure_sizes,
     methods,
 )
+from pipeline.contrib.machine.timing import interleaved
 from pipeline.measure.table import schema, table_of
-from pipeline.measure.timing import interleaved
 
 
 @pytest.mark.parametrize("name", methods())

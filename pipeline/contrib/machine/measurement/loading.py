@@ -21,8 +21,9 @@ import torch
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
+from pipeline.contrib.machine.timing import seconds_of
 from pipeline.measure.inputs import Inputs
-from pipeline.measure.timing import quartiles, seconds_of
+from pipeline.measure.table import quartiles
 from pipeline.parts.data.digits import ImageDataset, write_digits
 from pipeline.train.clock import no_garbage_collection, torch_threads
 

@@ -22,9 +22,11 @@ import torch
 from numpy.lib.stride_tricks import as_strided
 
 from pipeline.contrib.machine.measurement.vectorisation import N, by_blocks, by_column, by_element, matrices
-from pipeline.lab.machine import caches, clock_hertz, usable_cores
+from pipeline.contrib.machine.processor import caches, clock_hertz
+from pipeline.contrib.machine.timing import interleaved, thread_counts
+from pipeline.lab.machine import usable_cores
 from pipeline.measure.inputs import Inputs
-from pipeline.measure.timing import interleaved, quartiles, thread_counts
+from pipeline.measure.table import quartiles
 from pipeline.train.clock import no_garbage_collection, torch_threads
 
 #: Working sets in bytes, 4 KiB to 256 MiB.

@@ -21,8 +21,9 @@ from typing import Any
 
 import torch
 
+from pipeline.contrib.machine.timing import interleaved, thread_counts
 from pipeline.measure.inputs import Inputs
-from pipeline.measure.timing import interleaved, quartiles, thread_counts
+from pipeline.measure.table import quartiles
 from pipeline.train.clock import no_garbage_collection, torch_threads
 
 #: The chapter's matrices.

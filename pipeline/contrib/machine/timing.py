@@ -1,12 +1,10 @@
-"""Time calls fairly: warm and in turn, with medians and quartiles."""
+"""Time calls fairly: warm and in turn."""
 
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike
 
 #: More samples than this say no more about a median.
 MOST_SAMPLES = 200
@@ -57,12 +55,6 @@ def interleaved(
                 spent += times[name][-1]
                 samples += 1
     return times
-
-
-def quartiles(seconds: ArrayLike) -> tuple[float, float, float]:
-    """First quartile, median and third quartile."""
-    low, middle, high = np.quantile(np.asarray(seconds, dtype=float), [0.25, 0.5, 0.75])
-    return float(low), float(middle), float(high)
 
 
 def thread_counts() -> list[int]:

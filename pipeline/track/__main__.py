@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from pipeline.lab.errors import UserError
 from pipeline.lab.files import write_whole
 from pipeline.lab.settings import DEFAULT_URI, PATIENCE, Tracking
 from pipeline.lab.stage import Options, argument, command
@@ -23,6 +24,7 @@ from pipeline.lab.stage import Options, argument, command
         "--figures", type=Path, metavar="FILE", help="captions.json: log each study's figures on its summary run too"
     ),
     argument("--only-summaries", action="store_true", help="with --figures: leave the cells alone"),
+    argument("--models", action="store_true", help="log the best run of each study as a model, trained again"),
     argument(
         "--replace", action="store_true", help="remove the runs of an earlier folder at the same path, deleted since"
     ),
@@ -65,15 +67,18 @@ def _log(settings: Tracking, options: Options) -> dict[str, Any]:
     done: dict[str, Any] = {}
     for folder in options.studies:
         beside = folder.parent / "data"
+        data_dir = options.data or (beside if beside.is_dir() else Path("results/data"))  # of a single training run
         counts = log_folder(
             folder,
             settings,
-            data_dir=options.data or (beside if beside.is_dir() else Path("results/data")),  # of a single training run
+            data_dir=data_dir,
             captions=options.figures,
             cells=not options.only_summaries,
             replace=options.replace,
         )
         print(f"{folder.name}: {counts}", flush=True)
+        if options.models:
+            _log_model(folder, settings, data_dir)
         if counts.left:
             print(
                 f"{folder.name}: an earlier folder at this path left {counts.left} runs in the store; if it is gone,"
@@ -82,6 +87,17 @@ def _log(settings: Tracking, options: Options) -> dict[str, Any]:
             )
         done[folder.name] = dataclasses.asdict(counts)
     return done
+
+
+def _log_model(folder: Path, settings: Tracking, data_dir: Path) -> None:
+    """Log a study's model, or say why there is none: its runs are logged all the same."""
+    from pipeline.track.model import log_model
+
+    try:
+        uri = log_model(folder, settings, data_dir)
+        print(f"{folder.name}: mlflow.pytorch.load_model({uri!r})" if uri else f"{folder.name}: no run ended well")
+    except UserError as error:
+        print(f"{folder.name}: no model is logged: {error}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ the same minibatches, and all runs are evaluated on the same examples; a first l
 input once for all the runs that share it.
 """
 
+import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -102,6 +103,14 @@ class StackedNet:
             What each run predicts for each example.
         """
         return self._train(X)
+
+    @torch.no_grad()
+    def model_of(self, run: int) -> nn.Module:
+        """One run's model, with parameters of its own."""
+        net = copy.deepcopy(self.template)
+        for p, block in zip(net.parameters(), self.blocks, strict=True):
+            p.copy_(block.data[run])
+        return net
 
     @torch.no_grad()
     def predict_all(self, X: torch.Tensor) -> torch.Tensor:

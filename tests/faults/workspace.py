@@ -113,7 +113,7 @@ class Workspace:
     def files(self):
         """Every file, but for what Python, Snakemake and SQLite keep for themselves."""
         every = (path.relative_to(self.folder) for path in self.folder.rglob("*") if path.is_file())
-        return {_RUN.sub("RUN", path.as_posix()) for path in every if not _OTHERS_OWN & set(path.parts)}
+        return {_ID.sub("ID", path.as_posix()) for path in every if not _OTHERS_OWN & set(path.parts)}
 
     def artifact_runs(self):
         """The ids of the MLflow runs that have artifacts."""
@@ -159,6 +159,7 @@ class Workspace:
 
 #: An MLflow run's id, which is drawn at random.
 _RUN = re.compile(r"(?<=/)[0-9a-f]{32}(?=/)")
+_ID = re.compile(r"(?<=/)(m-)?[0-9a-f]{32}(?=/)")  # or that of a model
 _UNWANTED = {"AIRFOIL_DATA", "MLFLOW_TRACKING_URI", "PYTHONDONTWRITEBYTECODE"}
 
 

@@ -1,7 +1,8 @@
 # One job logs every study, because starting MLflow takes longer than logging most of them. It is the
 # workflow's only writer and makes the store itself. The store's address is read from MLFLOW_TRACKING_URI
 # by the command: it may hold a password, which belongs in no log. Nothing but the figures' own job below
-# waits for it, so that a store that is down costs the workflow nothing but this one job.
+# waits for it, so that a store that is down costs the workflow nothing but this one job. The best run of each study is
+# trained again for its model, by the code that the tables hang on: it is left out of the digest.
 rule log_runs:
     input:
         tables=expand(rules.collect.output, study=studies),
@@ -14,11 +15,12 @@ rule log_runs:
         str(ENVIRONMENT)
     params:
         store=inputs.tracking_store,
-        code=needs("pipeline.track"),
+        code=needs("pipeline.track", apart=("pipeline.track.model",)),
         studies=jobs.folders(studies),
         data=f"{results}/data",
     shell:
-        "python -m pipeline.track {params.studies:q} --data {params.data:q} --done {output:q} > {log:q} 2>&1"
+        "python -m pipeline.track {params.studies:q} --data {params.data:q} --models --done {output:q}"
+        " > {log:q} 2>&1"
 
 
 # The figures are drawn while the runs are logged. Their input is not `ancient`: where Snakemake makes such an input
@@ -37,7 +39,7 @@ rule log_figures:
         str(ENVIRONMENT)
     params:
         store=inputs.tracking_store,
-        code=needs("pipeline.track"),
+        code=needs("pipeline.track", apart=("pipeline.track.model",)),
         studies=jobs.folders(studies),
     shell:
         "python -m pipeline.track {params.studies:q} --only-summaries --figures {input.figures:q} --done {output:q}"
@@ -60,5 +62,5 @@ rule track:
         figures=lambda wildcards: inputs.drawn,
         done=f"{results}/track/track.json",
     shell:
-        "python -m pipeline.track {params.studies:q} --data {params.data:q} {params.figures:q}"
+        "python -m pipeline.track {params.studies:q} --data {params.data:q} --models {params.figures:q}"
         " --done {params.done:q} 2>&1 | tee {log:q}"

@@ -19,10 +19,9 @@ from pipeline.figures.registry import figures_of
 from pipeline.lab.published import PUBLISHED, published_for
 from pipeline.report.__main__ import main
 from pipeline.report.assets import InlinedFigure, assets, read_figures
-from pipeline.report.facts import public_source
+from pipeline.report.facts import public_source, summarise
 from pipeline.report.page import render
 from pipeline.report.rows import table_rows
-from pipeline.report.summary import summarise
 from pipeline.report.verdicts import Verdicts
 
 FIGURE = InlinedFigure("a", 'A "title"', 'see <b> & "this"', "textbook", "data:image/svg+xml;base64,AAAA")

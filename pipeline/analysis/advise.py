@@ -93,7 +93,7 @@ def advise(sweep: Sweep, optimizer: str | None = None, target: float | None = No
     Notes
     -----
     Cells are ordered by the median over seeds of the cost of the first reading at or below the target; equal medians
-    by the share of seeds that arrive, then by the median final loss, as in :func:`pipeline.analysis.scaling.scaling`.
+    by the share of seeds that arrive, then by the median final loss, as in :func:`pipeline.analysis.target.scaling`.
     """
     grid = sweep.grid
     own = np.arange(len(grid.cells)) if optimizer is None else grid.rows(optimizer)

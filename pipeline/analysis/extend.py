@@ -31,7 +31,7 @@ def extensions(study: "StudyResults", factor: float = FACTOR) -> list[dict[str, 
         rates as fill the decade with the spacing that the range has, at least one, to four significant digits; and
         ``like``, the id of a cell that is alike in everything but the rate.
     """
-    from pipeline.analysis.edge import edges
+    from pipeline.analysis.best import edges
     from pipeline.analysis.grid import grid_of
 
     grid, points = grid_of(study), []

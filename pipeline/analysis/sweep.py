@@ -7,14 +7,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.analysis.best import PER_BATCH_SIZE, PER_OPTIMIZER, best_cells
+from pipeline.analysis.best import PER_BATCH_SIZE, PER_OPTIMIZER, best_cells, edges
 from pipeline.analysis.compare import Comparison, probability_better
-from pipeline.analysis.edge import edges
 from pipeline.analysis.grid import Array, Grid, grid_of
 from pipeline.analysis.lr_scaling import LrScaling, lr_scaling
-from pipeline.analysis.scaling import scaling
 from pipeline.analysis.seconds import StepCosts
-from pipeline.analysis.target import Target, first_hits, stated_target, target_loss
+from pipeline.analysis.target import Target, first_hits, scaling, stated_target, target_loss
 from pipeline.analysis.tuning import TuningCurve, tuning_curves
 from pipeline.lab.results import StudyResults
 

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.analysis.scaling import cheapest
 from pipeline.analysis.study import AnalysedStudy
+from pipeline.analysis.target import cheapest
 from pipeline.figures import style
 from pipeline.figures.registry import register
 from pipeline.lab import formats

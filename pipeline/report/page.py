@@ -16,7 +16,6 @@ from pipeline.report.browser import clock_titles, curves_data, seconds_kind
 from pipeline.report.curves import drawn
 from pipeline.report.language import ENGLISH, Language, mark
 from pipeline.report.rows import SOURCES, table_rows
-from pipeline.report.summary import summarise
 from pipeline.report.sweep_section import sweep_section
 from pipeline.report.verdicts import SIGNS, Verdicts
 
@@ -114,7 +113,7 @@ def _study(study: AnalysedStudy, figures: Sequence[InlinedFigure], lang: Languag
     return {
         "name": study.name,
         "title": study.title,
-        "summary": summarise(study, rows, lang),
+        "summary": facts.summarise(study, rows, lang),
         "answer": answer(chosen, lang),
         "drawn": chosen,
         "minimum": study.minimum,

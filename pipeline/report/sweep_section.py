@@ -7,9 +7,9 @@ import pandas as pd
 
 from pipeline.analysis.compare import Comparison
 from pipeline.analysis.grid import STATUSES
-from pipeline.analysis.scaling import cheapest
 from pipeline.analysis.study import AnalysedStudy
 from pipeline.analysis.sweep import Sweep
+from pipeline.analysis.target import cheapest
 from pipeline.report.language import ENGLISH, Language, mark
 
 _SPACE = "\N{NO-BREAK SPACE}"

@@ -7,13 +7,11 @@ import pandas as pd
 import pytest
 from sweeps import bowl, costs_of, sweep_tables
 
-from pipeline.analysis.best import PER_BATCH_SIZE, best_cells, held_out
-from pipeline.analysis.edge import edges
+from pipeline.analysis.best import PER_BATCH_SIZE, best_cells, edges, held_out
 from pipeline.analysis.grid import grid_of
 from pipeline.analysis.lr_scaling import lr_scaling
-from pipeline.analysis.scaling import cheapest, scaling
 from pipeline.analysis.seconds import read_step_costs, step_costs_of_runs
-from pipeline.analysis.target import first_hits, target_loss
+from pipeline.analysis.target import cheapest, first_hits, scaling, target_loss
 from pipeline.analysis.tuning import tuning_curves
 from pipeline.lab.config import Cell, compose_cell
 from pipeline.lab.errors import UserError

@@ -186,7 +186,9 @@ def test_own_rules_and_own_classes_of_torchs_kind_train(project, dataset):
     np.testing.assert_array_equal(mine, torchs)
 
 
-def test_a_lightning_module_trains_by_its_forward_and_the_labs_loss(project, dataset):
+def test_a_lightning_module_trains_by_its_forward_and_the_labs_loss_and_what_is_not_called_is_said(
+    project, dataset, caplog
+):
     (project / "lit.py").write_text(
         "import pytorch_lightning as pl\nfrom torch import nn\n"
         "class Lit(pl.LightningModule):\n"
@@ -194,10 +196,18 @@ def test_a_lightning_module_trains_by_its_forward_and_the_labs_loss(project, dat
         "        super().__init__()\n        self.sizes = in_features, out_features\n"
         "    def configure_model(self):\n        self.net = nn.Linear(*self.sizes)\n"
         "    def forward(self, x):\n        return self.net(x)\n"
+        "class Stepping(Lit):\n"
+        "    def training_step(self, batch, number):\n        raise ValueError\n"
         "def plain(in_features, out_features):\n    return nn.Linear(in_features, out_features)\n"
     )
-    both = [train_cells([cell_of(f"model=lit.py:{name}")], {"airfoil_twin": dataset})[1] for name in ("Lit", "plain")]
-    np.testing.assert_array_equal(both[0].loss, both[1].loss)
+    names = ("Lit", "plain", "Stepping")
+    curves = [train_cells([cell_of(f"model=lit.py:{name}")], {"airfoil_twin": dataset})[1] for name in names]
+    for other in curves[1:]:
+        np.testing.assert_array_equal(curves[0].loss, other.loss)
+    (said,) = (record.getMessage() for record in caplog.records if "does not call" in record.getMessage())
+    assert said.startswith(
+        "model=lit.py:Stepping: the lab does not call its training_step: the loss is that of data.task="
+    )
 
 
 # -- who may name code

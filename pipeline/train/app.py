@@ -140,13 +140,24 @@ def read_job(config: DictConfig) -> Job:
     for key in set(config) - {field.name for field in fields(AppConfig)} - {"hydra"}:  # Hydra adds any with +KEY=VALUE
         raise UserError(f"+{key}=... is not allowed: there is neither such a key nor a folder conf/{key}")
     cells, metric = _cells(config)
+    metric = metric if config.target.metric == "auto" else MetricConfig(config.target.metric).metric
+    for data in [cell.config.data for cell in cells] if metric == "validation_loss" else []:
+        if data.reader == "table" or getattr(data, "split", "") == "none":  # of other readers only the data tell
+            raise _nothing_held_out(data.name)
     return Job(
         cells=cells,
         out=Path(config.out or HydraConfig.get().runtime.output_dir),
         data_dir=Path(config.data_dir),
         store=Tracking.read(config.mlflow_uri) if config.track else None,
         of_study=config.job is not None,
-        metric=metric if config.target.metric == "auto" else MetricConfig(config.target.metric).metric,
+        metric=metric,
+    )
+
+
+def _nothing_held_out(data: str) -> UserError:
+    return UserError(
+        f"target.metric=validation_loss is not allowed with data={data}: it holds no examples out; use "
+        "target.metric=loss, or data with some, as data=table data.path=... data.validation=0.2"
     )
 
 
@@ -204,10 +215,7 @@ def _train_cells(
         for (folder, name, *_), group in groups.items():
             dataset = prepared(group[0].config.data, folder)
             if dataset.held_out is None and any(cell.id in judged for cell in group):
-                raise UserError(
-                    f"target.metric=validation_loss is not allowed with data={name}: it holds no examples out; use "
-                    "target.metric=loss, or data with some, as data=table data.path=... data.validation=0.2"
-                )
+                raise _nothing_held_out(name)
             tables.append(train_cells(group, {name: dataset}, progress, reasons))
     runs, curves = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
     return runs, curves

@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 _SEEDS = (0, 1)
 _RATES = (0.01, 0.02)
 _known: dict[tuple[Any, ...], bool] = {}
+#: What a module of Lightning's may define and the lab does in its own way.
+_UNUSED = ("training_step", "configure_optimizers")
 
 
 def check_model(cell: Cell, dataset: Dataset) -> None:
@@ -49,7 +51,8 @@ def check_model(cell: Cell, dataset: Dataset) -> None:
     config = cell.config
     try:
         with isolated(0):
-            why = _mistake(SoloRun(cell, 0, dataset))
+            run = SoloRun(cell, 0, dataset)
+            why = _mistake(run)
     except UserError:
         raise
     except Exception as error:  # whatever a file of the user's may raise
@@ -58,6 +61,14 @@ def check_model(cell: Cell, dataset: Dataset) -> None:
         why = reason(error)
     if why:
         raise UserError(f"model={config.model.name} is not allowed with data.task={config.data.task}: {why}")
+    own = {name: getattr(getattr(type(run.net), name, None), "__module__", "") for name in _UNUSED}
+    unused = [name for name, where in own.items() if where.split(".")[0] not in ("", "lightning", "pytorch_lightning")]
+    if unused:
+        logger.warning(
+            "model=%s: the lab does not call its %s: the loss is that of data.task=%s, and the steps are those of "
+            "optimizer, batch_size and schedule",
+            *(config.model.name, " and ".join(unused), config.data.task),
+        )
 
 
 def _mistake(run: SoloRun) -> str | None:

@@ -42,7 +42,7 @@ def train_cells(
     Parameters
     ----------
     cells : sequence of Cell
-        Each is trained with the seeds ``0 .. cell.config.seeds - 1``.
+        Each is trained with the seeds ``cell.config.replicates``.
     datasets : mapping
         Data name to data set.
     progress : callable, optional
@@ -123,10 +123,10 @@ def _alike_in_trainer(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
 
 def _interleaved(cells: Sequence[Cell]) -> Iterator[tuple[Cell, int]]:
     """Every run, seed by seed over the cells."""
-    for seed in range(max((cell.config.seeds for cell in cells), default=0)):
+    for number in range(max((cell.config.seeds for cell in cells), default=0)):
         for cell in cells:
-            if seed < cell.config.seeds:
-                yield cell, seed
+            if number < cell.config.seeds:
+                yield cell, cell.config.replicates[number]
 
 
 def _train_solo(

@@ -191,8 +191,8 @@ def _check_overwritten(job: Job) -> None:
         table = pq.read_table(path, columns=["study", "cell_id", "seed"]).to_pylist()
     except (OSError, pa.ArrowException):  # damaged, or no table of runs: nothing that could be lost
         return
-    seeds = {cell.id: cell.config.seeds for cell in job.cells}
-    lost = [run for run in table if run["seed"] >= seeds.get(run["cell_id"], 0)]
+    seeds = {cell.id: cell.config.replicates for cell in job.cells}
+    lost = [run for run in table if run["seed"] not in seeds.get(run["cell_id"], ())]
     if lost:
         studies = ", ".join(sorted({run["study"] for run in lost}))
         raise UserError(

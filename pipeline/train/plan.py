@@ -86,8 +86,8 @@ def plan(cells: Iterable[Cell], datasets: Mapping[str, Dataset] | None = None) -
     for cell in cells:
         if can_stack(cell, datasets.get(cell.config.data.name)):
             alike = {key: value for key, value in cell.identity.items() if key != "lr"}
-            key = canonical_json([alike, cell.config.seeds, cell.config.stack and cell.id])
-            groups.setdefault(key, []).extend([cell] * cell.config.place[1])
+            shared = [cell.config.seeds, cell.config.first_seed, cell.config.stack and cell.id]
+            groups.setdefault(canonical_json([alike, *shared]), []).extend([cell] * cell.config.place[1])
         else:
             solo.append(cell)
     return solo, [stack for group in groups.values() for stack in _within_memory(group, datasets)]
@@ -101,7 +101,7 @@ def _within_memory(cells: Sequence[Cell], datasets: Mapping[str, Dataset]) -> li
     seeds = min(config.seeds, most)
     width = len(cells) if config.stack else max(1, most // seeds)
     return [
-        Stack(tuple(cells[i : i + width]), range(first, min(first + seeds, config.seeds)), update)
+        Stack(tuple(cells[i : i + width]), config.replicates[first : first + seeds], update)
         for first in range(0, config.seeds, seeds)
         for i in range(0, len(cells), width)
     ]

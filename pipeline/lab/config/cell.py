@@ -16,7 +16,7 @@ from pipeline.parts.own import short
 #: The identity contract. A cell is the same cell whatever these say: they choose how many
 #: replicates are run, by which engine and where, or where the same bytes come from. Every
 #: other field changes a number and so makes another cell.
-NOT_IDENTITY = frozenset({"seeds", "engine", "stack", "trainer"})
+NOT_IDENTITY = frozenset({"seeds", "first_seed", "engine", "stack", "trainer"})
 NOT_IDENTITY_OF_DATA = frozenset(
     {"title", "credit", "licence", "sources", "columns", "on_unreachable", "timeout", "retries", "max_bytes"}
 )

@@ -86,6 +86,7 @@ class PlainConfig:
     epochs: int = 2
     read_every: int = 200
     seeds: int = 1
+    first_seed: int = 0
     engine: str = "solo"
     stack: str = ""
 
@@ -118,7 +119,8 @@ class CellConfig(PlainConfig):
             )
         for key in ("batch_size", "epochs", "seeds"):
             checks.whole(key, getattr(self, key), least=1)
-        checks.whole("read_every", self.read_every, least=0)
+        for key in ("read_every", "first_seed"):
+            checks.whole(key, getattr(self, key), least=0)
         self.read_every = self.read_every or math.ceil(self.data.examples / READINGS_PER_EPOCH)
         if type(self.lr) is int and abs(self.lr) <= LR_MOST:
             self.lr = float(self.lr)
@@ -136,6 +138,11 @@ class CellConfig(PlainConfig):
         """Its place among the cells that are stacked beside it, from 0 on, and how many these are."""
         place, width = (self.stack or "1/1").split("/")
         return int(place) - 1, int(width)
+
+    @property
+    def replicates(self) -> range:
+        """The seeds that the cell is trained with."""
+        return range(self.first_seed, self.first_seed + self.seeds)
 
     def _check_optimizer(self) -> None:
         """Check that the update rule exists, and is what a configuration may name."""

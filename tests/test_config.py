@@ -301,7 +301,8 @@ def test_cells_that_overrides_make_equal_are_one_cell():
 
 #: What another value of does not make another cell: the contract, written down a second time.
 SAME_CELL = {
-    *("seeds", "engine", "stack", "trainer.accelerator", "trainer.devices", "trainer.timeout", "optimizer.lr_range"),
+    *("seeds", "first_seed", "engine", "stack", "optimizer.lr_range"),
+    *("trainer.accelerator", "trainer.devices", "trainer.timeout"),
     *(f"data.{key}" for key in ("title", "credit", "licence", "sources", "columns", "on_unreachable")),
     *("data.timeout", "data.retries", "data.max_bytes"),
 }

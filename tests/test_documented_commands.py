@@ -22,7 +22,7 @@ STANDS_FOR = {
     '"$MLFLOW_BACKEND"': "sqlite:///server.db",
     "NAME:5000": "localhost:5000",
 }
-STAGES = ("fetch", "whiten", "train", "measure", "collect", "track", "figures", "claims", "report")
+STAGES = ("fetch", "whiten", "train", "measure", "collect", "track", "figures", "claims", "report", "answer")
 #: Commands that the pages give without all of their arguments.
 WRITTEN_OUT = {
     "python -m pipeline.train data=table data.path=mine.csv data.target=price model=mlp lr=0.01": [

@@ -19,7 +19,7 @@ from pipeline.train.model_probe import check_model
 from pipeline.train.placement import placed, reproducible
 from pipeline.train.plan import Stack, plan
 from pipeline.train.probe import check_rule
-from pipeline.train.readings import Progress, Trajectories
+from pipeline.train.readings import Progress, Stop, Trajectories
 from pipeline.train.rows import Tables
 from pipeline.train.solo import train_solo, warm_up
 from pipeline.train.stacked import train_stacked
@@ -32,12 +32,12 @@ def train_cells(
     datasets: Mapping[str, Dataset],
     progress: Progress | None = None,
     failures: dict[str, str] | None = None,
+    stop: Stop | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Train every run of every cell.
 
-    Cells whose ``engine`` is ``stacked`` are grouped into stacks; what cannot be stacked is trained solo.
-    Solo runs are interleaved, seed by seed over the cells, so that a machine that slows down for a while
-    slows all cells alike.
+    Cells whose ``engine`` is ``stacked`` are grouped into stacks; what cannot be stacked is trained solo. Solo runs are
+    interleaved, seed by seed over the cells, so that a machine that slows down for a while slows all cells alike.
 
     Parameters
     ----------
@@ -48,8 +48,9 @@ def train_cells(
     progress : callable, optional
         Called at every reading of the loss.
     failures : dict, optional
-        Filled with the reason, in one line, for each cell that has runs of status ``error``: cell id to reason.
-        Each is logged once, too.
+        Filled with the reason, in one line, for each cell with runs of status ``error``; each is logged once, too.
+    stop : Stop, optional
+        Where runs on one device end early, before their final losses.
 
     Returns
     -------
@@ -78,7 +79,7 @@ def train_cells(
     with quiet_lightning(), torch_threads(), no_garbage_collection(), reproducible(cells):
         _warm_up(solo, datasets)
         for cell, seed in _interleaved(solo):
-            tables.add([cell], [seed], _train_solo(cell, seed, datasets, progress, failures), engine="solo")
+            tables.add([cell], [seed], _train_solo(cell, seed, datasets, progress, failures, stop), engine="solo")
             gc.collect()  # between the runs, where no clock is running
         for together in _alike_in_trainer([cell for cell in alone if cell.config.trainer.devices > 1]):
             runs = _interleaved(together)
@@ -87,7 +88,7 @@ def train_cells(
                     failed.record(failures, [cell], ended)
                 tables.add([cell], [seed], None if isinstance(ended, Exception) else ended, engine="solo")
         for stack in stacks:
-            trained = _train_stacked(stack, datasets, progress, failures)
+            trained = _train_stacked(stack, datasets, progress, failures, stop)
             tables.add(stack.kept[0], stack.seeds, trained, engine="stacked")
             gc.collect()
     return tables.runs(), tables.curves()
@@ -130,25 +131,35 @@ def _interleaved(cells: Sequence[Cell]) -> Iterator[tuple[Cell, int]]:
 
 
 def _train_solo(
-    cell: Cell, seed: int, datasets: Mapping[str, Dataset], progress: Progress | None, failures: dict[str, str]
+    cell: Cell,
+    seed: int,
+    datasets: Mapping[str, Dataset],
+    progress: Progress | None,
+    failures: dict[str, str],
+    stop: Stop | None,
 ) -> Trajectories | None:
     """Train one run; one that fails is a row with status ``error``, and the others go on."""
     try:
         with isolated(seed):
-            return train_solo(cell, seed, datasets[cell.config.data.name], progress)
+            return train_solo(cell, seed, datasets[cell.config.data.name], progress, stop)
     except Exception as error:
         failed.record(failures, [cell], error)
         return None
 
 
 def _train_stacked(
-    stack: Stack, datasets: Mapping[str, Dataset], progress: Progress | None, failures: dict[str, str]
+    stack: Stack,
+    datasets: Mapping[str, Dataset],
+    progress: Progress | None,
+    failures: dict[str, str],
+    stop: Stop | None,
 ) -> Trajectories | None:
     """Train a stack; if it fails all its runs are rows with status ``error``."""
     try:
         dataset = datasets[stack.cells[0].config.data.name]
         with isolated(stack.seeds[0]):
-            return train_stacked(stack.cells, stack.seeds, dataset, stack.update, progress).of(stack.kept[1])
+            trained = train_stacked(stack.cells, stack.seeds, dataset, stack.update, progress, stop)
+            return trained.of(stack.kept[1])
     except Exception as error:
         failed.record(failures, stack.cells, error)
         return None

@@ -13,7 +13,7 @@ from pytorch_lightning.strategies import DDPStrategy, Strategy
 from pipeline.lab.config.schema import TrainerConfig
 from pipeline.train.intervals import Intervals
 from pipeline.train.placement import backend
-from pipeline.train.readings import Progress, Readings, Trajectories
+from pipeline.train.readings import Progress, Readings, Stop, Trajectories
 
 
 class BareDDPStrategy(DDPStrategy):
@@ -37,7 +37,11 @@ def _strategy(config: TrainerConfig) -> str | Strategy:
 
 
 def fit(
-    run: pl.LightningModule, config: TrainerConfig, intervals: Intervals, progress: Progress | None
+    run: pl.LightningModule,
+    config: TrainerConfig,
+    intervals: Intervals,
+    progress: Progress | None,
+    stop: Stop | None = None,
 ) -> Trajectories:
     """Train a module, reading its loss after every interval.
 
@@ -51,13 +55,15 @@ def fit(
         What Lightning iterates over.
     progress : callable, optional
         Told of every reading.
+    stop : Stop, optional
+        Where training ends early.
 
     Returns
     -------
     Trajectories
         The readings.
     """
-    readings = Readings(run, intervals, progress)  # type: ignore[arg-type]
+    readings = Readings(run, intervals, progress, stop)  # type: ignore[arg-type]
     trainer = pl.Trainer(
         accelerator=backend(config),
         devices=config.devices,

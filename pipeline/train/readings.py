@@ -80,6 +80,22 @@ def has_diverged(loss: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
     return ~(loss <= DIVERGED_ABOVE * initial) | ~loss.isfinite()
 
 
+@dataclass(frozen=True)
+class Stop:
+    """When training may end early: once every run was read at or below a loss, or has diverged.
+
+    Parameters
+    ----------
+    metric : str
+        ``loss`` or ``validation_loss``.
+    target : float
+        The loss.
+    """
+
+    metric: str
+    target: float
+
+
 class Watched(Protocol):
     """What a module needs so that :class:`Readings` can watch it."""
 
@@ -103,9 +119,15 @@ class Readings(pl.Callback):
         Where the readings fall.
     progress : callable, optional
         Told of every reading.
+    stop : Stop, optional
+        Where training ends early.
     """
 
-    def __init__(self, run: Watched, intervals: Intervals, progress: Progress | None = None) -> None:
+    def __init__(
+        self, run: Watched, intervals: Intervals, progress: Progress | None = None, stop: Stop | None = None
+    ) -> None:
+        self.stop = stop
+        self.done: torch.Tensor | bool = False
         self.run = run
         self.intervals = intervals
         self.progress = progress
@@ -121,9 +143,12 @@ class Readings(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, outputs: object, batch: int, batch_idx: int
     ) -> None:
-        """Read the loss; stop when no run is left that has not diverged."""
+        """Read the loss; stop when no run is left that has not diverged, or is where training ends."""
         self._read(updates=batch)
-        if bool(self.diverged[-1].all()):
+        if self.stop is not None:
+            loss = self.losses[-1] if self.stop.metric == "loss" else self.validations[-1][0]
+            self.done |= loss <= self.stop.target
+        if bool((self.diverged[-1] | self.done).all()):
             trainer.should_stop = True
 
     def _read(self, updates: int) -> None:

@@ -17,7 +17,7 @@ from pipeline.train.fit import fit
 from pipeline.train.intervals import intervals_of
 from pipeline.train.order import generator, minibatches
 from pipeline.train.placement import backend
-from pipeline.train.readings import Progress, Trajectories, Validation
+from pipeline.train.readings import Progress, Stop, Trajectories, Validation
 from pipeline.train.update import ScratchUpdate, TorchUpdate, Update
 
 
@@ -141,7 +141,9 @@ class SoloRun(pl.LightningModule):
             )
 
 
-def train_solo(cell: Cell, seed: int, dataset: Dataset, progress: Progress | None = None) -> Trajectories:
+def train_solo(
+    cell: Cell, seed: int, dataset: Dataset, progress: Progress | None = None, stop: Stop | None = None
+) -> Trajectories:
     """Train one run.
 
     Parameters
@@ -154,13 +156,15 @@ def train_solo(cell: Cell, seed: int, dataset: Dataset, progress: Progress | Non
         All training examples.
     progress : callable, optional
         Told of every reading.
+    stop : Stop, optional
+        Where training ends early.
 
     Returns
     -------
     Trajectories
         Of one run; the clock's seconds are training seconds.
     """
-    return fit(SoloRun(cell, seed, dataset), cell.config.trainer, intervals_of(cell), progress)
+    return fit(SoloRun(cell, seed, dataset), cell.config.trainer, intervals_of(cell), progress, stop)
 
 
 def warm_up(cell: Cell, dataset: Dataset) -> None:

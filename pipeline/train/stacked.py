@@ -22,7 +22,7 @@ from pipeline.train.clock import Clock
 from pipeline.train.fit import fit
 from pipeline.train.intervals import intervals_of
 from pipeline.train.order import draw_epoch, generator
-from pipeline.train.readings import Progress, Trajectories, Validation
+from pipeline.train.readings import Progress, Stop, Trajectories, Validation
 from pipeline.train.size import size_of
 from pipeline.train.stack_update import StackUpdate
 from pipeline.train.stacked_net import StackedNet
@@ -185,6 +185,7 @@ def train_stacked(
     dataset: Dataset,
     update: type[StackUpdate],
     progress: Progress | None = None,
+    stop: Stop | None = None,
 ) -> Trajectories:
     """Train a stack.
 
@@ -200,6 +201,8 @@ def train_stacked(
         How the rule is applied to the stack; see :func:`pipeline.train.probe.stack_update`.
     progress : callable, optional
         Called at every reading.
+    stop : Stop, optional
+        Where training ends early.
 
     Returns
     -------
@@ -207,4 +210,4 @@ def train_stacked(
         Of ``len(seeds) * len(cells)`` runs, seed by seed; the seconds are those of the whole stack.
     """
     run = StackedRun(cells, seeds, dataset, update)
-    return fit(run, cells[0].config.trainer, intervals_of(cells[0]), progress)
+    return fit(run, cells[0].config.trainer, intervals_of(cells[0]), progress, stop)

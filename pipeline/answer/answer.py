@@ -1,0 +1,194 @@
+"""From a question to its answer: race, then measure what was chosen with seeds that had no part in choosing."""
+
+import json
+import math
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.analysis.bootstrap import median_interval
+from pipeline.answer.question import Question
+from pipeline.answer.race import Claim, Race
+from pipeline.answer.training import Training, workers
+from pipeline.lab.config.cell import Cell
+from pipeline.lab.files import written_whole
+from pipeline.lab.machine import usable_cores
+
+#: Most rivals that a claim's numbers are reported of.
+NAMED = 5
+
+
+@dataclass(frozen=True)
+class Reported:
+    """A cell's median by fresh seeds, with its 95 % interval."""
+
+    median: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a race found.
+
+    Parameters
+    ----------
+    question : Question
+        What was asked.
+    cells : list of Cell
+        What was raced, with the learning rates that joined.
+    fields : sequence of str
+        Each cell's optimizer.
+    claims : list of Claim
+        Its claims.
+    reported : dict
+        Measure and cell to the numbers of fresh seeds.
+    target : float
+        The loss to reach.
+    metric : str
+        The loss that decides.
+    runs : int
+        Trained by the race, and for its numbers.
+    epochs : float
+        Passes over the data of all runs.
+    seconds : float
+        The command took.
+    per_run : float
+        Seconds per run, on all cores.
+    failures : dict
+        Cell to why it failed.
+    """
+
+    question: Question
+    cells: list[Cell]
+    fields: Sequence[str]
+    claims: list[Claim]
+    reported: dict[tuple[str, int], Reported]
+    target: float
+    metric: str
+    runs: int
+    epochs: float
+    seconds: float
+    per_run: float
+    failures: dict[str, str]
+
+
+def answer(question: Question, started: float) -> Answer:
+    """Race a question's cells within its budget.
+
+    Parameters
+    ----------
+    question : Question
+        What is asked.
+    started : float
+        When the command was, by :func:`time.monotonic`: the budget counts from there.
+
+    Returns
+    -------
+    Answer
+        Written to ``answer.json`` in the question's folder, too.
+    """
+    settings = question.settings
+    with workers(settings.cores or usable_cores()) as work:
+        training = Training(
+            list(question.cells),
+            question.folder,
+            Path(settings.data_dir),
+            work,
+            settings.metric,
+            settings.target,
+            clock=any(one.name == "seconds" for one in question.measures),
+        )
+        weigh, spread, widen = training.weigh, training.spread, training.widen
+        race = Race(training, question.fields, question.measures, settings.alpha, weigh, spread, widen)
+        _run(race, training, question, started)
+        claims = race.claims()
+        reported = _reported(race, claims, settings.report) if settings.report else {}
+    found = Answer(
+        question=question,
+        cells=training.cells,
+        fields=race.fields,
+        claims=claims,
+        reported=reported,
+        target=float(training.target or math.nan),
+        metric=training.metric,
+        runs=race.runs,
+        epochs=training.epochs,
+        seconds=time.monotonic() - started,
+        per_run=training.seconds / max(race.runs, 1),
+        failures=training.failures,
+    )
+    _write(found)
+    return found
+
+
+def _run(race: Race, training: Training, question: Question, started: float) -> None:
+    """Go through the rounds, first those of a race that was interrupted, as far as the budget goes."""
+    budget_seconds, budget_runs = question.settings.limits()
+    path = question.folder / "rounds.json"
+    planned: list[tuple[int, float]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    kept = question.settings.report * min(2 * len(race.contests), len(question.cells))
+
+    def afford() -> float:
+        """Runs that the budget still allows, those for the numbers set aside."""
+        if not race.runs:
+            return math.inf
+        left = (budget_seconds - (time.monotonic() - started)) / (training.seconds / race.runs)
+        return max(0.0, min(left, budget_runs - race.runs) - kept)
+
+    done: list[tuple[int, float]] = []
+    for upto in race.rounds(afford, [seeds for seeds, _ in planned]):
+        if len(done) < len(planned):  # what it took then, not what reading it takes
+            training.seconds = max(training.seconds, planned[len(done)][1])
+        done.append((upto, training.seconds))
+        if len(done) > len(planned):
+            with written_whole(path) as temporary:
+                temporary.write_text(json.dumps(done) + "\n", encoding="utf-8")
+        show(race, started)
+
+
+def show(race: Race, started: float) -> None:
+    """Say after each round how far the race is."""
+    decided = sum(one.decided for one in race.contests)
+    print(
+        f"{time.monotonic() - started:5.0f} s: {race.seeds} seeds, {race.runs:,} runs, "
+        f"{len(race.live())} cells left, {decided} of {len(race.contests)} questions decided",
+        file=sys.stderr,
+        flush=True,
+    )
+
+
+def _reported(race: Race, claims: list[Claim], seeds: int) -> dict[tuple[str, int], Reported]:
+    """Train what was chosen with seeds that had no part in choosing."""
+    wanted = {(c.measure, i) for c in claims for i in (c.leader, *c.rivals[:NAMED])}
+    cells = np.array(sorted({i for _, i in wanted}))
+    fresh = range(race.seeds, race.seeds + seeds)
+    values = race.train(cells, fresh, np.ones(len(cells), dtype=bool))
+    race.runs += len(cells) * len(fresh)
+    found = {}
+    for name, i in wanted:
+        own = values[name][[int(np.flatnonzero(cells == i)[0])]] * race.weigh(name, np.array([i]))[:, None]
+        low, high = median_interval(own)
+        found[name, i] = Reported(float(np.median(own)), float(low[0]), float(high[0]))
+    return found
+
+
+def _write(found: Answer) -> None:
+    cells = [cell.id for cell in found.cells]
+    claims = [
+        {**asdict(one), "leader": cells[one.leader], "rivals": [cells[i] for i in one.rivals]} for one in found.claims
+    ]
+    reported = [{"measure": name, "cell": cells[i], **asdict(one)} for (name, i), one in found.reported.items()]
+    content = {
+        "target": found.target,
+        "metric": found.metric,
+        "runs": found.runs,
+        "claims": claims,
+        "reported": reported,
+    }
+    with written_whole(found.question.folder / "answer.json") as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

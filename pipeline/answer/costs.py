@@ -1,0 +1,133 @@
+"""What a run costs until it reaches the target, and what a step costs on this machine."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pipeline.lab.config.cell import Cell
+from pipeline.lab.dataset import Dataset
+from pipeline.train.clock import no_garbage_collection, torch_threads
+from pipeline.train.placement import backend
+from pipeline.train.solo import SoloRun, warm_up
+
+Array = NDArray[np.float64]
+
+#: Seconds of one sample of a step's cost, about.
+SAMPLE = 0.003
+#: Standard errors of a measured step that a comparison in seconds must withstand.
+ERRORS = 3.0
+
+
+def costs(curves: pd.DataFrame, metric: str, target: float) -> pd.DataFrame:
+    r"""Find what each run costs until its loss is at the target.
+
+    The loss is read at the end of intervals. Where an interval is one update, the cost is that of the first reading at
+    or below the target. Where it is several, the loss is taken to fall evenly between the readings, so that costs do
+    not tie at multiples of the interval:
+
+    .. math:: s = s_{i-1} + (s_i - s_{i-1}) \frac{L_{i-1} - L^*}{L_{i-1} - L_i}
+
+    Parameters
+    ----------
+    curves : DataFrame
+        Readings, as of :data:`pipeline.lab.tables.CURVES`.
+    metric : str
+        Its column to look at: ``loss`` or ``validation_loss``.
+    target : float
+        The loss to reach.
+
+    Returns
+    -------
+    DataFrame
+        ``cell_id``, ``seed``, ``steps``, ``examples``: one row a run, infinite where it never gets there.
+    """
+    ordered = curves.sort_values(["cell_id", "seed", "step"], ignore_index=True)
+    keys = ordered[["cell_id", "seed"]]
+    first = np.flatnonzero((keys != keys.shift()).any(axis=1).to_numpy())
+    loss, rows = ordered[metric].to_numpy(dtype=float), np.arange(len(ordered))
+    hit = np.minimum.reduceat(np.where(loss <= target, rows, len(rows)), first) if len(rows) else first
+    arrived = hit < len(rows)
+    at = np.where(arrived, hit, first)
+    before = np.maximum(at - 1, first)
+    found = keys.iloc[first].reset_index(drop=True)
+    step = ordered["step"].to_numpy(dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        part = np.where(at > before, (loss[before] - target) / (loss[before] - loss[at]), 1.0)
+    part = np.where((step[at] - step[before] > 1) & np.isfinite(part), part, 1.0)
+    for name, spent in (("steps", step), ("examples", ordered["examples"].to_numpy(dtype=float))):
+        found[name] = np.where(arrived, spent[before] + part * (spent[at] - spent[before]), np.inf)
+    return found
+
+
+class StepTimes:
+    """Measured seconds of a step, for each kind of cell; more samples are added as a race goes on.
+
+    Parameters
+    ----------
+    samples : dict, optional
+        Kind to seconds, measured before.
+    """
+
+    def __init__(self, samples: dict[str, list[float]] | None = None) -> None:
+        self.samples = samples or {}
+
+    @staticmethod
+    def kind(cell: Cell) -> str:
+        """What the cost of a step depends on: all of a cell but its learning rate, its seeds and their number."""
+        return Cell(replace(cell.config, lr=1.0, epochs=1)).id
+
+    def measure(self, cells: Sequence[Cell], dataset: Dataset, rounds: int = 5) -> None:
+        """Add samples: short solo runs, in turn, on one thread; nothing else should be running.
+
+        Parameters
+        ----------
+        cells : sequence of Cell
+            One of each kind.
+        dataset : Dataset
+            Their data.
+        rounds : int
+            Samples of each.
+        """
+        with torch_threads(), no_garbage_collection():
+            for cell in cells:
+                warm_up(cell, dataset)
+            for number in range(rounds):
+                for cell in cells[:: -1 if number % 2 else 1]:  # what comes before a run does not favour it
+                    self.samples.setdefault(self.kind(cell), []).append(_step(cell, dataset))
+
+    def seconds(self, cell: Cell) -> float:
+        """The median over samples, in seconds; NaN where none was measured."""
+        return float(np.median(self.samples.get(self.kind(cell), [np.nan])))
+
+    def spread(self, leader: Cell, cells: Sequence[Cell]) -> Array:
+        """How far the logarithms of the ratios of two steps' seconds may be wrong: :data:`ERRORS` standard errors."""
+        own = self._error(leader)
+        return np.array(
+            [0.0 if self.kind(c) == self.kind(leader) else ERRORS * np.hypot(own, self._error(c)) for c in cells]
+        )
+
+    def _error(self, cell: Cell) -> float:
+        """Standard error of a median of logarithms, by the median absolute deviation."""
+        logs = np.log(self.samples.get(self.kind(cell), [np.nan]))
+        if len(logs) < 3:
+            return float("inf")
+        return float(1.2533 * 1.4826 * np.median(np.abs(logs - np.median(logs))) / np.sqrt(len(logs)))
+
+
+def _step(cell: Cell, dataset: Dataset) -> float:
+    """Seconds of one step, the mean over a few."""
+    run = SoloRun(cell, 0, dataset).to(backend(cell.config.trainer))
+    run.configure_optimizers()
+    run.on_fit_start()
+    run.training_step(2, 0)
+    steps = 4
+    while True:
+        before = run.clock.seconds
+        run.training_step(steps, 0)
+        spent = run.clock.seconds - before
+        if spent >= SAMPLE or steps >= 512:
+            return spent / steps
+        steps *= 2

@@ -1,0 +1,220 @@
+"""``python -m pipeline.answer``: from words to an answer, interrupted and gone on with, on real runs."""
+
+import dataclasses
+import json
+import random
+import re
+import shutil
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline.answer import training
+from pipeline.answer.__main__ import main
+from pipeline.answer.answer import answer
+from pipeline.answer.costs import StepTimes, costs
+from pipeline.answer.question import Settings, read_question
+from pipeline.answer.words import table_of
+from pipeline.lab.config.cell import Cell
+from pipeline.lab.config.compose import compose_cell
+from pipeline.lab.errors import UserError
+from pipeline.train.cells import train_cells
+
+DATA = "data=airfoil_twin"
+WORDS = [DATA, "optimizer=sgd,adam", "batch_size=100,500", "lr=0.003,0.03,0.3", "epochs=1", "read_every=100", "cores=1"]
+
+
+@pytest.fixture(autouse=True)
+def _in_a_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_words_become_the_cells_of_a_product():
+    question = read_question([*WORDS, "margin.loss=0.01", "scarce=steps", "budget=90s"])
+    assert len(question.cells) == 12
+    assert set(question.fields) == {"sgd", "adam"}
+    assert [one.name for one in question.measures] == ["steps"]
+    assert question.settings.limits() == (90, float("inf"))
+    assert question.settings.margin_loss == 0.01
+
+
+def test_a_budget_is_no_part_of_what_is_asked():
+    names = {read_question([*WORDS, budget]).name for budget in ("budget=10s", "budget=runs=5")}
+    assert len(names) == 1
+    assert read_question([*WORDS, "target=0.3"]).name not in names
+
+
+@pytest.mark.parametrize(
+    ("word", "sentence"),
+    [
+        ("adam", "'adam' is not allowed: write KEY=VALUE"),
+        ("budget=soon", "budget=soon is not allowed: write 60s, 5min, 2h or runs=20000"),
+        ("budget=0s", "budget=0s is not allowed"),
+        ("budget=20000", "budget=20000 is not allowed"),
+        ("scarce=money", "scarce=money is not allowed: choose one of"),
+        ("alpha=0", "alpha=0 is not allowed: it must be a finite number above 0"),
+        ("margin.cost=2", "margin_cost=2 is not allowed"),
+        ("target=-1", "target=-1 is not allowed"),
+        ("optimizer=sdg,adam", "did you mean sgd?"),
+        ("bach_size=8", "did you mean batch_size?"),
+        ("study=nope", "nope is not allowed"),
+        ("data=airfoil_twin,digits_table", "a race is about one data set"),
+        ("lr=interval(0,1)", "give the values"),
+    ],
+)
+def test_a_wrong_word_is_refused_in_one_sentence(word, sentence, capsys, tmp_path):
+    with pytest.raises(SystemExit) as ended:
+        main([*[one for one in WORDS if one.split("=")[0] != word.split("=")[0]], word])
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert sum(line.startswith("error: ") for line in error.splitlines()) == 1
+    assert not (tmp_path / "results/answer").exists()
+
+
+def test_a_target_of_held_out_loss_needs_examples_held_out():
+    with pytest.raises(UserError, match="hold no examples out"):
+        answer(read_question([*WORDS, "metric=validation_loss"]), time.monotonic())
+
+
+def curve(*losses, step=1):
+    steps = step * np.arange(len(losses))
+    return pd.DataFrame({"cell_id": "a", "seed": 0, "step": steps, "examples": 10 * steps, "loss": losses})
+
+
+def test_the_cost_of_single_updates_is_that_of_the_first_reading_at_the_target():
+    (found,) = costs(curve(1.0, 0.6, 0.4, 0.7, 0.1), "loss", 0.5).itertuples()
+    assert (found.steps, found.examples) == (2, 20)
+
+
+def test_between_two_readings_the_loss_is_taken_to_fall_evenly():
+    (found,) = costs(curve(1.0, 0.6, 0.4, 0.1, step=5), "loss", 0.5).itertuples()
+    assert (found.steps, found.examples) == (pytest.approx(7.5), pytest.approx(75))
+
+
+def test_a_run_that_never_arrives_costs_infinitely_much_and_one_that_is_there_nothing():
+    assert costs(curve(1.0, 0.6), "loss", 0.5).steps.tolist() == [np.inf]
+    assert costs(curve(0.4, 0.3), "loss", 0.5).steps.tolist() == [0]
+
+
+def test_a_race_may_stop_a_run_at_its_target_and_finds_the_same_cost(dataset):
+    config = compose_cell(["batch_size=10", "lr=0.05", "engine=stacked", "seeds=4", "read_every=20"])
+    cells = [Cell(dataclasses.replace(config, lr=lr)) for lr in (0.02, 0.05)]
+    whole = train_cells(cells, {config.data.name: dataset})
+    stopped = train_cells(cells, {config.data.name: dataset}, stop=training.Stop("loss", 0.3))
+    assert len(stopped[1]) < len(whole[1])
+    pd.testing.assert_frame_equal(costs(whole[1], "loss", 0.3), costs(stopped[1], "loss", 0.3))
+
+
+def test_a_step_is_measured_for_each_kind_of_cell(dataset):
+    cells = [Cell(compose_cell([f"batch_size={b}", f"lr={lr}"])) for b, lr in ((1, 0.1), (1, 0.2), (100, 0.1))]
+    times = StepTimes()
+    assert np.isnan(times.seconds(cells[0]))
+    times.measure([cells[0], cells[2]], dataset, rounds=3)
+    assert [len(own) for own in times.samples.values()] == [3, 3]
+    assert times.seconds(cells[0]) == times.seconds(cells[1]) > 0
+
+
+def test_the_error_of_a_ratio_of_seconds_counts_only_between_different_steps():
+    one, same, other = (
+        Cell(compose_cell([f"batch_size={b}", f"lr={lr}"])) for b, lr in ((1, 0.1), (1, 0.2), (100, 0.1))
+    )
+    samples = np.exp(np.random.default_rng(0).normal(0, 0.1, 400))
+    times = StepTimes({StepTimes.kind(one): list(samples[:200]), StepTimes.kind(other): list(2 * samples[200:])})
+    spread = times.spread(one, [one, same, other])
+    assert spread[:2].tolist() == [0, 0]
+    assert spread[2] == pytest.approx(3 * 1.2533 * 0.1 * np.sqrt(2 / 200), rel=0.2)
+
+
+def trained_units(monkeypatch, stop_after=lambda: None):
+    """Count every unit that is trained; an interruption may come before each."""
+    counted = []
+    original = training.train_unit
+
+    def train_unit(unit):
+        stop_after()
+        counted.append(unit.path)
+        return original(unit)
+
+    monkeypatch.setattr(training, "train_unit", train_unit)
+    return counted
+
+
+def decisions(found):
+    return json.loads((found.question.folder / "answer.json").read_text())
+
+
+@pytest.mark.slow
+def test_a_race_interrupted_at_twenty_moments_comes_to_the_same_decisions_and_trains_no_run_twice(
+    monkeypatch, tmp_path
+):
+    question = read_question([*WORDS[:2], "batch_size=500", *WORDS[3:], "budget=runs=150", "report=3"])
+    counted = trained_units(monkeypatch)
+    expected = decisions(answer(question, time.monotonic()))
+    units = len(counted)
+    seconds = tmp_path / "seconds"  # of a clock, which no two races share
+    shutil.copytree(question.folder / "seconds", seconds)
+    rng = random.Random(0)
+    for _ in range(20):
+        shutil.rmtree(question.folder)
+        shutil.copytree(seconds, question.folder / "seconds")
+        left = iter([True] * rng.randrange(1, units))
+
+        def interrupt(left=left):
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+
+        counted = trained_units(monkeypatch, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            answer(question, time.monotonic())
+        monkeypatch.undo()
+        monkeypatch.chdir(tmp_path)
+        again = trained_units(monkeypatch)
+        assert decisions(answer(question, time.monotonic())) == expected
+        assert len(counted) + len(again) == len({*counted, *again}) == units
+        monkeypatch.undo()
+        monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.slow
+def test_two_processes_come_to_the_answer_of_one(tmp_path):
+    words = [*WORDS[:-1], "budget=runs=300", "report=5", "scarce=steps"]
+    one = decisions(answer(read_question([*words, "cores=1"]), time.monotonic()))
+    shutil.rmtree(tmp_path / "results/answer")
+    assert decisions(answer(read_question([*words, "cores=2"]), time.monotonic())) == one
+
+
+@pytest.mark.slow
+def test_the_answer_is_printed_with_commands_that_train(capsys):
+    main([*WORDS, "budget=runs=400", "report=10"])
+    said = capsys.readouterr().out
+    assert re.search(r"1[2-9] cells on airfoil_twin: \d+ runs", said)
+    assert "Medians are of 10 further seeds, which had no part in choosing." in said
+    assert "examples, epochs" in said
+    command = next(line for line in said.splitlines() if "python -m pipeline.train" in line)
+    compose_cell([word for word in command.split("pipeline.train ")[1].split() if "=" in word])
+
+
+@pytest.mark.slow
+def test_a_best_rate_on_the_border_is_followed_beyond_it():
+    words = [DATA, "optimizer=sgd", "batch_size=100", "lr=0.01,0.02,0.04", "epochs=1", "cores=1", "scarce=loss"]
+    question = read_question(words)
+    found = answer(question, time.monotonic())
+    assert found.cells[found.claims[0].leader].config.lr > 0.04
+
+
+def test_settings_have_the_defaults_that_the_page_says():
+    assert (Settings().margin_loss, Settings().margin_cost, Settings().alpha) == (0.001, 0.05, 0.05)
+
+
+@pytest.mark.slow
+def test_a_cell_that_fails_is_told_and_the_race_goes_on(capsys, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        "import torch\n\n\ndef Net(in_features, out_features):\n    return torch.nn.Linear(in_features, out_features)\n"
+    )
+    question = read_question(["model=mine.py:Net", *WORDS, "budget=runs=200", "report=3"])
+    found = answer(question, time.monotonic())
+    assert "airfoil" in table_of(found)
+    assert not found.failures

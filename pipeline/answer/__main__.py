@@ -1,15 +1,12 @@
-"""``python -m pipeline.answer [KEY=VALUE ...]``: which optimizer, batch size and learning rate, and how sure is it."""
+"""``python -m pipeline.answer [KEY=VALUE ...]``: race cells until the best is certain, and say how certain it is."""
 
-import sys
 import time
-from collections.abc import Sequence
 
-from pipeline.lab.errors import exit_on_user_error
+from pipeline.lab.stage import CONFIG_DIR, Options, argument, command
 
-USAGE = """\
-python -m pipeline.answer [KEY=VALUE ...]
-
+DESCRIPTION = """\
 Race optimizers, batch sizes and learning rates until the best is certain, or as good as its rivals.
+
   optimizer=sgd,adam batch_size=8,32 lr=0.01,0.1 data=... model=... epochs=...   keys of a cell; commas between values
   study=NAME                race the cells of a study of conf/study instead
   budget=60s | runs=20000   stop then, whatever is decided
@@ -17,33 +14,17 @@ Race optimizers, batch sizes and learning rates until the best is certain, or as
   target=0.25               the loss to reach; metric=loss or validation_loss
   margin.loss=0.001 margin.cost=0.05   shares of a loss, and of a cost, that do not matter
   alpha=0.05                share of the claims that may be wrong
-Started again with the same words it goes on where it stopped.
-"""
+
+Started again with the same words it goes on where it stopped. docs/answer.md explains the rest."""
 
 
-@exit_on_user_error()
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the command line, race, print the answer.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        The command line; that of the process by default.
-
-    Raises
-    ------
-    SystemExit
-        With status 2 after a mistake of the user's.
-    """
+@command("pipeline.answer", DESCRIPTION, argument("words", nargs="*", metavar="KEY=VALUE"), CONFIG_DIR)
+def main(options: Options) -> None:
+    """Race, and print the answer."""
     started = time.monotonic()
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    if any(word in ("-h", "--help") for word in words):
-        print(USAGE, end="")
-        return
-    # Here, so that --help answers at once, and a wrong word before torch is imported.
-    from pipeline.answer.question import read_question
+    from pipeline.answer.question import read_question  # a wrong word is refused before torch is imported
 
-    question = read_question(words)
+    question = read_question(options.words)
     print(f"{len(question.cells):,} cells; runs are kept in {question.folder}", flush=True)
     from pipeline.answer.answer import answer
     from pipeline.answer.words import table_of

@@ -15,7 +15,7 @@ from pipeline.answer.question import Question
 from pipeline.answer.race import Claim, Race
 from pipeline.answer.training import Training, workers
 from pipeline.lab.config.cell import Cell
-from pipeline.lab.files import written_whole
+from pipeline.lab.files import write_whole
 from pipeline.lab.machine import usable_cores
 
 #: Most rivals that a claim's numbers are reported of.
@@ -146,8 +146,7 @@ def _run(race: Race, training: Training, question: Question, started: float) -> 
             training.seconds = max(training.seconds, planned[len(done)][1])
         done.append((upto, training.seconds))
         if len(done) > len(planned):
-            with written_whole(path) as temporary:
-                temporary.write_text(json.dumps(done) + "\n", encoding="utf-8")
+            write_whole(path, json.dumps(done) + "\n")
         show(race, started)
 
 
@@ -190,5 +189,4 @@ def _write(found: Answer) -> None:
         "claims": claims,
         "reported": reported,
     }
-    with written_whole(found.question.folder / "answer.json") as temporary:
-        temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_whole(found.question.folder / "answer.json", json.dumps(content, indent=1) + "\n")

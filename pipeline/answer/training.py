@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from pipeline.answer.costs import StepTimes, costs
 from pipeline.lab.config.cell import Cell, canonical_json
 from pipeline.lab.dataset import Dataset
 from pipeline.lab.errors import UserError
-from pipeline.lab.files import written_whole
+from pipeline.lab.files import write_whole, written_whole
 from pipeline.parts.base import LR_MOST, DataConfig
 from pipeline.train.cells import train_cells
 from pipeline.train.data import prepared
@@ -89,18 +88,15 @@ def readings_of(path: Path) -> Path:
     return path.with_suffix(".curves.parquet")
 
 
-@lru_cache(maxsize=2)
-def _dataset_of(key: str, folder: Path) -> Dataset:
-    return prepared(_configs[key], folder)
-
-
-_configs: dict[str, DataConfig] = {}
+#: Data sets that this process has read, so that each unit does not read them again.
+_read: dict[tuple[str, Path], Dataset] = {}
 
 
 def _dataset(config: DataConfig, folder: Path) -> Dataset:
-    key = repr(config)
-    _configs[key] = config
-    return _dataset_of(key, folder)
+    key = repr(config), folder.absolute()
+    if key not in _read:
+        _read[key] = prepared(config, folder)
+    return _read[key]
 
 
 def _quiet() -> None:
@@ -288,8 +284,7 @@ class Training:
         if not path.exists():
             fresh = StepTimes()
             fresh.measure([replace(c, config=replace(c.config, engine="solo")) for c in kinds.values()], self.dataset)
-            with written_whole(path) as temporary:
-                temporary.write_text(json.dumps(fresh.samples) + "\n", encoding="utf-8")
+            write_whole(path, json.dumps(fresh.samples) + "\n")
         samples: dict[str, list[float]] = json.loads(path.read_text(encoding="utf-8"))
         for kind, seconds in samples.items():
             self.times.samples.setdefault(kind, []).extend(seconds)

@@ -14,6 +14,8 @@ rule claims:
         ),
     log:
         f"{results}/logs/claims.log",
+    # After figures and log_runs: these are the longest of what is left, and begin together on two cores.
+    priority: -1
     localrule: True
     conda:
         str(ENVIRONMENT)

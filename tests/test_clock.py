@@ -84,3 +84,8 @@ def test_one_thread_computes_and_the_number_of_threads_is_restored():
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+def test_nothing_is_looked_through_for_garbage_when_a_command_ends(run):
+    code = "import atexit, gc, pipeline.train.__main__; atexit._run_exitfuncs(); print(gc.get_freeze_count() > 0)"
+    assert run("python", "-c", code).stdout == "True\n"

@@ -1,6 +1,8 @@
 """User-facing errors, reported without a traceback, and signals that end a command."""
 
+import atexit
 import errno
+import gc
 import os
 import select
 import signal
@@ -18,6 +20,9 @@ _ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES}
 _MEMORY = ("can't allocate memory", "out of memory", "bad_alloc")
 
+# Every command imports this. At its end Python would look several times for garbage in all that was imported, which
+# takes most of a second with Lightning.
+atexit.register(gc.freeze)
 
 #: How a damaged file of the results is mended: Snakemake makes what is missing, and nothing else.
 MAKE_AGAIN = "delete it, and run snakemake again"
@@ -112,9 +117,9 @@ def _unread_output_exits() -> Iterator[None]:
         try:
             yield
         except SystemExit:  # of --help
-            _flush()
+            print(end="", flush=True)  # like sys.stdout.flush(), which is None if it was closed beforehand
             raise
-        _flush()
+        print(end="", flush=True)
     except BrokenPipeError:
         output = sys.stdout.fileno()
         poll = select.poll()
@@ -123,11 +128,6 @@ def _unread_output_exits() -> Iterator[None]:
             raise  # another pipe's
         os.dup2(os.open(os.devnull, os.O_WRONLY), output)  # where the rest goes at exit
         raise SystemExit(UNREAD) from None
-
-
-def _flush() -> None:
-    if sys.stdout is not None:  # it is None if it was closed beforehand
-        sys.stdout.flush()
 
 
 def _machine_fault(error: Exception) -> str | None:

@@ -165,6 +165,21 @@ def test_classes_by_their_names_with_examples_held_out():
     assert found.runs.cell_id.tolist() == other.runs.cell_id.tolist()
 
 
+def test_the_loss_that_cells_are_judged_by_and_the_target_can_be_said():
+    halves = {"X_val": X[300:], "y_val": y[300:], "learning_rates": [0.001, 0.1], **SMALL}
+    by_held_out, by_training = (
+        pipeline.compare("linear", X[:300], y[:300], target_metric=metric, target_loss=0.3, **halves)
+        for metric in ("auto", "loss")
+    )
+    assert "The target is a validation loss of 0.30000, the study's own" in by_held_out.advise().text
+    assert "The target is a loss of 0.30000, the study's own" in by_training.advise().text
+    np.testing.assert_array_equal(by_held_out.curves.loss, by_training.curves.loss)
+    with pytest.raises(UserError, match="target_metric=validation_loss is not allowed without examples held out"):
+        pipeline.compare("linear", X, y, target_metric="validation_loss", **SMALL)
+    with pytest.raises(UserError, match="metric=guess is not allowed"):
+        pipeline.compare("linear", X, y, target_metric="guess", **SMALL)
+
+
 def test_a_dataset_of_the_labs(dataset):
     found = pipeline.compare("linear", dataset, learning_rates=0.1, **SMALL)
     config = compose_data(["data=airfoil_twin"])

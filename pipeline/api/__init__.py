@@ -40,6 +40,8 @@ def compare(
     engine: str = "stacked",
     common: Mapping[str, Any] | None = None,
     grid: Mapping[str, Sequence[Any]] | None = None,
+    target_metric: str = "auto",
+    target_loss: float | None = None,
     name: str = "arrays",
     progress: bool = True,
 ) -> Comparison:
@@ -79,6 +81,11 @@ def compare(
         Other keys of a cell, as in a study's file: ``{"model.hidden": 64, "schedule": "cosine"}``.
     grid : mapping, optional
         Further axes: ``{"optimizer.hyperparams.momentum": [0.0, 0.9]}``.
+    target_metric : str
+        What cells are judged by: ``loss`` of the training examples, ``validation_loss`` of those held out, or ``auto``,
+        the latter where there are any.
+    target_loss : float, optional
+        The loss to reach; by default one per cent above the best median final loss of SGD.
     name : str
         What the data are called in tables and figures.
     progress : bool
@@ -111,6 +118,7 @@ def compare(
         seeds=seeds,
         engine=engine,
         progress=progress,
+        target={"metric": target_metric, "loss": target_loss},
         said=_said(data, task, standardize),
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.api.arrays import ArraysConfig
 from pipeline.api.result import Comparison
 from pipeline.lab.config import Cell
-from pipeline.lab.config.schema import StudyConfig
+from pipeline.lab.config.schema import StudyConfig, TargetConfig
 from pipeline.lab.config.study import Study
 from pipeline.lab.errors import UserError
 from pipeline.parts import own
@@ -30,6 +30,7 @@ def train(
     seeds: int,
     engine: str,
     progress: bool,
+    target: Mapping[str, Any],
     said: Mapping[str, Any],
 ) -> Comparison:
     """Make the cells of a grid, and train them; see :func:`pipeline.compare`.
@@ -52,7 +53,10 @@ def train(
         common=dict(common),
         grid={key: list(values) for key, values in grid.items()},
         lr_points=lr_points,
+        target=TargetConfig(**target),
     )
+    if config.target.metric == "validation_loss" and dataset.held_out is None:
+        raise UserError("target_metric=validation_loss is not allowed without examples held out: give X_val and y_val")
     study = Study(config, data=data)
     cells = study.cells
     from pipeline.train.cells import train_cells  # here, where what is refused before needs no torch

@@ -65,14 +65,16 @@ def test_a_part_of_ones_own_needs_its_folder(tmp_path, monkeypatch):
     assert command_of(json.loads(cell.config_json), cell.id, 1) is None
 
 
+@pytest.mark.parametrize("first_seed", [0, 3])
 @pytest.mark.parametrize("optimizer", ["adam", pytest.param("sgd", marks=pytest.mark.slow)])
-def test_a_run_of_a_stack_is_repeated_to_the_last_bit(dataset, optimizer):
+def test_a_run_of_a_stack_is_repeated_to_the_last_bit(dataset, optimizer, first_seed):
     base = compose_cell(["data=airfoil_twin", f"optimizer={optimizer}", "batch_size=100", "seeds=2", "engine=stacked"])
+    base = replace(base, first_seed=first_seed)
     cells = [Cell(replace(base, lr=lr)) for lr in np.geomspace(*base.optimizer.lr_range, 13).tolist()]
     runs, curves = train_cells(cells, {"airfoil_twin": dataset})
     for cell in cells[::6]:
         own = runs[runs.cell_id == cell.id].iloc[0]
-        command = command_of(json.loads(own.config), cell.id, 2, own.engine)
+        command = command_of(json.loads(own.config), cell.id, first_seed + 2, own.engine)
         assert f" stack={cells.index(cell) + 1}/13" in command
         again = Cell(compose_cell(shlex.split(command)[3:]))
         repeated, readings = train_cells([again], {"airfoil_twin": dataset})

@@ -128,7 +128,7 @@ def command_of(config: Mapping[str, Any], cell_id: str, seeds: int, engine: str 
     cell_id : str
         Its id, which the command must compose to.
     seeds : int
-        How many seeds, from 0 on.
+        One more than the last seed; the first one is the configuration's.
     engine : str
         ``solo`` or ``stacked``.
 
@@ -143,7 +143,9 @@ def command_of(config: Mapping[str, Any], cell_id: str, seeds: int, engine: str 
             return None
     except (UserError, ValueError, AttributeError, TypeError):
         return None
-    rest: dict[str, Any] = {"seeds": seeds} if seeds != 1 else {}
+    first = int(config.get("first_seed", 0))
+    rest: dict[str, Any] = {"seeds": seeds - first} if seeds - first != 1 else {}
+    rest |= {"first_seed": first} if first else {}
     rest |= {"engine": engine} if engine != "solo" else {}
     # Sums over several devices, and those on a GPU, round otherwise.
     trainer, usual = config.get("trainer", {}), {"accelerator": "cpu", "devices": 1}

@@ -191,7 +191,14 @@ def test_diverged_runs_are_data(train):
 
 
 @pytest.mark.parametrize("launcher", ["basic", "stacked"])
-@pytest.mark.parametrize("place", ["out=mine", "out=link/../mine", "hydra.sweep.subdir=mine", "out=link"])
+@pytest.mark.parametrize(
+    "place",
+    [
+        "out=mine",
+        "out=link/../mine",
+        *(pytest.param(place, marks=pytest.mark.slow) for place in ("hydra.sweep.subdir=mine", "out=link")),
+    ],
+)
 def test_two_cells_that_would_write_one_file_are_refused(train, launcher, place):
     (train.folder / "there").mkdir()
     (train.folder / "link").symlink_to(train.folder / "there")

@@ -135,6 +135,7 @@ def test_a_measurement_of_other_data_does_not_decide_a_claim_about_the_airfoil_d
     assert "A1" not in reasons and "B4" not in reasons
 
 
+@pytest.mark.slow
 def test_the_offline_twin_stands_for_the_airfoil_data_and_images_are_no_table(conf_claims):
     twin = study("textbook", run_rows("gd", lr=1, data="airfoil_twin") + run_rows("sgd", lr=2, data="airfoil_twin"))
     decided = {one["id"]: one for one in decide_all(conf_claims, twin)["claims"]}

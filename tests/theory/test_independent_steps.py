@@ -92,7 +92,10 @@ def without_third_moment(problem):
     return fourth
 
 
-@pytest.mark.parametrize("wrong", [normal_fourth_moment, mean_field_only, without_third_moment])
+@pytest.mark.parametrize(
+    "wrong",
+    [normal_fourth_moment, *(pytest.param(f, marks=pytest.mark.slow) for f in (mean_field_only, without_third_moment))],
+)
 def test_a_wrong_fourth_moment_is_caught_by_the_simulation(skewed, wrong):
     problem = Problem.from_data(*skewed)
     problem.__dict__["joint_fourth_moment"] = wrong(problem)  # fills the cached property
@@ -146,6 +149,7 @@ def test_no_steps_gives_the_initial_loss_alone(skewed):
     assert curve.std == pytest.approx([0.0], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_spread_over_seeds_is_near_simulation_where_noise_is_small(skewed):
     problem = Problem.from_data(*skewed)
     losses = simulate(*skewed, np.full(150, 0.05), 32, 4000, [50, 150])

@@ -253,7 +253,7 @@ def _section(
         f"{who} on {names}{twin}{f' ({words})' if words else ''}: {cells}, {seeds}, {epochs}.",
         f"The target is a {kind} of {formats.loss(loss)}, {aim}. Ties go to the cell that more seeds bring there.",
         "",
-        *_aligned(table_of(advice, None if series else lambda cell: sweep.study.series[cell.id])),
+        *formats.aligned(table_of(advice, None if series else lambda cell: sweep.study.series[cell.id])),
         "",
     ]
     if "seconds" in {one.measure for one in advice}:
@@ -285,13 +285,8 @@ def _along_axes(values: Sequence[Value], metric: str) -> list[str]:
     return [
         f"Each at the batch size and learning rate of its lowest median final {metric}; all else is the same.",
         "",
-        *_aligned(rows),
+        *formats.aligned(rows),
     ]
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def read_named(study: str, results: Path) -> StudyResults:

@@ -178,15 +178,14 @@ def _reported(race: Race, claims: list[Claim], seeds: int) -> dict[tuple[str, in
 
 def _write(found: Answer) -> None:
     cells = [cell.id for cell in found.cells]
-    claims = [
-        {**asdict(one), "leader": cells[one.leader], "rivals": [cells[i] for i in one.rivals]} for one in found.claims
-    ]
-    reported = [{"measure": name, "cell": cells[i], **asdict(one)} for (name, i), one in found.reported.items()]
     content = {
         "target": found.target,
         "metric": found.metric,
         "runs": found.runs,
-        "claims": claims,
-        "reported": reported,
+        "claims": [
+            {**asdict(one), "leader": cells[one.leader], "rivals": [cells[i] for i in one.rivals]}
+            for one in found.claims
+        ],
+        "reported": [{"measure": name, "cell": cells[i], **asdict(one)} for (name, i), one in found.reported.items()],
     }
     write_whole(found.question.folder / "answer.json", json.dumps(content, indent=1) + "\n")

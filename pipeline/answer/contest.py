@@ -1,5 +1,6 @@
 """One contest of a race: a measure over a field of cells, the bets on it, and how far it is decided."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,7 +48,7 @@ class Contest:
     cells : ndarray
         Positions of the field's cells.
     needed : float
-        Logarithm of the e-value that decides.
+        Logarithm of the e-value that decides; it falls as other contests are decided.
 
     Attributes
     ----------
@@ -55,12 +56,14 @@ class Contest:
         Position among ``cells``; -1 before the pilot.
     wins, losses : ndarray of int
         Of the leaders, against each cell.
-    alive : ndarray of bool
-        Neither set aside nor beaten yet.
     aside : ndarray of bool
         Set aside after the first seeds.
     near, far : ndarray of int, shape (cells, 2)
         Seeds within and beyond the margin above and below the leader's value, since it leads.
+    nominal : ndarray of int, shape (cells, 2)
+        Wins and losses if the measured time of a step were exact.
+    rounds : list
+        Seeds of each round, its leader, and how many leaders there were.
     """
 
     measure: Measure
@@ -74,19 +77,27 @@ class Contest:
     def __post_init__(self) -> None:
         cells = len(self.cells)
         self.wins, self.losses = np.zeros(cells), np.zeros(cells)
-        self.alive, self.aside = np.ones(cells, dtype=bool), np.zeros(cells, dtype=bool)
-        self.near, self.far = np.zeros((cells, 2)), np.zeros((cells, 2))
+        self.aside = np.zeros(cells, dtype=bool)
+        self.near, self.far, self.nominal = (np.zeros((cells, 2)) for _ in range(3))
+        self.rounds: list[tuple[range, int, int]] = []
 
     def add(self, cells: Cells) -> None:
         """Let more cells take part from the next round on."""
         self.cells = np.concatenate([self.cells, cells])
-        for name, value in (("wins", 0), ("losses", 0), ("alive", True), ("aside", False), ("near", 0), ("far", 0)):
+        for name in ("wins", "losses", "aside", "near", "far", "nominal"):
             old = getattr(self, name)
-            setattr(self, name, np.concatenate([old, np.full((len(cells), *old.shape[1:]), value, dtype=old.dtype)]))
+            setattr(self, name, np.concatenate([old, np.zeros((len(cells), *old.shape[1:]), dtype=old.dtype)]))
+
+    @property
+    def alive(self) -> NDArray[np.bool_]:
+        """Which cells are neither set aside nor beaten yet."""
+        alive = ~self.aside & (self.beaten < self.needed)
+        alive[self.leader] = True
+        return alive
 
     def rest(self, *, claimed: bool) -> Cells:
         """Positions of the leader's rivals: those not beaten yet, or in a claim those that it calls equivalent."""
-        rest = self.alive & (self.equivalent >= self.beaten) if claimed else self.alive.copy()
+        rest = self.alive & (self.equivalent >= self.beaten) if claimed else self.alive
         rest[self.leader] = False
         return self.cells[rest]
 
@@ -110,13 +121,12 @@ class Contest:
     def evidence(self) -> float:
         """The claim's e-value, as a logarithm: that of its weakest part."""
         others = ~self.aside & (np.arange(len(self.cells)) != self.leader)
-        each = np.where(self.alive, np.where(self.beaten > self.equivalent, self.beaten, self.equivalent), self.beaten)
-        return float(each[others].min(initial=np.inf))
+        return float(np.maximum(self.beaten, self.equivalent)[others].min(initial=np.inf))
 
     @property
     def decided(self) -> bool:
         """Whether each rival is beaten, or within the margin."""
-        return self.leader >= 0 and self.evidence >= self.needed
+        return self.leader >= 0 and self.evidence >= self.needed - 1e-12
 
     def lead(self, values: Array) -> None:
         """Choose the leader, the lowest median of those that are not beaten; values have a row for each cell."""
@@ -156,37 +166,69 @@ class Contest:
             far = np.where(np.isposinf(apart), hopeless[:, None], apart > FAR * spread)
             self.aside = np.asarray(far.all(axis=1))
             self.aside[best] = False
-            self.alive &= ~self.aside
         return self.aside
 
-    def bet(self, values: Array, spread: Array) -> None:
+    def bet(self, values: Array, new: range, spread: Callable[[str, int, Cells], Array]) -> None:
         """Hold each cell against the leader, by new seeds.
+
+        Where measured seconds are known better than in the round before, all rounds are counted again, each with its
+        leader: the error of a step's time has nothing to do with what the seeds say.
 
         Parameters
         ----------
         values : ndarray, shape (cells, seeds)
-            NaN where a cell was not trained.
-        spread : ndarray, shape (cells,)
-            How far the logarithm of a cell's value over the leader's may be wrong for all seeds alike: the error of
-            measured seconds.
+            All so far; NaN where a cell was not trained.
+        new : range
+            The seeds of this round.
+        spread : callable
+            As of :class:`pipeline.answer.race.Race`.
         """
-        first = values[self.leader]
-        apart = distance(self.measure, values, first)
-        rows = self.alive & ~np.isnan(apart).any(axis=1)
-        rows[self.leader] = False
+        self.rounds.append((new, self.leader, self.leaders))
+        errors = [spread(self.measure.name, int(self.cells[leader]), self.cells) for _, leader, _ in self.rounds]
+        again = bool(errors[-1].any())
+        for counts in (self.wins, self.losses, self.near, self.far, self.nominal) if again else ():
+            counts[:] = 0
+        for (seeds, leader, leaders), error in list(zip(self.rounds, errors, strict=True))[0 if again else -1 :]:
+            self._count(values[:, seeds.start : seeds.stop], leader, error, leaders == self.leaders > 0)
+
+    def _count(self, values: Array, leader: int, spread: Array, leads: bool) -> None:
+        """Add the seeds of one round to the counts."""
+        apart = distance(self.measure, values, values[leader])
+        rows = (~self.aside & ~np.isnan(apart).any(axis=1))[:, None]
+        rows[leader] = False
         sure = apart > spread[:, None]
         tie = (apart == 0) & (spread[:, None] == 0)
-        self.wins += np.where(rows, sure.sum(axis=1), 0)
-        self.losses += np.where(rows, (~sure & ~tie).sum(axis=1), 0)
-        if self.leaders:
+        self.wins += (sure & rows).sum(axis=1)
+        self.losses += (~sure & ~tie & rows).sum(axis=1)
+        self.nominal[:, 0] += ((apart > 0) & rows).sum(axis=1)
+        self.nominal[:, 1] += ((apart < 0) & rows).sum(axis=1)
+        if leads:
             for side, one in enumerate((apart, -apart)):
-                within = (one + spread[:, None] <= self.measure.margin).sum(axis=1)
-                self.near[:, side] += np.where(rows, within, 0)
-                self.far[:, side] += np.where(rows, values.shape[1] - within, 0)
-        self.alive &= ~((self.beaten >= self.needed) & rows)
+                within = one + spread[:, None] <= self.measure.margin
+                self.near[:, side] += (within & rows).sum(axis=1)
+                self.far[:, side] += (~within & rows).sum(axis=1)
+
+    @property
+    def needy(self) -> Cells:
+        """Positions of the cells that more seeds can decide about, with the leader; empty where none can.
+
+        A rival that would be beaten if the time of a step were known exactly waits for that.
+        """
+        nominal = log_wealth(*self.nominal.T) - float(np.log(EQUALS))
+        needy = self.alive & (nominal < self.needed)
+        needy[self.leader] = False
+        if self.decided or not needy.any():
+            return self.cells[:0]
+        needy[self.leader] = True
+        return self.cells[needy]
 
     def seeds_left(self) -> float:
-        """Further seeds until it is decided, if seeds go on as they have; infinite where that cannot be told."""
+        """Further seeds until it is decided, if seeds go on as they have.
+
+        Infinite where that cannot be told, and NaN where seeds alone cannot decide.
+        """
+        if not len(self.needy):
+            return float("nan")
         threshold, share = self.needed + np.log(EQUALS), self.needed + self._share
         needed = 0.0
         for i in np.flatnonzero(self.alive):
@@ -208,28 +250,30 @@ def distance(measure: Measure, values: Array, leader: Array) -> Array:
     return np.where(values == leader, 0.0, np.where(np.isnan(values), np.nan, apart))
 
 
-def together(log_evidence: Array, alpha: float) -> NDArray[np.bool_]:
-    r"""Which claims stand: the largest k so that k of the n e-values are :math:`n / (\alpha k)` or more (e-BH).
+def needed_among(log_evidence: Array, alpha: float) -> Array:
+    r"""Logarithm of the e-value that each claim needs to stand, given the others as they are.
+
+    Claims stand together that have k of the n e-values and :math:`n / (\alpha k)` or more each, for the largest such k:
+    the e-BH procedure.
 
     Parameters
     ----------
-    log_evidence : ndarray
+    log_evidence : ndarray, shape (n,)
         Logarithms of e-values.
     alpha : float
         Share of the claims that may be expected to be wrong.
 
     Returns
     -------
-    ndarray of bool
+    ndarray, shape (n,)
 
     Examples
     --------
-    >>> together(np.log([50.0, 21.0, 3.0]), 0.05).tolist()
-    [False, False, False]
-    >>> together(np.log([50.0, 31.0, 3.0]), 0.05).tolist()
-    [True, True, False]
+    >>> np.exp(needed_among(np.log([50.0, 21.0, 3.0]), 0.05)).round().tolist()
+    [60.0, 30.0, 20.0]
     """
-    n = len(log_evidence)
-    descending = np.sort(log_evidence)[::-1]
-    enough = np.flatnonzero(descending >= np.log(n / alpha / np.arange(1, n + 1)) - 1e-12)
-    return np.asarray(log_evidence >= (descending[enough[-1]] if len(enough) else np.inf))
+    counts = np.arange(1, len(log_evidence) + 1)
+    thresholds = np.log(len(counts) / alpha / counts)
+    enough = log_evidence[:, None] >= thresholds - 1e-12
+    feasible = enough.sum(axis=0) - enough >= counts - 1  # of the others
+    return np.asarray(np.where(feasible, thresholds, np.inf).min(axis=1))

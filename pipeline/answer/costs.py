@@ -44,22 +44,18 @@ def costs(curves: pd.DataFrame, metric: str, target: float) -> pd.DataFrame:
     DataFrame
         ``cell_id``, ``seed``, ``steps``, ``examples``: one row a run, infinite where it never gets there.
     """
-    ordered = curves.sort_values(["cell_id", "seed", "step"], ignore_index=True)
-    keys = ordered[["cell_id", "seed"]]
-    first = np.flatnonzero((keys != keys.shift()).any(axis=1).to_numpy())
-    loss, rows = ordered[metric].to_numpy(dtype=float), np.arange(len(ordered))
-    hit = np.minimum.reduceat(np.where(loss <= target, rows, len(rows)), first) if len(rows) else first
-    arrived = hit < len(rows)
-    at = np.where(arrived, hit, first)
-    before = np.maximum(at - 1, first)
-    found = keys.iloc[first].reset_index(drop=True)
-    step = ordered["step"].to_numpy(dtype=float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        part = np.where(at > before, (loss[before] - target) / (loss[before] - loss[at]), 1.0)
-    part = np.where((step[at] - step[before] > 1) & np.isfinite(part), part, 1.0)
-    for name, spent in (("steps", step), ("examples", ordered["examples"].to_numpy(dtype=float))):
-        found[name] = np.where(arrived, spent[before] + part * (spent[at] - spent[before]), np.inf)
-    return found
+    runs = ["cell_id", "seed"]
+    readings = curves.sort_values([*runs, "step"])
+    before = readings.groupby(runs)[["step", "examples", metric]].shift().add_suffix("_before")
+    hits = readings.join(before)[readings[metric] <= target].drop_duplicates(runs)
+    fallen = hits[f"{metric}_before"]
+    part = ((fallen - target) / (fallen - hits[metric])).where(hits["step"] - hits["step_before"] > 1).fillna(1.0)
+    spent = {
+        name: (hits[axis] - (1 - part) * (hits[axis] - hits[f"{axis}_before"])).fillna(hits[axis])
+        for name, axis in (("steps", "step"), ("examples", "examples"))
+    }
+    found = hits[runs].assign(**spent)
+    return readings[runs].drop_duplicates(ignore_index=True).merge(found, how="left", on=runs).fillna(np.inf)
 
 
 class StepTimes:

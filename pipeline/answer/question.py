@@ -28,6 +28,8 @@ from pipeline.parts import own
 #: What may be scarce; epochs and examples are the same question.
 CLOCKS = ("examples", "steps", "seconds")
 SCARCE = ("any", "loss", "epochs", *CLOCKS)
+#: Keys that change what is trained or decided.
+DECIDING = ("scarce", "target", "metric", "alpha", "margin_loss", "margin_cost")
 #: Keys with a dot, as elsewhere in the lab.
 ALIASES = {
     "margin.loss": "margin_loss",
@@ -133,8 +135,7 @@ class Question:
     @property
     def name(self) -> str:
         """The answer's folder: it depends on all that changes a number, the lab's code too, and not on the budget."""
-        left_out = {"budget", "report", "cores", "out", "data_dir", "study"}
-        asked = {k: v for k, v in dataclasses.asdict(self.settings).items() if k not in left_out}
+        asked = {k: v for k, v in dataclasses.asdict(self.settings).items() if k in DECIDING}
         text = canonical_json([asked, [cell.id for cell in self.cells], _code(), version("torch")])
         digest = hashlib.sha256(text.encode()).hexdigest()[:8]
         data, model = self.cells[0].config.data.name, own.short(self.cells[0].config.model.name)

@@ -8,8 +8,8 @@ on; seeds are paired, so that seed k gives all cells the same initial weights an
 hopeless: cells that lie behind the leader on each of these seeds, by more than ``FAR`` times the range of such
 distances in the best quarter of the field, which stays. That is an assumption and no test: that the seeds of good cells
 spread alike. In every later round the other rivals are held against the leader of the round before
-(:mod:`pipeline.answer.bets`). A rival is beaten, and costs no more seeds, when the wealth against it reaches
-``RESERVE * EQUALS / alpha``. A leader whose rivals are all beaten is *separated* from them.
+(:mod:`pipeline.answer.bets`). A rival is beaten, and costs no more seeds, when the wealth against it is what the level
+asks for. A leader whose rivals are all beaten is *separated* from them.
 
 **Equivalent.** Once at most ``CONTENDERS`` cells of a contest are left, each is also tested for being within the margin
 of the leader, by median, from above and from below. This wealth starts anew with each new leader; the j-th leader needs
@@ -30,14 +30,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.answer.bets import log_wealth
-from pipeline.answer.contest import EQUALS, Array, Cells, Contest, Measure, together
+from pipeline.answer.contest import EQUALS, Array, Cells, Contest, Measure, needed_among
 
 #: Seeds that choose the first leaders. The second round has as many as can beat a rival; then seeds grow by a factor.
 PILOT = 3
 GROWTH = 1.5
-#: How many times more wealth is needed where there are several contests, so that claims stand together although half of
-#: them stay undecided. Seven wins of seven are as much, at alpha = 0.05.
-RESERVE = 1.975
 
 
 class Field(Protocol):
@@ -48,6 +45,9 @@ class Field(Protocol):
 
         Cells that are not in ``whole`` may stop at the target: nobody asks for their final loss.
         """
+
+
+Outcome = Literal["separated", "equivalent", "undecided"]
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Claim:
 
     measure: str
     field: str
-    outcome: Literal["separated", "equivalent", "undecided"]
+    outcome: Outcome
     leader: int
     rivals: tuple[int, ...]
     evidence: float
@@ -132,9 +132,11 @@ class Race:
         names = list(dict.fromkeys(self.fields))
         fields = [("", every)] + [(n, every[np.array(self.fields) == n]) for n in names if len(names) > 1]
         self._far = np.zeros(len(self.fields), dtype=bool)
-        needed = float(np.log((RESERVE if len(fields) * len(self.measures) > 1 else 1.0) / self.alpha))
-        self.contests = [Contest(m, name, cells, needed) for name, cells in fields for m in self.measures]
-        self._straight = int(np.argmax(log_wealth(np.arange(200), 0) >= needed + np.log(EQUALS)))
+        self.contests = [Contest(m, name, cells, 0.0) for name, cells in fields for m in self.measures]
+        self._set_needed(np.full(len(self.contests), -np.inf))
+        # As many wins as are enough when half of the contests are decided.
+        needed = np.log(EQUALS * min(2, len(self.contests)) / self.alpha)
+        self._straight = int(np.argmax(log_wealth(np.arange(200), 0) >= needed))
 
     def rounds(self, afford: Callable[[], float] = lambda: np.inf, planned: Sequence[int] = ()) -> Iterator[int]:
         """Train round after round until everything is decided, or the budget is spent.
@@ -166,8 +168,9 @@ class Race:
 
     def live(self) -> list[int]:
         """Positions of the cells that an open contest needs more seeds of."""
-        needed = [one.cells[one.alive] for one in self.contests if not one.decided]
-        return np.unique(np.concatenate(needed)).tolist() if needed else []
+        if not self.seeds:
+            return list(range(len(self.fields)))
+        return sorted({int(cell) for one in self.contests for cell in one.needy})
 
     def _round(self, live: Cells, new: range) -> None:
         open_now = [one for one in self.contests if not one.decided]
@@ -175,14 +178,18 @@ class Race:
         for one in open_now:
             values = self.values_of(one.measure.name, one.cells)
             if new.start:  # else it is the pilot, which only chooses
-                spread = self.spread(one.measure.name, int(one.cells[one.leader]), one.cells)
-                one.bet(values[:, new.start :], spread)
+                one.bet(values, new, self.spread)
             one.lead(values)
         if new.start:
             self._widen()
         else:
             self._set_aside()
         self.seeds = new.stop
+        self._set_needed(np.array([one.evidence for one in self.contests]))
+
+    def _set_needed(self, evidence: Array) -> None:
+        for one, needed in zip(self.contests, needed_among(evidence, self.alpha), strict=True):
+            one.needed = float(needed)
 
     def _widen(self) -> None:
         """Let cells beyond a border join the contests of their field."""
@@ -228,26 +235,13 @@ class Race:
         list of Claim
             In the order of the contests. Those whose e-values do not stand together are undecided.
         """
-        evidence = np.array([one.evidence for one in self.contests])
-        stand = together(evidence, self.alpha)
         found = []
-        for one, ok in zip(self.contests, stand, strict=True):
-            rest = one.rest(claimed=bool(ok))
-            outcome: Literal["separated", "equivalent", "undecided"] = "undecided"
-            if ok:
-                outcome = "equivalent" if len(rest) else "separated"
-            trained = int((~np.isnan(self.values[one.measure.name][one.cells[one.leader]])).sum())
-            found.append(
-                Claim(
-                    one.measure.name,
-                    one.field,
-                    outcome,
-                    int(one.cells[one.leader]),
-                    tuple(map(int, rest)),
-                    float(np.exp(min(one.evidence, 700.0))),
-                    trained,
-                    0.0 if ok else one.seeds_left(),
-                    int(one.aside.sum()),
-                )
-            )
+        for one in self.contests:
+            rest = one.rest(claimed=one.decided)
+            outcome: Outcome = "undecided" if not one.decided else "equivalent" if len(rest) else "separated"
+            leader = int(one.cells[one.leader])
+            trained = int((~np.isnan(self.values[one.measure.name][leader])).sum())
+            evidence, left = float(np.exp(min(one.evidence, 700.0))), 0.0 if one.decided else one.seeds_left()
+            rivals, aside = tuple(map(int, rest)), int(one.aside.sum())
+            found.append(Claim(one.measure.name, one.field, outcome, leader, rivals, evidence, trained, left, aside))
         return found

@@ -260,8 +260,8 @@ class Training:
             return 0
         self.widened[canonical_json(alike), side[0]] = self.widened.get((canonical_json(alike), side[0]), 0) + 1
         ratio = rates[-1] / rates[-2] if side[0] else rates[0] / rates[1]
-        new = [float(f"{leader.config.lr * ratio**i:.4g}") for i in range(1, ADDED + 1)]
-        new = [lr for lr in new if lr <= LR_MOST]
+        beyond = (float(f"{leader.config.lr * ratio**i:.4g}") for i in range(1, ADDED + 1))
+        new = [lr for lr in beyond if lr <= LR_MOST]
         self.cells += [replace(leader, config=replace(leader.config, lr=lr)) for lr in new]
         return len(new)
 

@@ -4,7 +4,7 @@ import json
 import math
 
 from pipeline.answer.answer import NAMED, Answer
-from pipeline.answer.race import Claim
+from pipeline.answer.race import PILOT, Claim
 from pipeline.lab import formats
 from pipeline.lab.command import command_of
 
@@ -17,25 +17,24 @@ def table_of(found: Answer) -> str:
     question, cells = found.question, found.cells
     data, settings = cells[0].config.data, question.settings
     whose = "the given one" if settings.target else "a per cent above the best median of the first seeds"
-    kind = found.metric.replace("_", " ")
     runs = f"{found.runs:,} runs, {found.epochs:,.0f} epochs of training, {found.seconds:.0f} s"
     lines = [
         f"{formats.count(len(cells), 'cell')} on {data.name}: {runs}.",
-        f"The target is a {kind} of {formats.loss(found.target)}, {whose}.",
+        f"The target is a {found.metric.replace('_', ' ')} of {formats.loss(found.target)}, {whose}.",
         f"Medians are of {settings.report} further seeds, which had no part in choosing.",
         "",
     ]
     overall = [one for one in found.claims if not one.field]
-    lines += aligned([HEADINGS, *(_row(found, one) for one in overall)])
+    lines += formats.aligned([HEADINGS, *(_row(found, one) for one in overall)])
     rest = [one for one in found.claims if one.field]
     if rest:
         lines += ["", "Each optimizer's own best:", ""]
-        lines += aligned([HEADINGS, *(_row(found, one) for one in rest)])
-    made = sum(one.outcome != "undecided" for one in found.claims)
+        lines += formats.aligned([HEADINGS, *(_row(found, one) for one in rest)])
+    undecided = sum(one.outcome == "undecided" for one in found.claims)
     lines += [
         "",
-        f"{made} of {len(found.claims)} questions are decided; of the claims made, {settings.alpha:.0%} at most are "
-        "expected to be wrong, over all questions and whenever the race is stopped.",
+        f"{len(found.claims) - undecided} of {len(found.claims)} questions are decided; of the claims made, at most "
+        f"{settings.alpha:.0%} are expected to be wrong, over all questions and whenever the race is stopped.",
     ]
     if found.failures:
         lines.append(f"{formats.count(len(found.failures), 'cell')} failed: {next(iter(found.failures.values()))}")
@@ -43,34 +42,29 @@ def table_of(found: Answer) -> str:
     for one in overall:
         commands.setdefault(one.leader, []).append(NAMES.get(one.measure, one.measure))
     for i, names in commands.items():
-        lines.append(f"For {formats.listed(names)}: {_command(found, i)}")
+        command = command_of(json.loads(cells[i].config_json), cells[i].id, 10, "stacked")
+        lines.append(f"For {formats.listed(names)}: {command or cells[i].id}")
     return "\n".join(lines)
 
 
 def _row(found: Answer, claim: Claim) -> tuple[str, ...]:
-    cell = found.cells[claim.leader].config
-    name = NAMES.get(claim.measure, claim.measure)
-    numbers = found.reported.get((claim.measure, claim.leader))
-    median = "–"
-    if numbers is not None:
+    cell, median = found.cells[claim.leader].config, "–"
+    if (numbers := found.reported.get((claim.measure, claim.leader))) is not None:
         median = f"{_cost(numbers.median, claim)} [{_cost(numbers.low, claim)}, {_cost(numbers.high, claim)}]"
-    field = found.fields[claim.leader]
-    return name, field, str(cell.batch_size), f"{cell.lr:g}", median, _sure(found, claim)
+    words = (NAMES.get(claim.measure, claim.measure), found.fields[claim.leader], str(cell.batch_size), f"{cell.lr:g}")
+    return *words, median, _sure(found, claim)
 
 
 def _cost(value: float, claim: Claim) -> str:
-    if claim.measure == "loss":
-        return formats.loss(value)
-    if claim.measure == "seconds" and math.isfinite(value):
-        return formats.seconds(value)
-    return formats.number(round(value, 1))
+    return formats.loss(value) if claim.measure == "loss" else formats.cost(value, claim.measure)
 
 
 def _sure(found: Answer, claim: Claim) -> str:
     question = found.question
     others = sum(field == claim.field or not claim.field for field in found.fields) - 1 - len(claim.rivals)
     if claim.outcome == "separated":
-        return f"separated from all {others} others"
+        aside = f", {claim.aside} of them set aside after {PILOT} seeds" if claim.aside else ""
+        return f"separated from all {others} others{aside}"
     named = ", ".join(
         f"{found.fields[i]} b {found.cells[i].config.batch_size} lr {found.cells[i].config.lr:g}"
         for i in claim.rivals[:NAMED]
@@ -81,18 +75,9 @@ def _sure(found: Answer, claim: Claim) -> str:
         margin = settings.margin_loss if claim.measure == "loss" else settings.margin_cost
         return f"equivalent, within {100 * margin:g} %, to {named}{more}"
     needed = "how many more seeds would decide cannot be told yet"
+    if math.isnan(claim.seeds_left):
+        needed = "the time of a step is not known well enough on this machine"
     if math.isfinite(claim.seeds_left):
         runs = claim.seeds_left * (1 + len(claim.rivals))
         needed = f"about {claim.seeds_left:,.0f} more seeds, {runs * found.per_run:,.0f} s"
     return f"undecided against {named}{more}: {needed}"
-
-
-def _command(found: Answer, i: int) -> str:
-    cell = found.cells[i]
-    return command_of(json.loads(cell.config_json), cell.id, 10, "stacked") or cell.id
-
-
-def aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    """Columns of text."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    return ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows]

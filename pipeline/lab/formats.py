@@ -4,6 +4,7 @@ The spaces inside a number, and before its unit, do not break: ``1.57 × 10⁵``
 """
 
 import math
+from collections.abc import Sequence
 
 _SUPERSCRIPTS = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _SPACE = "\N{NO-BREAK SPACE}"
@@ -158,3 +159,15 @@ def cost(value: float, clock: str) -> str:
     if clock == "epochs":
         return f"{value:.3g}"
     return f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Write rows as lines whose columns are aligned.
+
+    Examples
+    --------
+    >>> aligned([("b", "lr"), ("100", "0.1")])
+    ['b    lr', '100  0.1']
+    """
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    return ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows]

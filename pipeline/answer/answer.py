@@ -13,8 +13,9 @@ import numpy as np
 from pipeline.analysis.bootstrap import median_interval
 from pipeline.answer.question import Question
 from pipeline.answer.race import Claim, Race
-from pipeline.answer.training import Training, workers
+from pipeline.answer.training import AGAIN, Training, workers
 from pipeline.lab.config.cell import Cell
+from pipeline.lab.facts import json_object
 from pipeline.lab.files import write_whole
 from pipeline.lab.machine import usable_cores
 
@@ -103,8 +104,15 @@ def answer(question: Question, started: float) -> Answer:
             settings.target,
             clock=any(one.name == "seconds" for one in question.measures),
         )
-        weigh, spread, widen = training.weigh, training.spread, training.widen
-        race = Race(training, question.fields, question.measures, settings.alpha, weigh, spread, widen)
+        race = Race(
+            training,
+            question.fields,
+            question.measures,
+            settings.alpha,
+            training.weigh,
+            training.spread,
+            training.widen,
+        )
         _run(race, training, question, started)
         claims = race.claims()
         reported = _reported(race, claims, settings.report) if settings.report else {}
@@ -130,7 +138,7 @@ def _run(race: Race, training: Training, question: Question, started: float) -> 
     """Go through the rounds, first those of a race that was interrupted, as far as the budget goes."""
     budget_seconds, budget_runs = question.settings.limits()
     path = question.folder / "rounds.json"
-    planned: list[tuple[int, float]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    planned: list[tuple[int, float]] = json_object(path, AGAIN).get("rounds", []) if path.exists() else []
     kept = question.settings.report * min(2 * len(race.contests), len(question.cells))
 
     def afford() -> float:
@@ -146,16 +154,16 @@ def _run(race: Race, training: Training, question: Question, started: float) -> 
             training.seconds = max(training.seconds, planned[len(done)][1])
         done.append((upto, training.seconds))
         if len(done) > len(planned):
-            write_whole(path, json.dumps(done) + "\n")
+            write_whole(path, json.dumps({"rounds": done}) + "\n")
         show(race, started)
 
 
 def show(race: Race, started: float) -> None:
     """Say after each round how far the race is."""
-    decided = sum(one.decided for one in race.contests)
     print(
         f"{time.monotonic() - started:5.0f} s: {race.seeds} seeds, {race.runs:,} runs, "
-        f"{len(race.live())} cells left, {decided} of {len(race.contests)} questions decided",
+        f"{len(race.live())} cells left, {sum(one.decided for one in race.contests)} of {len(race.contests)} "
+        "questions decided",
         file=sys.stderr,
         flush=True,
     )

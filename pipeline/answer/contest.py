@@ -214,8 +214,7 @@ class Contest:
 
         A rival that would be beaten if the time of a step were known exactly waits for that.
         """
-        nominal = log_wealth(*self.nominal.T) - float(np.log(EQUALS))
-        needy = self.alive & (nominal < self.needed)
+        needy: NDArray[np.bool_] = self.alive & (log_wealth(*self.nominal.T) < self.needed + np.log(EQUALS))
         needy[self.leader] = False
         if self.decided or not needy.any():
             return self.cells[:0]

@@ -1,13 +1,12 @@
 """What a run costs until it reaches the target, and what a step costs on this machine."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.lab.config.cell import Cell
+from pipeline.lab.config.cell import Cell, canonical_json
 from pipeline.lab.dataset import Dataset
 from pipeline.train.clock import no_garbage_collection, torch_threads
 from pipeline.train.placement import backend
@@ -72,8 +71,8 @@ class StepTimes:
 
     @staticmethod
     def kind(cell: Cell) -> str:
-        """What the cost of a step depends on: all of a cell but its learning rate, its seeds and their number."""
-        return Cell(replace(cell.config, lr=1.0, epochs=1)).id
+        """What the cost of a step depends on: all of a cell but its learning rate, its seeds and how long it trains."""
+        return canonical_json({**cell.identity, "lr": None, "epochs": None})
 
     def measure(self, cells: Sequence[Cell], dataset: Dataset, rounds: int = 5) -> None:
         """Add samples: short solo runs, in turn, on one thread; nothing else should be running.

@@ -176,28 +176,27 @@ def read_question(words: Sequence[str]) -> Question:
     grid: dict[str, list[Any]] = {}
     for text in rest:
         key, values = _values(text)
-        own_kind = key if key in own.KINDS else ""
-        for value in values if own_kind else ():
+        for value in values if key in own.KINDS else ():
             if own.is_reference(value):
-                own.allow(own_kind, value)
+                own.allow(key, value)
         if len(values) > 1:
             grid[key] = values
         else:
             overrides.append(text)
     base = load_study(settings.study)
-    points = 0 if "lr" in grid else base.config.lr_points
     config = dataclasses.replace(
-        base.config, engine="stacked", seeds=1, grid={**base.config.grid, **grid}, lr_points=points
+        base.config,
+        engine="stacked",
+        seeds=1,
+        grid={**base.config.grid, **grid},
+        lr_points=0 if "lr" in grid else base.config.lr_points,
     )
     cells = Study(config, (*overrides, "seeds=1", "first_seed=0", "engine=stacked")).cells
     data = {cell.config.data.name for cell in cells}
     if len(data) > 1:
         raise UserError(f"data={','.join(sorted(data))} is not allowed: a race is about one data set; race each alone")
-    words_apart = told_apart([dataclasses.asdict(cell.config) for cell in cells], ("optimizer",))
-    fields = [
-        ", ".join(filter(None, (own.short(c.config.optimizer.name), w)))
-        for c, w in zip(cells, words_apart, strict=True)
-    ]
+    apart = zip(cells, told_apart([dataclasses.asdict(cell.config) for cell in cells], ("optimizer",)), strict=True)
+    fields = [", ".join(filter(None, (own.short(cell.config.optimizer.name), more))) for cell, more in apart]
     return Question(settings, cells, fields)
 
 

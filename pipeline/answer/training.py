@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from pipeline.answer.costs import StepTimes, costs
 from pipeline.lab.config.cell import Cell, canonical_json
 from pipeline.lab.dataset import Dataset
-from pipeline.lab.errors import UserError
+from pipeline.lab.errors import UserError, first_line
+from pipeline.lab.facts import json_object
 from pipeline.lab.files import write_whole, written_whole
 from pipeline.parts.base import LR_MOST, DataConfig
 from pipeline.train.cells import train_cells
@@ -26,6 +27,8 @@ from pipeline.train.readings import Stop
 
 Array = NDArray[np.float64]
 
+#: How a damaged file of an answer is mended.
+AGAIN = "delete that folder, and start again with the same words"
 #: Most runs of one unit of work: enough to stack, few enough for several cores to share.
 UNIT_RUNS = 520
 #: How far the target lies above the best median of the first seeds.
@@ -83,6 +86,13 @@ def train_unit(unit: Unit) -> dict[str, str]:
     return reasons
 
 
+def _read_tables(paths: Sequence[Path]) -> pd.DataFrame:
+    try:
+        return pd.concat(map(pd.read_parquet, paths), ignore_index=True)
+    except (OSError, ValueError) as error:
+        raise UserError(f"a table of {paths[0].parent} cannot be read ({first_line(error)}): {AGAIN}") from None
+
+
 def readings_of(path: Path) -> Path:
     """Where the readings of a unit of the first round are."""
     return path.with_suffix(".curves.parquet")
@@ -101,9 +111,8 @@ def _dataset(config: DataConfig, folder: Path) -> Dataset:
 
 def _quiet() -> None:
     """Leave Ctrl-C to the process that started this one, which ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
 
 
 #: Trains units, and gives back the reasons of what failed in each as it ends.
@@ -190,20 +199,21 @@ class Training:
         self.seconds += time.monotonic() - started
         if self.clock:
             self._measure(chosen, seeds.start)
-        table = pd.concat([pd.read_parquet(unit.path) for unit in units], ignore_index=True)
+        table = _read_tables([unit.path for unit in units])
         self.epochs += float(table["seen"].sum()) / self.cells[0].config.data.examples
         if first:
             self.target = self._derived(table, chosen)
-            curves = pd.concat([pd.read_parquet(readings_of(unit.path)) for unit in units], ignore_index=True)
+            curves = _read_tables([readings_of(unit.path) for unit in units])
             table = table.merge(costs(curves, self.metric, self.target), how="left", on=["cell_id", "seed"])
-        return self._values(table, chosen, seeds)
+        found = self._values(table, chosen, seeds)
+        found["loss"][~whole] = np.nan  # of runs that may have stopped at the target
+        return found
 
     def _units(self, cells: Sequence[Cell], seeds: range, whole: bool) -> list[Unit]:
         """Cells that can be stacked together; those that take longest first."""
         groups: dict[str, list[Cell]] = {}
         for cell in cells:
-            alike = {key: value for key, value in cell.identity.items() if key != "lr"}
-            groups.setdefault(canonical_json(alike), []).append(cell)
+            groups.setdefault(canonical_json({**cell.identity, "lr": None}), []).append(cell)
         units = []
         for group in sorted(groups.values(), key=lambda own: -own[0].steps):
             for i in range(0, len(group), UNIT_RUNS):
@@ -271,9 +281,8 @@ class Training:
 
     def spread(self, name: str, leader: int, cells: NDArray[np.intp]) -> Array:
         """How far the logarithm of the ratio of a cell's value to the leader's may be wrong for all seeds alike."""
-        if name != "seconds":
-            return np.zeros(len(cells))
-        return self.times.spread(self.cells[leader], [self.cells[i] for i in cells])
+        found = self.times.spread(self.cells[leader], [self.cells[i] for i in cells])
+        return found if name == "seconds" else np.zeros(len(cells))
 
     def _measure(self, cells: Sequence[Cell], number: int) -> None:
         """Measure a step of some cells, alone on the machine; what an interrupted race measured is read back."""
@@ -285,6 +294,5 @@ class Training:
             fresh = StepTimes()
             fresh.measure([replace(c, config=replace(c.config, engine="solo")) for c in kinds.values()], self.dataset)
             write_whole(path, json.dumps(fresh.samples) + "\n")
-        samples: dict[str, list[float]] = json.loads(path.read_text(encoding="utf-8"))
-        for kind, seconds in samples.items():
+        for kind, seconds in json_object(path, AGAIN).items():
             self.times.samples.setdefault(kind, []).extend(seconds)

@@ -179,6 +179,18 @@ def test_a_race_interrupted_at_twenty_moments_comes_to_the_same_decisions_and_tr
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("damaged", ["runs/*[0-9a-f].parquet", "seconds/*.json", "rounds.json"])
+def test_a_damaged_file_is_named_with_what_mends_it(damaged):
+    words = [*WORDS[:2], "batch_size=500", *WORDS[3:], "budget=runs=100", "report=0"]
+    folder = answer(read_question(words), time.monotonic()).question.folder
+    next(iter(sorted(folder.glob(damaged)))).write_bytes(b"PAR1 and no more")
+    with pytest.raises(UserError, match="cannot be read .* start again with the same words"):
+        answer(read_question(words), time.monotonic())
+    shutil.rmtree(folder)
+    assert answer(read_question(words), time.monotonic()).runs > 0
+
+
+@pytest.mark.slow
 def test_two_processes_come_to_the_answer_of_one(tmp_path):
     words = [*WORDS[:-1], "budget=runs=300", "report=5", "scarce=steps"]
     one = decisions(answer(read_question([*words, "cores=1"]), time.monotonic()))

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
-from sqlalchemy.exc import OperationalError
+from mlflow.exceptions import RestException
+from sqlalchemy.exc import IntegrityError, OperationalError
 from track_tables import one_cell, tables, write
 
 from pipeline.lab.errors import UserError
@@ -493,6 +494,36 @@ def test_waiting_for_ones_turn_is_not_counted_as_the_store_failing(store):
         return "done"
 
     assert with_patience(dataclasses.replace(store, patience=1.2), work, "start it") == "done"
+
+
+TWICE = '(psycopg2.errors.UniqueViolation) duplicate key value violates unique constraint "dataset_pk"'
+
+
+@pytest.mark.parametrize(
+    ("uri", "error"),
+    [
+        ("postgresql://db/mlflow", IntegrityError("INSERT", None, Exception(TWICE))),
+        ("http://mlflow:5000", RestException({"error_code": "BAD_REQUEST", "message": TWICE})),
+    ],
+    ids=["a database", "a server"],
+)
+def test_a_row_that_another_writer_wrote_at_the_same_moment_is_looked_up_again(uri, error):
+    tries = iter([error])
+
+    def work():
+        for failure in tries:
+            raise failure
+        return "found"
+
+    assert with_patience(Tracking(uri, patience=5), work, "start it") == "found"
+
+
+def test_what_a_server_refuses_for_another_reason_is_not_tried_again():
+    def work():
+        raise RestException({"error_code": "BAD_REQUEST", "message": "no such column"})
+
+    with pytest.raises(UserError, match="no such column"):
+        with_patience(Tracking("http://mlflow:5000", patience=60), work, "start it")
 
 
 # -- the command

@@ -32,6 +32,8 @@ _FIRST_WAIT, _LONGEST_WAIT = 0.5, 15.0
 _FINAL = re.compile(
     r"authentication failed|role \".*\" does not exist|database \".*\" does not exist|no pg_hba.conf entry"
 )
+#: What a database says, through a server, when another writer has just written the same row.
+_WRITTEN_TWICE = re.compile("UniqueViolation|Duplicate entry")
 _SIDE_FILES = ("-journal", "-wal", "-shm")
 #: MLflow shows this tag as the experiment's description.
 _NOTE_TAG = "mlflow.note.content"
@@ -152,6 +154,8 @@ def open_store(settings: Tracking) -> "Iterator[tuple[MlflowClient, str]]":
 def is_passing(error: BaseException, settings: Tracking) -> bool:
     """Tell whether an error may be gone at the next try: the store is down, restarting or busy.
 
+    Or two writers wrote the same row, a data set's say, at the same moment: the next try finds it there.
+
     Parameters
     ----------
     error : BaseException
@@ -160,7 +164,7 @@ def is_passing(error: BaseException, settings: Tracking) -> bool:
         The store.
     """
     from mlflow.exceptions import MlflowException, RestException
-    from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+    from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
     database = error if isinstance(error, DBAPIError) else error.__cause__
     if settings.sqlite_path is not None:
@@ -168,13 +172,15 @@ def is_passing(error: BaseException, settings: Tracking) -> bool:
     if _FINAL.search(str(error)):
         return False
     if isinstance(database, DBAPIError):
-        return isinstance(database, OperationalError | InterfaceError) or database.connection_invalidated
+        return (
+            isinstance(database, OperationalError | InterfaceError | IntegrityError) or database.connection_invalidated
+        )
     # What MLflow raises of itself, missing credentials say, has the same codes as what a server answered.
     answered = isinstance(error, RestException) or str(error).startswith("API request")
     if not isinstance(error, MlflowException) or not answered:
         return False
     status = int(error.get_http_status_code())  # type: ignore[no-untyped-call]
-    return status >= 500 or status == 429
+    return status >= 500 or status == 429 or _WRITTEN_TWICE.search(str(error)) is not None
 
 
 def note(experiment_id: str) -> str:

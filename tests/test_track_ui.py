@@ -47,7 +47,8 @@ def ui(tmp_path_factory):
     matplotlib.image.imsave(folder / "figures" / "heat.png", [[0.0, 1.0], [1.0, 0.0]])
     (folder / "figures" / "captions.json").write_text(json.dumps([figure]))
     uri = f"sqlite:///{folder / 'mlflow.db'}"
-    main([str(folder / "sweep"), "--uri", uri, "--figures", str(folder / "figures" / "captions.json")])
+    figures = str(folder / "figures" / "captions.json")
+    main([str(folder / "sweep"), "--uri", uri, "--figures", figures, "--data", str(folder / "data")])
     server = Server(folder, uri)
     yield server
     server.close()

@@ -15,6 +15,8 @@ from pipeline.lab.dataset import Dataset
 from pipeline.lab.published import EXERCISES, published_for
 from pipeline.train.cells import train_cells
 
+pytestmark = pytest.mark.slow
+
 NAMES = {"exercises": ["decay", "duplicates", "replacement"], "siblings": ["final_losses"]}
 
 

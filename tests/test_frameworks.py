@@ -26,6 +26,8 @@ from pipeline.train.cells import train_cells
 from pipeline.workflow.inputs import Inputs
 from pipeline.workflow.settings import read_settings
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def problem(dataset):

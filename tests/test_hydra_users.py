@@ -12,6 +12,8 @@ from pipeline.lab.tables import RUNS, read_table
 from pipeline.train.__main__ import main
 from tests.inputs.door import Door, listing
 
+pytestmark = pytest.mark.slow
+
 #: The command line, and what the tables then have: rates, batch sizes, optimizers or schedules.
 WORKS = {
     "-m lr=range(0.1,0.35,0.1)": {"lr": [0.1, 0.2, 0.3]},

@@ -20,6 +20,8 @@ from pipeline.workflow.inputs import Inputs
 from pipeline.workflow.jobs import Jobs
 from pipeline.workflow.settings import read_settings
 
+pytestmark = pytest.mark.slow
+
 OWN = ["data=table", "data.path=mine.csv", "data.target=y"]
 
 

@@ -499,6 +499,7 @@ def test_waiting_for_ones_turn_is_not_counted_as_the_store_failing(store):
 TWICE = '(psycopg2.errors.UniqueViolation) duplicate key value violates unique constraint "dataset_pk"'
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("uri", "error"),
     [

@@ -17,6 +17,7 @@ from pipeline.train.again import train_again
 from pipeline.train.cells import train_cells
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["engine=solo", "engine=stacked", "engine=stacked stack=3/13", "implementation=torch"])
 @pytest.mark.parametrize("model", ["linear", "mlp"])
 def test_a_run_that_is_trained_again_has_the_loss_of_the_table_and_so_has_its_model(dataset, how, model):

@@ -206,6 +206,7 @@ def test_two_cells_that_would_write_one_file_are_refused(train, launcher, place)
     assert "is not allowed: jobs 0 and 1 of this product would write the same tables" in sentence
 
 
+@pytest.mark.slow
 def test_a_product_may_name_its_folders(train):
     status, _, err = train("-m", "lr=0.1,0.2", "out=mine/${lr}", "hydra.sweep.dir=out")
     assert status == 0, err
@@ -222,6 +223,7 @@ def test_tables_of_other_runs_are_not_overwritten(train):
     assert train.runs("mine").seed.tolist() == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_keys_that_would_have_no_effect_are_refused(train):
     assert "hydra.run.dir=x has no effect with -m" in train.refusal("-m", "lr=0.1,0.2", "hydra.run.dir=x")
     for idle in ("hydra.sweep.dir=x", "hydra/launcher=stacked", "hydra.sweep.subdir=x"):
@@ -293,6 +295,7 @@ def test_a_sweeper_that_searches_gets_the_median_final_loss(train, monkeypatch):
     assert "lr=-1.0 is not allowed" in train.refusal(*given[:3], "lr=interval(-1,1)")
 
 
+@pytest.mark.slow
 def test_the_metric_of_a_sweeper_can_be_chosen_where_there_are_examples_held_out(train):
     why = "target.metric=validation_loss is not allowed with data=airfoil_twin: it holds no examples out"
     assert why in train.refusal("target.metric=validation_loss")

@@ -12,6 +12,8 @@ from pipeline.lab.theory import Problem
 from pipeline.report.page import render
 from pipeline.report.sweep_section import sweep_section, sweep_summary
 
+pytestmark = pytest.mark.slow
+
 generator = np.random.default_rng(0)
 PROBLEM = Problem.from_data(generator.normal(size=(1500, 3)), generator.normal(size=1500))
 COSTS = costs_of({("sgd", 1): 1e-4, ("sgd", 100): 2e-4})

@@ -26,6 +26,8 @@ from pipeline.lab.results import StudyResults
 from pipeline.lab.tables import CURVES, RUNS, write_table
 from pipeline.measure.table import Measured, write_measured
 
+pytestmark = pytest.mark.slow
+
 CLAIMS = CONF / "claims.yaml"
 NUMBER = {"part": "number", "name": "A1: a over b", "value": 2.5, "low": -math.inf, "high": math.inf, "n": 3}
 NUMBER |= {"state": "inconclusive", "rule": "above 1"}

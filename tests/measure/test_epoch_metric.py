@@ -11,6 +11,8 @@ from pipeline.contrib.machine import chapter
 from pipeline.contrib.machine.measurement.epoch_metric import ROUNDS, measure_epochs
 from pipeline.measure.table import schema
 
+pytestmark = pytest.mark.slow
+
 
 def trained(run, dataset, **options):
     torch.manual_seed(0)

@@ -38,7 +38,7 @@ def hydra_errors_in_one_sentence() -> Iterator[None]:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # raise errors; Hydra would print them over many lines
     try:
         yield
-    except FailedRunsError:  # of a launcher's process: no error of the command line
+    except (FailedRunsError, BrokenPipeError):  # of a launcher's process, of a reader that is gone: not of the words
         raise
     except (Refusal, Exception) as error:
         cause = cast(Exception, error.__cause__) if isinstance(error, Refusal) else error

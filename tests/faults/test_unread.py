@@ -39,8 +39,9 @@ def test_output_that_is_not_read_is_no_traceback(unbuffered):
     assert (done.returncode, done.stderr) == (UNREAD, "")
 
 
-def test_help_that_is_not_read_is_no_traceback():
-    done = unread("-m", "pipeline.track", "--help", PYTHONUNBUFFERED="")
+@pytest.mark.parametrize("stage", ["track", "train", "answer"])
+def test_help_that_is_not_read_is_no_traceback(stage):
+    done = unread("-m", f"pipeline.{stage}", "--help", PYTHONUNBUFFERED="")
     assert (done.returncode, done.stderr) == (UNREAD, "")
 
 

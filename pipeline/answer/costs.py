@@ -44,7 +44,10 @@ def costs(curves: pd.DataFrame, metric: str, target: float) -> pd.DataFrame:
         ``cell_id``, ``seed``, ``steps``, ``examples``: one row a run, infinite where it never gets there.
     """
     runs = ["cell_id", "seed"]
-    readings = curves.sort_values([*runs, "step"])
+    # Of cells that failed there are no readings, and so no types.
+    readings = curves.astype(
+        {"cell_id": str, "seed": int, "step": float, "examples": float, metric: float}
+    ).sort_values([*runs, "step"])
     before = readings.groupby(runs)[["step", "examples", metric]].shift().add_suffix("_before")
     hits = readings.join(before)[readings[metric] <= target].drop_duplicates(runs)
     fallen = hits[f"{metric}_before"]

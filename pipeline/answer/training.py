@@ -223,8 +223,9 @@ class Training:
                     count = min(size, seeds.stop - start)
                     given = tuple(replace(c, config=replace(c.config, seeds=count, first_seed=start)) for c in own)
                     text = canonical_json([[cell.id for cell in own], start, count, self.target, whole])
-                    name = hashlib.sha256(text.encode()).hexdigest()[:16]
-                    path = self.folder / "runs" / f"{start:06d}-{name}.parquet"
+                    path = (
+                        self.folder / "runs" / f"{start:06d}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.parquet"
+                    )
                     units.append(Unit(given, self.data_dir, path, self.metric, self.target, whole))
         return units
 

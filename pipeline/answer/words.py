@@ -60,7 +60,8 @@ def _cost(value: float, claim: Claim) -> str:
 
 
 def _sure(found: Answer, claim: Claim) -> str:
-    question = found.question
+    if (numbers := found.reported.get((claim.measure, claim.leader))) and math.isinf(numbers.median):
+        return "in no cell do more than half of the seeds get there"
     others = sum(field == claim.field or not claim.field for field in found.fields) - 1 - len(claim.rivals)
     if claim.outcome == "separated":
         aside = f", {claim.aside} of them set aside after {PILOT} seeds" if claim.aside else ""
@@ -71,7 +72,7 @@ def _sure(found: Answer, claim: Claim) -> str:
     )
     more = f" and {len(claim.rivals) - NAMED} more" if len(claim.rivals) > NAMED else ""
     if claim.outcome == "equivalent":
-        settings = question.settings
+        settings = found.question.settings
         margin = settings.margin_loss if claim.measure == "loss" else settings.margin_cost
         return f"equivalent, within {100 * margin:g} %, to {named}{more}"
     needed = "how many more seeds would decide cannot be told yet"

@@ -20,6 +20,7 @@ from pipeline.answer.words import table_of
 from pipeline.lab.config.cell import Cell
 from pipeline.lab.config.compose import compose_cell
 from pipeline.lab.errors import UserError
+from pipeline.train import cells
 from pipeline.train.cells import train_cells
 
 DATA = "data=airfoil_twin"
@@ -222,11 +223,29 @@ def test_settings_have_the_defaults_that_the_page_says():
 
 
 @pytest.mark.slow
-def test_a_cell_that_fails_is_told_and_the_race_goes_on(capsys, tmp_path):
+def test_cells_that_fail_are_told_and_the_race_goes_on(monkeypatch):
+    right = cells.train_stacked
+
+    def failing(stack, *rest):
+        """Adam fails, whatever its batch size."""
+        if stack[0].config.optimizer.name == "adam":
+            raise RuntimeError("no such luck")
+        return right(stack, *rest)
+
+    monkeypatch.setattr(cells, "train_stacked", failing)
+    found = answer(read_question([*WORDS, "budget=runs=300", "report=5", "scarce=loss"]), time.monotonic())
+    assert {found.fields[claim.leader] for claim in found.claims if claim.field != "adam"} == {"sgd"}
+    assert all(cell.startswith("adam-") for cell in found.failures) and found.failures
+    said = table_of(found)
+    assert "cells failed: RuntimeError: no such luck" in said
+    assert "in no cell do more than half of the seeds get there" in said
+
+
+@pytest.mark.slow
+def test_a_network_of_ones_own_is_raced(tmp_path):
     (tmp_path / "mine.py").write_text(
         "import torch\n\n\ndef Net(in_features, out_features):\n    return torch.nn.Linear(in_features, out_features)\n"
     )
-    question = read_question(["model=mine.py:Net", *WORDS, "budget=runs=200", "report=3"])
-    found = answer(question, time.monotonic())
-    assert "airfoil" in table_of(found)
+    found = answer(read_question(["model=mine.py:Net", *WORDS, "budget=runs=200", "report=3"]), time.monotonic())
     assert not found.failures
+    assert "model=mine.py:Net" in table_of(found)

@@ -31,9 +31,15 @@ def entries(code):
         return found
 
 
-def test_there_is_portuguese_and_the_workflow_knows():
+def test_there_is_portuguese_and_the_workflow_knows_without_importing_anything(run):
     assert "pt" in OTHERS
     assert [read_settings({"report_lang": code}).report_lang for code in LANGUAGES] == list(LANGUAGES)
+    slow = {"babel", "jinja2", "matplotlib", "numpy", "pandas", "torch"}
+    script = (
+        "import sys\nfrom pipeline.workflow.settings import read_settings\n"
+        f'read_settings({{"report_lang": "pt"}})\nprint(sorted({slow} & set(sys.modules)))'
+    )
+    assert run("python", "-c", script).stdout.strip() == "[]"
 
 
 @pytest.mark.parametrize("code", OTHERS)

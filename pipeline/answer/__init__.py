@@ -1,0 +1,1 @@
+"""Race cells until the best is certain, and say how certain it is."""

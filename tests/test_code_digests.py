@@ -121,7 +121,7 @@ def test_a_package_stands_for_its_modules_and_its_other_files(package):
     ("rule", "needs", "needs_not"),
     [
         ("pipeline.contrib.many_devices", ["train/many_devices.py", "train/solo.py"], ["figures/style.py"]),
-        ("pipeline.measure.noise_scale", ["lab/theory/problem.py"], ["parts/optimizers/sgd.py"]),
+        ("pipeline.contrib.noise.measurement.noise_scale", ["lab/theory/problem.py"], ["parts/optimizers/sgd.py"]),
         ("pipeline.contrib.machine.measurement.loading", ["parts/data/digits.py"], ["lab/theory/problem.py"]),
         ("pipeline.measure.step_cost", ["parts/optimizers/yogi.py", "train/solo.py"], ["figures/style.py"]),
     ],

@@ -27,8 +27,8 @@ def test_every_measurement_has_a_module_and_a_schema():
 
 
 def test_a_measurement_says_which_machine_and_data_it_speaks_of(twin, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("pipeline.measure.noise_scale.BATCH_SIZES", (1, 8, 64))
-    monkeypatch.setattr("pipeline.measure.noise_scale.TARGETS", (0.03,))
+    monkeypatch.setattr("pipeline.contrib.noise.measurement.noise_scale.BATCH_SIZES", (1, 8, 64))
+    monkeypatch.setattr("pipeline.contrib.noise.measurement.noise_scale.TARGETS", (0.03,))
     out = tmp_path / "new" / "noise_scale.parquet"
     main(["noise_scale", "--data", str(twin), "--out", str(out)])
     measured = read_measured(out)

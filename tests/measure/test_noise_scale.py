@@ -3,9 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.lab.theory import Initial, full_batch_loss, noise_scale
-from pipeline.measure.gradient_noise import problem_of
-from pipeline.measure.noise_scale import (
+from pipeline.contrib.noise.measurement.noise_scale import (
     RUNS,
     Run,
     along_training,
@@ -15,6 +13,8 @@ from pipeline.measure.noise_scale import (
     where_it_stops_paying,
     with_excess,
 )
+from pipeline.lab.theory import Initial, full_batch_loss, noise_scale
+from pipeline.measure.gradient_noise import problem_of
 from pipeline.measure.table import schema
 
 

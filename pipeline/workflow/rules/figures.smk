@@ -36,6 +36,7 @@ rule figures:
             "pipeline.figures",
             "pipeline.contrib.machine.figure",
             "pipeline.contrib.frameworks.figure",
+            "pipeline.contrib.noise.figure",
         ),
     shell:
         "python -m pipeline.figures --out {params.out:q} {params.step_cost:q}"

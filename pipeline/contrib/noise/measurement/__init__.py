@@ -1,0 +1,1 @@
+"""The measurements, found as those in pipeline/measure are."""

@@ -48,6 +48,7 @@ def one_cell(study, cell_id="a", losses=(0.3, 0.25), readings=4, *, batch_size=1
                 "lr": 0.05,
                 "seed": seed,
                 "engine": "solo",
+                "machine": "this one",
                 "status": status,
                 "epochs": 2,
                 "steps": steps,

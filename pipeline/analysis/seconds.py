@@ -1,5 +1,6 @@
 """Seconds for runs that have no clock: steps times the measured time of a step."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -128,7 +129,7 @@ def step_costs_of_runs(studies: Iterable[StudyResults]) -> StepCosts:
     Parameters
     ----------
     studies : iterable of StudyResults
-        Those without a clock add nothing.
+        Those without a clock add nothing; nor do those of other machines than the one that has timed the most runs.
 
     Returns
     -------
@@ -136,8 +137,12 @@ def step_costs_of_runs(studies: Iterable[StudyResults]) -> StepCosts:
     """
     steps: list[tuple[StepKind, int, float]] = []
     names: set[str] = set()
+    clocks: Counter[str] = Counter()
+    for study in (studies := list(studies)):
+        clocks.update(study.runs.loc[study.runs["train_seconds"].notna(), "machine"])
     for study in studies:
         timed = study.runs["train_seconds"].notna() & (study.runs["status"] == "ok") & (study.runs["steps"] > 0)
+        timed &= study.runs["machine"].isin([machine for machine, _ in clocks.most_common(1)])
         for cell in study.select(study.runs.loc[timed, "cell_id"]).cells.values():
             own = cell.runs[timed.loc[cell.runs.index]]
             each = own["train_seconds"].astype(float) / own["steps"]

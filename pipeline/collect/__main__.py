@@ -33,11 +33,13 @@ def collect(jobs: Sequence[Path], out: Path) -> None:
         If a table is missing or of another version, or a run is there twice.
     """
     # Here and below, so that --help answers at once.
+    from pipeline.lab.reading import clocks_of
     from pipeline.lab.tables import CURVES, RUNS, join_tables
 
     _refuse_repeats(jobs, out.name)
     for name, schema in (("runs.parquet", RUNS), ("curves.parquet", CURVES)):
         join_tables([job / name for job in jobs], schema, out / name)
+    clocks_of(out / "runs.parquet")  # says so where there are several
 
 
 def collect_study(name: str, out: Path, overrides: Sequence[str] = ()) -> None:

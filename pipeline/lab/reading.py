@@ -1,5 +1,7 @@
-"""Read a study's files: its words, its tables some whole cells at a time, and the loss that its runs are judged by."""
+"""Read a study's files: words, tables some whole cells at a time, whose clock, and the loss that runs are judged by."""
 
+import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -63,6 +65,41 @@ def _cut(path: Path, schema: pa.Schema, lengths: Sequence[int]) -> Iterator[pd.D
         rest = pa.concat_tables(held)
         yield to_frame(rest.slice(0, length), schema)
         rest = rest.slice(length)
+
+
+def clocks_of(path: Path) -> dict[str, int]:
+    """Count the runs that have seconds, machine by machine; the machine with the most runs is the first.
+
+    Where there are several, it is said whose seconds are used: see :func:`of_one_clock`.
+    """
+    counts = Counter(
+        str(machine)
+        for batch in read_batches(path, RUNS, ["machine", "train_seconds"])
+        for machine, seconds in zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        if seconds is not None
+    )
+    (first, *others) = counts.most_common() or [("", 0)]
+    if others:
+        left_out = ", ".join(f"{machine} ({n:,} runs)" for machine, n in others)
+        print(
+            f"{path.parent}: seconds are those of {first[0]} ({first[1]:,} runs); those of {left_out} are left out, "
+            "because a median over two machines is the time of neither",
+            file=sys.stderr,
+        )
+    return dict([first, *others])
+
+
+def of_one_clock(
+    runs: pd.DataFrame, curves: pd.DataFrame, clocks: Mapping[str, int]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Leave out the seconds of all machines but the first of :func:`clocks_of`."""
+    if len(clocks) < 2:
+        return runs, curves
+    others = runs["machine"] != next(iter(clocks))
+    names, key = ("train_seconds", "seconds_per_epoch"), ["cell_id", "seed"]
+    theirs = pd.MultiIndex.from_frame(curves[key]).isin(pd.MultiIndex.from_frame(runs.loc[others, key]))
+    runs = runs.assign(**{name: runs[name].mask(others) for name in names})
+    return runs, curves.assign(seconds=curves["seconds"].mask(theirs))
 
 
 def metric_of(runs: pd.DataFrame, words: Mapping[str, Any], folder: Path | None) -> str:

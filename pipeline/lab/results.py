@@ -21,7 +21,7 @@ from pipeline.lab.dataset import load_dataset
 from pipeline.lab.errors import UserError
 from pipeline.lab.facts import DataFacts, facts_of, read_provenance
 from pipeline.lab.published import published_for
-from pipeline.lab.reading import judged_by_validation, metric_of, study_words, whole_cells
+from pipeline.lab.reading import clocks_of, judged_by_validation, metric_of, of_one_clock, study_words, whole_cells
 from pipeline.lab.tables import CURVES, RUNS, read_table
 from pipeline.lab.theory.problem import Problem
 from pipeline.lab.variation import told_apart
@@ -121,16 +121,15 @@ class StudyResults:
     ----------
     runs, curves : DataFrame
         As of :data:`pipeline.lab.tables.RUNS` and :data:`pipeline.lab.tables.CURVES`.
-    folder : Path, optional
-        Where they were read.
-    data_dir : Path, optional
-        The folder of the data.
+    folder, data_dir : Path, optional
+        Where they were read, and the folder of the data.
     words : mapping
-        Content of ``study.json``: ``name``, ``title``, ``kind``, ``order``, ``target``, ``labels`` and ``data``, as
-        far as known.
+        What ``study.json`` says of ``name``, ``title``, ``kind``, ``order``, ``target``, ``labels`` and ``data``.
     metric : str
         What the columns ``loss``, ``initial_loss``, ``final_loss`` and ``best_loss`` hold: the ``loss`` of the training
         examples, or the ``validation_loss`` of those held out.
+    clocks : mapping
+        Machine to how many runs it has timed; the seconds of the first one are kept, those of others are left out.
     """
 
     runs: pd.DataFrame
@@ -139,6 +138,7 @@ class StudyResults:
     data_dir: Path | None = None
     words: Mapping[str, Any] = field(default_factory=dict)
     metric: str = "loss"
+    clocks: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path, data_dir: Path | None = None) -> Self:
@@ -164,8 +164,10 @@ class StudyResults:
         if runs.empty:
             raise UserError(f"{folder / 'runs.parquet'} has no runs: train the study first")
         curves = read_table(folder / "curves.parquet", CURVES)
-        words = study_words(folder / "study.json")
-        return cls.judged(runs, curves, words, folder, data_dir or folder.parent / "data")
+        words, clocks = study_words(folder / "study.json"), clocks_of(folder / "runs.parquet")
+        tables = of_one_clock(runs, curves, clocks)
+        found = cls.judged(*tables, words, folder, data_dir or folder.parent / "data")
+        return dataclasses.replace(found, clocks=clocks)
 
     @classmethod
     def judged(
@@ -209,8 +211,10 @@ class StudyResults:
             As :meth:`read` does.
         """
         rest = folder, data_dir or folder.parent / "data", study_words(folder / "study.json")
-        for runs, curves in whole_cells(folder, rows):
-            yield cls(runs, curves, *rest)
+        clocks = clocks_of(folder / "runs.parquet")
+        for tables in whole_cells(folder, rows):
+            runs, curves = of_one_clock(*tables, clocks)
+            yield cls(runs, curves, *rest, clocks=clocks)
 
     @property
     def name(self) -> str:
@@ -337,8 +341,7 @@ class StudyResults:
 
 def _names(labels: Mapping[str, str], groups: Mapping[str, pd.DataFrame]) -> dict[str, str]:
     """Unique names: labels that several cells share are told apart by batch size and rate."""
-    shared = Counter(labels.values())
-    names = {}
+    shared, names = Counter(labels.values()), {}
     for cell_id, label in labels.items():
         first = groups[cell_id].iloc[0]
         point = f"{label or first['optimizer']}, b = {first['batch_size']}, lr {first['lr']:g}"

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from pipeline.lab.errors import MAKE_AGAIN, UserError, first_line
 from pipeline.lab.files import written_whole
 
-VERSION = "3"
+VERSION = "4"
 
 _METADATA = {"table_version": VERSION}
 
@@ -30,7 +30,7 @@ _text, _whole, _real = pa.string(), pa.int64(), pa.float64()
 #: One row per run. Losses are over all training rows: half mean squared errors in whitened units, or mean
 #: cross-entropies; validation losses are the same over the examples held out, null where there are none. ``accuracy``
 #: is that on examples held out, at the end, null where there are no classes; seconds are training seconds of the
-#: clock, null where runs were stacked.
+#: clock, null where runs were stacked, and belong to the ``machine``: its processor, and the GPU where one was used.
 RUNS = pa.schema(
     [
         *(
@@ -41,6 +41,7 @@ RUNS = pa.schema(
         pa.field("lr", _real, nullable=False),
         pa.field("seed", _whole, nullable=False),
         pa.field("engine", _text, nullable=False),
+        pa.field("machine", _text, nullable=False),
         pa.field("status", _text, nullable=False),
         *(pa.field(name, _whole, nullable=False) for name in ("epochs", "steps", "examples")),
         *(pa.field(name, _real) for name in ("initial_loss", "final_loss", "best_loss")),  # null after an error

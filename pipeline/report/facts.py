@@ -74,7 +74,8 @@ def _notes(cells: Sequence[CellResults], lang: Language) -> list[str]:
 def clock(study: StudyResults, lang: Language) -> str:
     """Say which runs have a clock."""
     engines = Counter(map(str, study.runs["engine"]))
-    timed = int(study.runs["seconds_per_epoch"].notna().sum())
+    with_clock = study.runs["seconds_per_epoch"].notna()
+    timed = int(with_clock.sum())
     total = len(study.runs)
     if not timed:
         return lang.count(
@@ -83,17 +84,26 @@ def clock(study: StudyResults, lang: Language) -> str:
             "None of the {n} runs has a clock (engine {engines}).",
             engines=lang.listed(sorted(engines)),
         )
-    seeds = study.runs.groupby("cell_id").size()
+    seeds = study.runs[with_clock].groupby("cell_id").size()
     repeats = lang.whole(int(seeds.min()))
     if seeds.min() != seeds.max():
         repeats = lang.say("{low} to {high}", low=int(seeds.min()), high=int(seeds.max()))
-    return lang.count(
+    text = lang.count(
         total,
         "{timed} of {n} run have a clock; a cell's seconds are the median of {repeats} repeats.",
         "{timed} of {n} runs have a clock; a cell's seconds are the median of {repeats} repeats.",
         timed=timed,
         repeats=repeats,
     )
+    machine, *others = study.clocks or [""]
+    if others:
+        text += lang.say(
+            " Seconds are those of {machine}; those of {others} are left out, because a median over two machines is "
+            "the time of neither.",
+            machine=machine,
+            others=lang.listed(others),
+        )
+    return text
 
 
 def data_facts(studies: Iterable[StudyResults], lang: Language) -> list[dict[str, str]]:

@@ -203,6 +203,7 @@ def _tags(columns: Columns, cell: CellResults) -> dict[str, str]:
     """Which cell this is, how its runs ended, and what the textbooks call its batch size."""
     names = ("study", "cell_id", "data", "optimizer", "implementation", "engine")
     tags = {"kind": "cell"} | {name: str(columns[name][0]) for name in names}
+    tags["machine"] = "; ".join(dict.fromkeys(map(str, columns["machine"])))
     tags["config_hash"] = hashlib.sha256(canonical_json(cell.config).encode()).hexdigest()
     counts = {status: int((columns["status"] == status).sum()) for status in STATUSES}
     present = [status for status, count in counts.items() if count]

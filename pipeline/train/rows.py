@@ -2,15 +2,22 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from pipeline.lab.config.cell import Cell, canonical_json
 from pipeline.lab.dataset import Dataset
+from pipeline.lab.machine import cpu_model
 from pipeline.lab.tables import CURVES, RUNS
+from pipeline.train.placement import backend
 from pipeline.train.readings import Trajectories
+
+#: Read once: it takes a second where there is no /proc.
+_processor = cache(cpu_model)
 
 
 class Tables:
@@ -68,6 +75,7 @@ class Tables:
 def _constant_columns(cell: Cell, dataset: Dataset, engine: str) -> dict[str, Any]:
     """The columns that training does not decide; an error leaves no more than these."""
     config = cell.config
+    gpu = f", {torch.cuda.get_device_name()}" if backend(config.trainer) == "cuda" else ""
     return {
         "study": cell.study,
         "cell_id": cell.id,
@@ -80,6 +88,7 @@ def _constant_columns(cell: Cell, dataset: Dataset, engine: str) -> dict[str, An
         "batch_size": config.batch_size,
         "lr": config.lr,
         "engine": engine,
+        "machine": _processor() + gpu,
         "status": "error",
         "epochs": config.epochs,
         "steps": 0,

@@ -53,7 +53,7 @@ def sweep_tables(
             row = dict.fromkeys(RUNS.names)
             row |= {"study": "sweep", "cell_id": cell_id, "data": data, "model": "linear", "implementation": "scratch"}
             row |= {"optimizer": optimizer, "schedule": "constant", "sampling": "without_replacement", "batch_size": b}
-            row |= {"lr": lr, "seed": seed, "engine": "stacked", "status": ended, "epochs": epochs}
+            row |= {"lr": lr, "seed": seed, "engine": "stacked", "status": ended, "epochs": epochs, "machine": "m"}
             row |= {
                 "steps": examples[-1] // b if len(examples) else 0,
                 "examples": examples[-1] if len(examples) else 0,

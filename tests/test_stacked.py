@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 from torch import nn
 
 from pipeline.lab.config import Cell, compose_cell
+from pipeline.lab.dataset import Dataset
 from pipeline.parts import optimizers
+from pipeline.train import stacked
 from pipeline.train.cells import train_cells
+from pipeline.train.order import generator, minibatches
 from pipeline.train.plan import LEAST_RUNS, STEP_VALUES, can_stack, plan, values_per_run
 from pipeline.train.probe import stack_update
 from pipeline.train.stack_update import Elementwise
-from pipeline.train.stacked import train_stacked
+from pipeline.train.stacked import StackedRun, train_stacked
 from pipeline.train.stacked_net import StackedNet
 
 CPU = torch.device("cpu")
@@ -160,6 +163,47 @@ def test_predictions_and_gradients_are_those_of_each_model_alone(layers):
             gradient = net.flat.grad[net.run_of == seed * 3 + c]
             torch.testing.assert_close(gradient, nn.utils.parameters_to_vector([p.grad for p in model.parameters()]))
     torch.testing.assert_close(net.predict_all(X[0])[:, ::3], torch.cat([m(X[0]) for m in alone], dim=1).detach())
+
+
+@given(
+    seeds=st.integers(1, 10),
+    cells_each=st.integers(1, 60),
+    features=st.integers(1, 40),
+    batch_size=st.sampled_from([1, 2, 3, 7, 10, 100, 500]),
+)
+@settings(max_examples=40, deadline=None)
+def test_the_gradient_that_is_written_down_is_that_of_autograd_to_the_last_bit(seeds, cells_each, features, batch_size):
+    net = StackedNet(models(seeds, lambda: nn.Linear(features, 1)), cells_each, CPU, packed=True)
+    assert net.half_squares is None  # a chain: autograd
+    plain = StackedNet([m[0] for m in models(seeds, lambda: nn.Linear(features, 1))], cells_each, CPU, packed=True)
+    X, y = torch.randn(seeds, batch_size, features), torch.randn(seeds, batch_size, 1)
+    predicted = net.predict(X)
+    predicted.backward((predicted.detach() - y) / batch_size)
+    plain.flat.grad.fill_(torch.nan)  # whatever was there is overwritten
+    plain.half_squares(X, y)
+    assert torch.equal(plain.flat.grad, net.flat.grad)
+
+
+@given(
+    examples=st.integers(1, 60),
+    batch_size=st.integers(1, 60),
+    gathered=st.sampled_from([1, 100, 2**14]),
+    sampling=st.sampled_from(["without_replacement", "with_replacement"]),
+)
+@settings(max_examples=40, deadline=None)
+def test_the_minibatches_of_a_stack_are_those_of_each_of_its_seeds_alone(examples, batch_size, gathered, sampling):
+    batch_size = min(batch_size, examples)
+    X, y = torch.randn(examples, 3), torch.randn(examples, 1)
+    base = compose_cell(["data=airfoil_twin", f"sampling={sampling}"])
+    stack = StackedRun([Cell(base)], [3, 5], Dataset("any", X.numpy(), y[:, 0].numpy(), (), {}, False), Elementwise)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stacked, "GATHERED_VALUES", gathered)
+        together = stack._minibatches(batch_size, sampling)
+        alone = [minibatches(X, y, batch_size, sampling, generator(seed, "order")) for seed in (3, 5)]
+        for _ in range(3 * -(-examples // batch_size)):
+            found = [table.clone() for table in next(together)]
+            for table, wanted in zip(found, zip(*map(next, alone), strict=True), strict=True):
+                assert torch.equal(table, torch.stack(wanted))
 
 
 # -- the plan

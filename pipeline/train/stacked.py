@@ -30,8 +30,8 @@ from pipeline.train.stacked_net import StackedNet
 #: How many numbers are evaluated at a time: what stays in a processor's cache is three to eight
 #: times faster than one pass over everything.
 CACHED_VALUES = 2**17
-#: How many numbers of minibatches are gathered at a time, 64 MB.
-GATHERED_VALUES = 2**24
+#: How many numbers of minibatches are gathered at a time.
+GATHERED_VALUES = 2**14
 REGRESSION = PACKAGE / "parts/tasks/regression.py"
 
 
@@ -93,14 +93,26 @@ class StackedRun(pl.LightningModule):
         self.factors = self._factors()
 
     def _minibatches(self, batch_size: int, sampling: str) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yield minibatches without end: X of shape (S, b, ...) and y of shape (S, b, 1) or, of classes, (S, b)."""
+        """Yield minibatches without end: X of shape (S, b, ...) and y of shape (S, b, 1) or, of classes, (S, b).
+
+        Some are gathered at a time, into the same memory: to make views of it at each step would cost more than a step.
+        """
+        seeds, whole = len(self.sources), len(self.X) // batch_size
+        most = max(1, GATHERED_VALUES // (seeds * batch_size * self.X[0].numel()))
+        shape = (min(most, whole), seeds, batch_size)
+        Xs, ys = (table.new_empty(*shape, *table.shape[1:]) for table in (self.X, self.y))
+        views = list(zip(Xs, ys, strict=True))
         while True:
-            order = torch.stack([draw_epoch(len(self.X), sampling, source) for source in self.sources])
-            # As many minibatches at a time as are quick to gather; of many rows an epoch would not fit for every seed.
-            most = max(1, GATHERED_VALUES // (len(self.sources) * batch_size * self.X[0].numel()))
-            for rows in order.to(self.device).split(most * batch_size, dim=1):
-                X, y = self.X[rows], self.y[rows]
-                yield from zip(X.split(batch_size, dim=1), y.split(batch_size, dim=1), strict=True)
+            order = torch.stack([draw_epoch(len(self.X), sampling, source) for source in self.sources]).to(self.device)
+            steps = order[:, : whole * batch_size].view(seeds, whole, batch_size).transpose(0, 1)
+            for some in steps.split(shape[0]):
+                rows = some.reshape(-1)
+                for table, gathered in ((self.X, Xs), (self.y, ys)):
+                    torch.index_select(table, 0, rows, out=gathered[: len(some)].flatten(0, 2))
+                yield from views[: len(some)]
+            if whole * batch_size < len(self.X):  # the last minibatch of an epoch may be short
+                rows = order[:, whole * batch_size :]
+                yield self.X[rows], self.y[rows]
 
     def _factors(self) -> Iterator[float]:
         """The schedule's factor of every step."""
@@ -118,26 +130,24 @@ class StackedRun(pl.LightningModule):
         batch_idx : int
             The interval's number.
         """
-        predict, grad = self.net.predict, self.net.flat.grad
-        update, differentiate = self.update, self._half_squares if self.half_squares else self._criterion
-        assert grad is not None
+        update, differentiate = self.update, self.net.half_squares or self._differentiate
         with self.clock:
             for (X, y), factor in zip(islice(self.minibatches, steps), self.factors):  # noqa: B905 -- endless
-                grad.zero_()
-                differentiate(predict(X), y)
+                differentiate(X, y)
                 update(factor)
 
-    def _half_squares(self, prediction: torch.Tensor, y: torch.Tensor) -> None:
-        """Every run's loss is half its mean squared error, and the losses are summed over the runs.
+    def _differentiate(self, X: torch.Tensor, y: torch.Tensor) -> None:
+        """Differentiate the sum of the runs' losses.
 
-        The backward pass starts from the sum's derivative by the predictions: (prediction - y) / b.
+        Of half mean squared errors the backward pass starts from the derivative by the predictions,
+        (prediction - y) / b. Any other sum is the number of runs times the mean over the examples of all runs.
         """
-        prediction.backward((prediction.detach() - y).div_(y.shape[1]))
-
-    def _criterion(self, prediction: torch.Tensor, y: torch.Tensor) -> None:
-        """The sum of the runs' losses is their number times the mean over the examples of all runs."""
-        y = y.repeat_interleave(len(self.cells), dim=0)
-        self.task.criterion(prediction.flatten(0, 1), y.flatten(0, 1)).backward(self.scale)
+        prediction = self.net.predict(X)
+        if self.half_squares:
+            prediction.backward((prediction.detach() - y).div_(y.shape[1]))
+        else:
+            y = y.repeat_interleave(len(self.cells), dim=0)
+            self.task.criterion(prediction.flatten(0, 1), y.flatten(0, 1)).backward(self.scale)
 
     def read_loss(self) -> torch.Tensor:
         """The loss of every run over all training examples, shape (R,)."""

@@ -61,6 +61,8 @@ class StackedNet:
         The run that each element of ``flat`` belongs to.
     blocks : list of Block
         The same memory, parameter by parameter.
+    half_squares : callable or None
+        Where each model is one linear layer that predicts one value: see :func:`linear_half_squares`.
     """
 
     def __init__(self, models: Sequence[nn.Module], cells: int, device: torch.device, *, packed: bool) -> None:
@@ -79,6 +81,8 @@ class StackedNet:
             for start, data, grad in zip(starts, self.flat.split(sizes), self.flat.grad.split(sizes), strict=True)
         ]
         self.template = models[0].to(device)
+        plain = packed and type(self.template) is nn.Linear and self.template.bias is not None
+        self.half_squares = linear_half_squares(self.blocks[0], self.blocks[1], seeds) if plain else None
         self._train = self._compile(groups=seeds)
         self._evaluate = self._compile(groups=1)
 
@@ -102,6 +106,8 @@ class StackedNet:
         Tensor of shape (S, b, C), or (R, b, ...) where it is not packed
             What each run predicts for each example.
         """
+        assert self.flat.grad is not None
+        self.flat.grad.zero_()
         return self._train(X)
 
     @torch.no_grad()
@@ -119,6 +125,42 @@ class StackedNet:
         predicted = self._evaluate(X.unsqueeze(0))
         self.template.train()
         return predicted.squeeze(0) if self.packed else predicted
+
+
+def linear_half_squares(
+    weight: Block, bias: Block, groups: int
+) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """Write down the gradient of half the squared errors of linear layers that predict one value.
+
+    At small batches most of a step is what autograd does around its few products.
+
+    Parameters
+    ----------
+    weight, bias : Block
+        The parameters of all runs, shapes (R, 1, in) and (R, 1).
+    groups : int
+        How many minibatches there are, ``S``: each is shared by ``C`` runs.
+
+    Returns
+    -------
+    callable
+        Of minibatches X of shape (S, b, in) and y of shape (S, b, 1): writes the gradient of every run's half mean
+        squared error, the numbers of autograd bit for bit.
+    """
+    inputs = weight.data.shape[2]
+    w, w_grad = (t.view(groups, -1, inputs).mT for t in (weight.data, weight.grad))  # (S, in, C)
+    b, b_grad = (t.view(groups, 1, -1) for t in (bias.data, bias.grad))  # (S, 1, C)
+    w_grad_rows, b_grad_rows = w_grad.mT, b_grad.mT  # made once: a view costs as much as a product
+
+    def differentiate(X: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        if X.shape[1] == 1:  # the derivative by the bias is the residual of the one example
+            torch.baddbmm(b, X, w, out=b_grad).sub_(y)
+            return torch.mul(X, b_grad_rows, out=w_grad_rows)
+        residual = torch.baddbmm(b, X, w).sub_(y).div_(X.shape[1])
+        torch.bmm(X.mT, residual, out=w_grad)
+        return torch.sum(residual, 1, keepdim=True, out=b_grad)
+
+    return differentiate
 
 
 class _Chain:

@@ -1,4 +1,4 @@
-"""Measurements: the cost of a step, and the noise of gradients; more are in pipeline/contrib/machine and noise.
+"""Measurements: the cost of a step; more are in pipeline/contrib/machine and pipeline/contrib/noise.
 
 A measurement is a part: ``NAME.py`` with the function ``NAME(inputs)``, which measures and returns a table, and
 ``conf/measurement/NAME.yaml``, which says what it reads and which columns the table has. Those of the user are found

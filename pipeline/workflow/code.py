@@ -34,7 +34,7 @@ def digest(*names: str | Path, apart: tuple[str, ...] = (), parts: tuple[Path, .
     Parameters
     ----------
     *names : str or Path
-        Modules, as ``pipeline.measure.gradient_noise``, packages, which stand for everything in their folder, or files.
+        Modules, as ``pipeline.measure.step_cost``, packages, which stand for everything in their folder, or files.
     apart : tuple of str
         Packages or modules that are not followed.
     parts : tuple of Path, optional

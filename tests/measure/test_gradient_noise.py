@@ -5,8 +5,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from pipeline.lab.theory import Problem
-from pipeline.measure.gradient_noise import (
+from pipeline.contrib.noise.measurement.gradient_noise import (
     BATCH_SIZES,
     example_gradients,
     finite_law,
@@ -15,6 +14,7 @@ from pipeline.measure.gradient_noise import (
     problem_of,
     squared_deviations,
 )
+from pipeline.lab.theory import Problem
 from pipeline.measure.table import schema
 
 

@@ -7,10 +7,10 @@ import torch
 
 from pipeline.contrib.machine.measurement import loading, memory, vectorisation
 from pipeline.contrib.machine.measurement.epoch_metric import measure_epochs
-from pipeline.contrib.noise.measurement import noise_scale
+from pipeline.contrib.noise.measurement import gradient_noise, noise_scale
 from pipeline.figures.__main__ import main as draw
 from pipeline.figures.registry import figures_of, registered
-from pipeline.measure import gradient_noise, measurements, step_cost
+from pipeline.measure import measurements, step_cost
 from pipeline.measure.table import Measured, table_of, write_measured
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pipeline.contrib.noise.measurement.gradient_noise import problem_of
 from pipeline.contrib.noise.measurement.noise_scale import (
     RUNS,
     Run,
@@ -14,7 +15,6 @@ from pipeline.contrib.noise.measurement.noise_scale import (
     with_excess,
 )
 from pipeline.lab.theory import Initial, full_batch_loss, noise_scale
-from pipeline.measure.gradient_noise import problem_of
 from pipeline.measure.table import schema
 
 

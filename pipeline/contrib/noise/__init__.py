@@ -1,1 +1,1 @@
-"""What a page on batches says of gradient noise: the noise scale, and the batch size from which on more is no use."""
+"""What a page on batches says of gradient noise: how it falls with the batch size, and where more is no use."""

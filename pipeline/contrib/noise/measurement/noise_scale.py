@@ -24,9 +24,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.contrib.noise.measurement.gradient_noise import problem_of
 from pipeline.lab import theory
 from pipeline.lab.theory import Initial, Problem, scaling_curve
-from pipeline.measure.gradient_noise import problem_of
 from pipeline.measure.inputs import Inputs
 from pipeline.measure.table import table_of
 

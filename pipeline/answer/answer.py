@@ -5,6 +5,7 @@ import math
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,7 +14,8 @@ import numpy as np
 from pipeline.analysis.bootstrap import median_interval
 from pipeline.answer.question import Question
 from pipeline.answer.race import Claim, Race
-from pipeline.answer.training import AGAIN, Training, workers
+from pipeline.answer.training import AGAIN, Training
+from pipeline.answer.units import Work, workers
 from pipeline.lab.config.cell import Cell
 from pipeline.lab.facts import json_object
 from pipeline.lab.files import write_whole
@@ -62,6 +64,8 @@ class Answer:
         Seconds per run, on all cores.
     failures : dict
         Cell to why it failed.
+    seeds : list of int
+        That each cell was raced with.
     """
 
     question: Question
@@ -76,9 +80,10 @@ class Answer:
     seconds: float
     per_run: float
     failures: dict[str, str]
+    seeds: list[int]
 
 
-def answer(question: Question, started: float) -> Answer:
+def answer(question: Question, started: float, work: AbstractContextManager[Work] | None = None) -> Answer:
     """Race a question's cells within its budget.
 
     Parameters
@@ -87,6 +92,8 @@ def answer(question: Question, started: float) -> Answer:
         What is asked.
     started : float
         When the command was, by :func:`time.monotonic`: the budget counts from there.
+    work : context manager, optional
+        What trains; by default processes on this machine, see :func:`pipeline.answer.units.workers`.
 
     Returns
     -------
@@ -94,12 +101,12 @@ def answer(question: Question, started: float) -> Answer:
         Written to ``answer.json`` in the question's folder, too.
     """
     settings = question.settings
-    with workers(settings.cores or usable_cores()) as work:
+    with work or workers(settings.cores or usable_cores()) as work_on_all:
         training = Training(
             list(question.cells),
             question.folder,
             Path(settings.data_dir),
-            work,
+            work_on_all,
             settings.metric,
             settings.target,
             clock=any(one.name == "seconds" for one in question.measures),
@@ -129,8 +136,11 @@ def answer(question: Question, started: float) -> Answer:
         seconds=time.monotonic() - started,
         per_run=training.seconds / max(race.runs, 1),
         failures=training.failures,
+        seeds=(~np.isnan(race.values[race.measures[0].name])).sum(axis=1).tolist(),
     )
     _write(found)
+    if settings.tables:
+        training.write_tables(Path(settings.tables))
     return found
 
 
@@ -185,15 +195,21 @@ def _reported(race: Race, claims: list[Claim], seeds: int) -> dict[tuple[str, in
 
 
 def _write(found: Answer) -> None:
-    cells = [cell.id for cell in found.cells]
+    cells, settings = [cell.id for cell in found.cells], found.question.settings
     content = {
         "target": found.target,
         "metric": found.metric,
         "runs": found.runs,
+        "settings": {key: getattr(settings, key) for key in ("alpha", "margin_loss", "margin_cost", "report")},
+        "cells": {
+            cell.id: {"series": series, "batch_size": cell.config.batch_size, "lr": cell.config.lr, "seeds": seeds}
+            for cell, series, seeds in zip(found.cells, found.fields, found.seeds, strict=True)
+        },
         "claims": [
             {**asdict(one), "leader": cells[one.leader], "rivals": [cells[i] for i in one.rivals]}
             for one in found.claims
         ],
         "reported": [{"measure": name, "cell": cells[i], **asdict(one)} for (name, i), one in found.reported.items()],
     }
-    write_whole(found.question.folder / "answer.json", json.dumps(content, indent=1) + "\n")
+    for folder in (found.question.folder, *([Path(settings.tables)] if settings.tables else [])):
+        write_whole(folder / "answer.json", json.dumps(content, indent=1) + "\n")

@@ -66,6 +66,8 @@ class Settings:
         Processes that train side by side; 0: one for each core.
     out, data_dir : str
         The folder of the answer, and that of the whitened data.
+    tables : str
+        A study's folder for a copy of the answer and for the tables of the first round; none is written where empty.
     """
 
     study: str = "answer"
@@ -80,6 +82,7 @@ class Settings:
     cores: int = 0
     out: str = "results/answer"
     data_dir: str = "results/data"
+    tables: str = ""
 
     def __post_init__(self) -> None:
         """Check ranges."""
@@ -183,7 +186,12 @@ def read_question(words: Sequence[str]) -> Question:
             grid[key] = values
         else:
             overrides.append(text)
-    base = load_study(settings.study)
+    base = load_study(settings.study, overrides)
+    known = [*(one.name for one in dataclasses.fields(Settings)), *ALIASES]
+    for key in base.config.race:
+        checks.one_of(f"study {base.name}: race: key", key, known)
+    goal = {"target": base.config.target.loss, "metric": base.config.target.metric} | base.config.race
+    settings, _ = _settings([*(f"{key}={value}" for key, value in goal.items() if value is not None), *words])
     config = dataclasses.replace(
         base.config,
         engine="stacked",
@@ -191,7 +199,7 @@ def read_question(words: Sequence[str]) -> Question:
         grid={**base.config.grid, **grid},
         lr_points=0 if "lr" in grid else base.config.lr_points,
     )
-    cells = Study(config, (*overrides, "seeds=1", "first_seed=0", "engine=stacked")).cells
+    cells = Study(config, (*base.overrides, "seeds=1", "first_seed=0", "engine=stacked")).cells
     data = {cell.config.data.name for cell in cells}
     if len(data) > 1:
         raise UserError(f"data={','.join(sorted(data))} is not allowed: a race is about one data set; race each alone")
@@ -208,7 +216,7 @@ def _settings(words: Sequence[str]) -> tuple[Settings, list[str]]:
         key, equals, value = word.partition("=")
         if not equals:
             raise UserError(f"{word!r} is not allowed: write KEY=VALUE, as in optimizer=sgd,adam or budget=60s")
-        name = ALIASES.get(key, key)
+        name = ALIASES.get(key.removeprefix("race."), key.removeprefix("race."))
         if name in known:
             is_text = isinstance(known[name].default, str)
             given[name] = value if is_text else parse_overrides([f"{name}={value}"])[name]

@@ -1,13 +1,9 @@
 """Trains a race's cells, on all cores, and keeps every run: what was trained once is read and not trained again."""
 
 import hashlib
-import json
-import multiprocessing
-import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.answer.costs import StepTimes, costs
+from pipeline.answer.units import Steps, Unit, Work, dataset_of, readings_of, runs_of
 from pipeline.lab.config.cell import Cell, canonical_json
-from pipeline.lab.dataset import Dataset
 from pipeline.lab.errors import UserError, first_line
 from pipeline.lab.facts import json_object
-from pipeline.lab.files import write_whole, written_whole
-from pipeline.parts.base import LR_MOST, DataConfig
-from pipeline.train.cells import train_cells
-from pipeline.train.data import prepared
-from pipeline.train.readings import Stop
+from pipeline.lab.tables import CURVES, RUNS, join_tables
+from pipeline.parts.base import LR_MOST
 
 Array = NDArray[np.float64]
 
@@ -38,52 +31,6 @@ KINDS = 30
 #: Learning rates that are added beyond a border at a time, and how often.
 ADDED, WIDER = 2, 3
 REFERENCE = "sgd"
-COLUMNS = ["cell_id", "seed", "status", "final_loss", "final_validation_loss", "examples"]
-
-
-@dataclass(frozen=True)
-class Unit:
-    """Runs that one process trains together.
-
-    Parameters
-    ----------
-    cells : tuple of Cell
-        With the unit's seeds.
-    data_dir : Path
-        Where the data lie.
-    path : Path
-        Where its runs are kept.
-    metric : str
-        The column of losses that decides.
-    target : float or None
-        The loss to reach; None in the first round, which keeps its readings instead.
-    whole : bool
-        Train to the end, though all runs may be at the target before.
-    """
-
-    cells: tuple[Cell, ...]
-    data_dir: Path
-    path: Path
-    metric: str
-    target: float | None
-    whole: bool
-
-
-def train_unit(unit: Unit) -> dict[str, str]:
-    """Train a unit and write its runs, with their costs to the target; gives back the reasons of what failed."""
-    dataset = _dataset(unit.cells[0].config.data, unit.data_dir)
-    reasons: dict[str, str] = {}
-    stop = None if unit.whole or unit.target is None else Stop(unit.metric, unit.target)
-    runs, curves = train_cells(unit.cells, {dataset.name: dataset}, failures=reasons, stop=stop)
-    if unit.target is None:
-        with written_whole(readings_of(unit.path)) as temporary:
-            curves.drop(columns=["study", "seconds", "epoch"]).to_parquet(temporary)
-    table = runs[COLUMNS].rename(columns={"examples": "seen"})
-    if unit.target is not None:
-        table = table.merge(costs(curves, unit.metric, unit.target), how="left", on=["cell_id", "seed"])
-    with written_whole(unit.path) as temporary:
-        table.to_parquet(temporary)
-    return reasons
 
 
 def _read_tables(paths: Sequence[Path]) -> pd.DataFrame:
@@ -91,44 +38,6 @@ def _read_tables(paths: Sequence[Path]) -> pd.DataFrame:
         return pd.concat(map(pd.read_parquet, paths), ignore_index=True)
     except (OSError, ValueError) as error:
         raise UserError(f"a table of {paths[0].parent} cannot be read ({first_line(error)}): {AGAIN}") from None
-
-
-def readings_of(path: Path) -> Path:
-    """Where the readings of a unit of the first round are."""
-    return path.with_suffix(".curves.parquet")
-
-
-#: Data sets that this process has read, so that each unit does not read them again.
-_read: dict[tuple[str, Path], Dataset] = {}
-
-
-def _dataset(config: DataConfig, folder: Path) -> Dataset:
-    key = repr(config), folder.absolute()
-    if key not in _read:
-        _read[key] = prepared(config, folder)
-    return _read[key]
-
-
-def _quiet() -> None:
-    """Leave Ctrl-C to the process that started this one, which ends it."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
-
-
-#: Trains units, and gives back the reasons of what failed in each as it ends.
-Work = Callable[[Sequence[Unit]], Iterable[dict[str, str]]]
-
-
-@contextmanager
-def workers(count: int) -> Iterator[Work]:
-    """Processes that train units side by side; one core trains in this process."""
-    if count == 1:
-        yield lambda units: map(train_unit, units)
-        return
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["pipeline.answer.training"])
-    with context.Pool(count, _quiet) as pool:  # leaving the block ends the processes
-        yield lambda units: pool.imap_unordered(train_unit, units)
 
 
 class Training:
@@ -143,7 +52,7 @@ class Training:
     data_dir : Path
         Where the data lie.
     work : callable
-        As of :func:`workers`.
+        As of :func:`pipeline.answer.units.workers`.
     metric : str
         ``loss``, ``validation_loss`` or ``auto``.
     target : float or None
@@ -170,7 +79,7 @@ class Training:
         clock: bool = False,
     ) -> None:
         self.cells, self.folder, self.data_dir, self.work, self.clock = cells, folder, data_dir, work, clock
-        self.dataset = _dataset(cells[0].config.data, data_dir)
+        self.dataset = dataset_of(cells[0].config.data, data_dir)
         held_out = self.dataset.held_out is not None
         if metric == "validation_loss" and not held_out:
             raise UserError(
@@ -183,11 +92,11 @@ class Training:
         self.failures: dict[str, str] = {}
         self.epochs = self.seconds = 0.0
         self.widened: dict[tuple[str, bool], int] = {}
+        self.machine, self.first = "", list[Unit]()
 
     def __call__(self, cells: NDArray[np.intp], seeds: range, whole: NDArray[np.bool_]) -> dict[str, Array]:
         """Train some cells with some seeds; see :class:`pipeline.answer.race.Field`."""
         chosen = [self.cells[i] for i in cells]
-        first = self.target is None
         units = [
             unit
             for kind in (True, False)
@@ -201,8 +110,8 @@ class Training:
             self._measure(chosen, seeds.start)
         table = _read_tables([unit.path for unit in units])
         self.epochs += float(table["seen"].sum()) / self.cells[0].config.data.examples
-        if first:
-            self.target = self._derived(table, chosen)
+        if not seeds.start:
+            self.first, self.target = units, self.target or self._derived(table, chosen)
             curves = _read_tables([readings_of(unit.path) for unit in units])
             table = table.merge(costs(curves, self.metric, self.target), how="left", on=["cell_id", "seed"])
         found = self._values(table, chosen, seeds)
@@ -222,11 +131,12 @@ class Training:
                 for start in range(seeds.start, seeds.stop, size):
                     count = min(size, seeds.stop - start)
                     given = tuple(replace(c, config=replace(c.config, seeds=count, first_seed=start)) for c in own)
-                    text = canonical_json([[cell.id for cell in own], start, count, self.target, whole])
+                    target = self.target if seeds.start else None
+                    text = canonical_json([[cell.id for cell in own], start, count, target, whole])
                     path = (
                         self.folder / "runs" / f"{start:06d}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.parquet"
                     )
-                    units.append(Unit(given, self.data_dir, path, self.metric, self.target, whole))
+                    units.append(Unit(given, self.data_dir, path, self.metric, target, whole))
         return units
 
     def _derived(self, runs: pd.DataFrame, cells: Sequence[Cell]) -> float:
@@ -292,8 +202,12 @@ class Training:
             return
         path = self.folder / "seconds" / f"{number:06d}.json"
         if not path.exists():
-            fresh = StepTimes()
-            fresh.measure([replace(c, config=replace(c.config, engine="solo")) for c in kinds.values()], self.dataset)
-            write_whole(path, json.dumps(fresh.samples) + "\n")
-        for kind, seconds in json_object(path, AGAIN).items():
-            self.times.samples.setdefault(kind, []).extend(seconds)
+            list(self.work([Steps(tuple(kinds.values()), self.data_dir, path, self.machine)]))
+        for self.machine, samples in json_object(path, AGAIN).items():
+            for kind, seconds in samples.items():
+                self.times.samples.setdefault(kind, []).extend(seconds)
+
+    def write_tables(self, folder: Path) -> None:
+        """Join the tables of the first round, which gave all cells the same seeds, into those of a study."""
+        for name, schema, place in (("runs", RUNS, runs_of), ("curves", CURVES, readings_of)):
+            join_tables([place(unit.path) for unit in self.first], schema, folder / f"{name}.parquet")

@@ -43,7 +43,7 @@ def collect(jobs: Sequence[Path], out: Path) -> None:
 
 
 def collect_study(name: str, out: Path, overrides: Sequence[str] = ()) -> None:
-    """Join the tables of all jobs of a study, and write its words to ``study.json``.
+    """Join the tables of all jobs of a study, and write its words, and the answer of a race, to ``study.json``.
 
     Parameters
     ----------
@@ -60,11 +60,15 @@ def collect_study(name: str, out: Path, overrides: Sequence[str] = ()) -> None:
         As :func:`collect`, or if the study cannot be read.
     """
     from pipeline.lab.config import load_study
+    from pipeline.lab.config.study import RACE
+    from pipeline.lab.errors import MAKE_AGAIN
+    from pipeline.lab.facts import json_object
     from pipeline.lab.files import write_whole
 
     study = load_study(name, overrides, out / "extension")
     collect([out / "jobs" / job for job in study.jobs], out)
-    write_whole(out / "study.json", json.dumps(study.words, indent=1, ensure_ascii=False) + "\n")
+    found = {"answer": json_object(out / "jobs" / RACE / "answer.json", MAKE_AGAIN)} if RACE in study.jobs else {}
+    write_whole(out / "study.json", json.dumps(study.words | found, indent=1, ensure_ascii=False) + "\n")
 
 
 def _refuse_repeats(jobs: Sequence[Path], study: str) -> None:

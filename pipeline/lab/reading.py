@@ -130,7 +130,8 @@ def study_words(path: Path) -> dict[str, Any]:
     words = json_object(path, MAKE_AGAIN)
     if words.get("version") != WORDS_VERSION:
         raise UserError(f"{path} has version {words.get('version')}, not {WORDS_VERSION}: {MAKE_AGAIN}")
-    kinds = {"name": str, "title": str, "kind": str, "order": int, "target": dict, "labels": dict, "data": dict}
+    kinds: dict[str, type] = dict.fromkeys(("target", "labels", "data", "answer"), dict)
+    kinds |= {"name": str, "title": str, "kind": str, "order": int}
     wrong = [key for key, kind in kinds.items() if not isinstance(words.get(key, kind()), kind)]
     if not wrong and not all(isinstance(one, dict) for one in words.get("data", {}).values()):
         wrong = ["data"]

@@ -15,6 +15,7 @@ from pipeline.report.assets import InlinedFigure, assets
 from pipeline.report.browser import clock_titles, curves_data, seconds_kind
 from pipeline.report.curves import drawn
 from pipeline.report.language import ENGLISH, Language, mark
+from pipeline.report.race import race_section, raced
 from pipeline.report.rows import SOURCES, table_rows
 from pipeline.report.sweep_section import sweep_section
 from pipeline.report.verdicts import SIGNS, Verdicts
@@ -110,11 +111,13 @@ def _study(study: AnalysedStudy, figures: Sequence[InlinedFigure], lang: Languag
     rows = table_rows(study, lang)
     sweep = sweep_section(study, lang) if study.kind == "sweep" else None
     chosen = drawn(study)
+    race, found = study.words.get("answer"), answer(chosen, lang)
     return {
         "name": study.name,
         "title": study.title,
         "summary": facts.summarise(study, rows, lang),
-        "answer": answer(chosen, lang),
+        "answer": raced(found, race, study.examples, lang) if race else found,
+        "race": race_section(study, lang),
         "drawn": chosen,
         "minimum": study.minimum,
         "seconds": seconds_kind(study, chosen),

@@ -178,6 +178,8 @@ def _cells(config: DictConfig) -> tuple[list[Cell], str]:
     overrides = [text for text in cast(list[str], given) if text.lstrip("+").split("=")[0] not in _NOT_OF_A_CELL]
     name = HydraConfig.get().runtime.choices["study"]
     study = load_study(name, overrides, Path(config.extension) if config.extension else None)
+    if study.config.search == "race":
+        raise UserError(f"study={name} is not allowed: it is a race: start python -m pipeline.answer study={name}")
     if config.job is None:
         return study.cells, study.config.target.metric
     checks.one_of("job", config.job, study.jobs)

@@ -16,8 +16,11 @@ from pipeline.lab.tables import CURVES, RUNS
 from pipeline.train.placement import backend
 from pipeline.train.readings import Trajectories
 
-#: Read once: it takes a second where there is no /proc.
-_processor = cache(cpu_model)
+
+@cache
+def machine_of(device: str) -> str:
+    """What a clock belongs to: the processor, and the GPU where ``device`` is ``cuda``."""
+    return cpu_model() + (f", {torch.cuda.get_device_name()}" if device == "cuda" else "")
 
 
 class Tables:
@@ -75,7 +78,6 @@ class Tables:
 def _constant_columns(cell: Cell, dataset: Dataset, engine: str) -> dict[str, Any]:
     """The columns that training does not decide; an error leaves no more than these."""
     config = cell.config
-    gpu = f", {torch.cuda.get_device_name()}" if backend(config.trainer) == "cuda" else ""
     return {
         "study": cell.study,
         "cell_id": cell.id,
@@ -88,7 +90,7 @@ def _constant_columns(cell: Cell, dataset: Dataset, engine: str) -> dict[str, An
         "batch_size": config.batch_size,
         "lr": config.lr,
         "engine": engine,
-        "machine": _processor() + gpu,
+        "machine": machine_of(backend(config.trainer)),
         "status": "error",
         "epochs": config.epochs,
         "steps": 0,

@@ -18,7 +18,8 @@ from pipeline.lab.config import Study, load_study
 from pipeline.lab.config.cell import Cell
 from pipeline.lab.config.compose import as_overrides, compose_data, parse_overrides
 from pipeline.lab.config.extension import Widening, read_rounds
-from pipeline.lab.config.study import study_names
+from pipeline.lab.config.limits import without_search
+from pipeline.lab.config.study import RACE, study_names
 from pipeline.lab.devices import gpus_wanted
 from pipeline.lab.errors import UserError, exit_on_user_error
 from pipeline.parts import configurations, find, optimizers, own
@@ -44,6 +45,8 @@ class Jobs:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        #: Overrides of a job that trains, whatever its study is searched by.
+        self.overrides = without_search(settings.overrides)
         self._results = settings.results
         self._load = lru_cache(maxsize=None)(self._study)
         self._data_files = frozenset(configurations("data"))
@@ -138,7 +141,8 @@ class Jobs:
 
     def widened_tables(self, checkpoints: Any) -> Callable[[Any], list[str]]:
         """The tables of the cells that the next extension of each swept study adds, as an input function."""
-        swept = [name for name in self.default_studies if self.study(name).config.lr_points]
+        configs = [self.study(name).config for name in self.default_studies]
+        swept = [config.name for config in configs if config.lr_points and config.search == "grid"]
         rounds = {name: len(self.study(name).rounds) + 1 for name in swept}
 
         def tables(wildcards: Any) -> list[str]:
@@ -222,9 +226,21 @@ class Jobs:
 
     @exit_on_user_error()
     def code(self, wildcards: Any) -> str:
-        """A digest of the code that a job runs: the training stage, and the parts that its cells use."""
+        """A digest of the code that a job runs: the stage, and the parts that its cells use."""
         parts = {path for cell in self.cells(wildcards) for path in part_files(cell)}
-        return code.digest("pipeline.train.__main__", apart=_APART, parts=tuple(sorted(parts)))
+        stage = "pipeline.answer" if wildcards.job == RACE else "pipeline.train.__main__"
+        return code.digest(stage, apart=_APART, parts=tuple(sorted(parts)))
+
+    def race(self, wildcards: Any) -> str:
+        """A digest of what decides a race, its cells apart."""
+        config = self.study(wildcards.study).config
+        return digest_of([config.race, dataclasses.asdict(config.target)])
+
+    def race_places(self, wildcards: Any, output: Any) -> list[str]:
+        """Where a race reads and writes: what it keeps, to go on with after it was stopped, is beside its tables."""
+        folder, data_dir = Path(output.runs).parent.as_posix(), f"{self._results}/data"
+        own = [f"out={folder}/kept", f"tables={folder}", f"data_dir={data_dir}"]
+        return [*own, *self._promised(self.cells(wildcards))]
 
     def threads(self, wildcards: Any, cores: int, gpus: int | None = None) -> int:
         """A job that is timed holds the whole machine, so that nothing runs beside it.

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pipeline.answer import training
+from pipeline.answer import units
 from pipeline.answer.__main__ import main
 from pipeline.answer.answer import answer
 from pipeline.answer.costs import StepTimes, costs
@@ -22,6 +22,7 @@ from pipeline.lab.config.compose import compose_cell
 from pipeline.lab.errors import UserError
 from pipeline.train import cells
 from pipeline.train.cells import train_cells
+from pipeline.train.readings import Stop
 
 DATA = "data=airfoil_twin"
 WORDS = [DATA, "optimizer=sgd,adam", "batch_size=100,500", "lr=0.003,0.03,0.3", "epochs=1", "read_every=100", "cores=1"]
@@ -104,7 +105,7 @@ def test_a_race_may_stop_a_run_at_its_target_and_finds_the_same_cost(dataset):
     config = compose_cell(["batch_size=10", "lr=0.05", "engine=stacked", "seeds=4", "read_every=20"])
     cells = [Cell(dataclasses.replace(config, lr=lr)) for lr in (0.02, 0.05)]
     whole = train_cells(cells, {config.data.name: dataset})
-    stopped = train_cells(cells, {config.data.name: dataset}, stop=training.Stop("loss", 0.3))
+    stopped = train_cells(cells, {config.data.name: dataset}, stop=Stop("loss", 0.3))
     assert len(stopped[1]) < len(whole[1])
     pd.testing.assert_frame_equal(costs(whole[1], "loss", 0.3), costs(stopped[1], "loss", 0.3))
 
@@ -132,14 +133,14 @@ def test_the_error_of_a_ratio_of_seconds_counts_only_between_different_steps():
 def trained_units(monkeypatch, stop_after=lambda: None):
     """Count every unit that is trained; an interruption may come before each."""
     counted = []
-    original = training.train_unit
+    original = units.train_unit
 
     def train_unit(unit):
         stop_after()
         counted.append(unit.path)
         return original(unit)
 
-    monkeypatch.setattr(training, "train_unit", train_unit)
+    monkeypatch.setattr(units, "train_unit", train_unit)
     return counted
 
 
@@ -154,14 +155,14 @@ def test_a_race_interrupted_at_twenty_moments_comes_to_the_same_decisions_and_tr
     question = read_question([*WORDS[:2], "batch_size=500", *WORDS[3:], "budget=runs=150", "report=3"])
     counted = trained_units(monkeypatch)
     expected = decisions(answer(question, time.monotonic()))
-    units = len(counted)
+    trained = len(counted)
     seconds = tmp_path / "seconds"  # of a clock, which no two races share
     shutil.copytree(question.folder / "seconds", seconds)
     rng = random.Random(0)
     for _ in range(20):
         shutil.rmtree(question.folder)
         shutil.copytree(seconds, question.folder / "seconds")
-        left = iter([True] * rng.randrange(1, units))
+        left = iter([True] * rng.randrange(1, trained))
 
         def interrupt(left=left):
             if next(left, None) is None:
@@ -174,7 +175,7 @@ def test_a_race_interrupted_at_twenty_moments_comes_to_the_same_decisions_and_tr
         monkeypatch.chdir(tmp_path)
         again = trained_units(monkeypatch)
         assert decisions(answer(question, time.monotonic())) == expected
-        assert len(counted) + len(again) == len({*counted, *again}) == units
+        assert len(counted) + len(again) == len({*counted, *again}) == trained
         monkeypatch.undo()
         monkeypatch.chdir(tmp_path)
 

@@ -1,8 +1,8 @@
-"""Limits that tell an absurd request from a large one; the user can raise both.
+"""Keys of a study that overrides may set, and that are no cell's: its limits, and how its cells are searched.
 
 ``max_runs``: runs (cells times seeds) of a study, or of a product on the command line. ``max_steps``: updates of one
-run. They are keys of a study's file and of ``conf/config.yaml``, and may be given as overrides; they are no cell's,
-because they change no number.
+run. They tell an absurd request from a large one, the user can raise both, and ``conf/config.yaml`` has them, too.
+``search`` and ``race.KEY`` are a study's only.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,14 @@ from pipeline.lab.config.cell import Cell
 from pipeline.lab.config.compose import parse_overrides
 from pipeline.lab.errors import UserError
 
-#: The keys.
+#: The limits.
 LIMITS = ("max_runs", "max_steps")
+#: How cells are searched.
+SEARCH = ("search", "race")
 
 
 def split_limits(overrides: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
-    """Part overrides into those of the cells, and the limits.
+    """Part overrides into those of the cells, and those of the study.
 
     Parameters
     ----------
@@ -28,19 +30,27 @@ def split_limits(overrides: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
     -------
     cells : list of str
         What is left for the cells.
-    limits : dict
-        Key to value.
+    of_study : dict
+        Key to value; ``race.budget`` and so on are in ``race``.
 
     Raises
     ------
     UserError
-        If a limit cannot be read.
+        If one of the study cannot be read.
     """
-    of_cells: list[str] = []
-    of_limits: list[str] = []
-    for text in overrides:
-        (of_limits if text.lstrip("+").partition("=")[0].strip() in LIMITS else of_cells).append(text)
-    return of_cells, parse_overrides(of_limits)
+    of_cells = [text for text in overrides if _key(text) not in (*LIMITS, *SEARCH)]
+    given = parse_overrides([text for text in overrides if _key(text) in (*LIMITS, *SEARCH)])
+    race = {key.removeprefix("race."): given.pop(key) for key in list(given) if key.startswith("race.")}
+    return of_cells, given | ({"race": race} if race else {})
+
+
+def without_search(overrides: Sequence[str]) -> list[str]:
+    """Leave out how cells are searched: training them does not depend on it."""
+    return [text for text in overrides if _key(text) not in SEARCH]
+
+
+def _key(text: str) -> str:
+    return text.lstrip("+").partition("=")[0].strip().partition(".")[0]
 
 
 def check_runs(where: str, runs: int, made_of: str, max_runs: int) -> None:

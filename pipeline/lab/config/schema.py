@@ -22,6 +22,7 @@ from pipeline.parts.base import LR_MOST, DataConfig, ModelConfig, OptimizerConfi
 #: A study, or a product on the command line, of more runs is refused, and a run of more updates; both can be raised.
 MAX_RUNS, MAX_STEPS = 200_000, 10_000_000
 ENGINES = ("solo", "stacked")
+SEARCHES = ("grid", "race")
 IMPLEMENTATIONS = ("scratch", "torch")
 #: What runs may be judged by; columns of the curves, whose last readings are ``final_`` columns of the runs.
 METRICS = ("loss", "validation_loss")
@@ -230,8 +231,10 @@ class StudyConfig:
     crossed with the ``grid`` and starts from ``common``. ``lr_points`` adds a
     grid axis of that many learning rates, log-spaced in the range that the
     cell's optimizer states. ``order`` is the study's place in the report. A plain ``snakemake`` leaves a
-    study with ``opt_in`` out, and one ``about`` a data set where the overrides choose another. ``max_runs`` and
-    ``max_steps`` are explained in :mod:`pipeline.lab.config.limits`.
+    study with ``opt_in`` out, and one ``about`` a data set where the overrides choose another. ``search: race`` gives
+    seeds to the cells that can still be the best (:mod:`pipeline.answer`), and not ``seeds`` to each; ``race`` has the
+    keys of ``python -m pipeline.answer``, as ``{budget: 60s}``. ``max_runs`` and ``max_steps`` are explained in
+    :mod:`pipeline.lab.config.limits`.
     """
 
     name: str = MISSING
@@ -246,6 +249,8 @@ class StudyConfig:
     cells: dict[str, dict[str, Any]] = field(default_factory=dict)
     grid: dict[str, list[Any]] = field(default_factory=dict)
     lr_points: int = 0
+    search: str = "grid"
+    race: dict[str, Any] = field(default_factory=dict)
     target: TargetConfig = field(default_factory=TargetConfig)
     max_runs: int = MAX_RUNS
     max_steps: int = MAX_STEPS
@@ -253,6 +258,7 @@ class StudyConfig:
     def __post_init__(self) -> None:
         """Check ranges."""
         checks.one_of(f"{self.name}: engine", self.engine, ENGINES)
+        checks.one_of(f"{self.name}: search", self.search, SEARCHES)
         checks.whole(f"{self.name}: lr_points", self.lr_points, least=0)
         for key in ("seeds", "max_runs", "max_steps"):
             checks.whole(f"{self.name}: {key}", getattr(self, key), least=1)

@@ -26,6 +26,9 @@ from pipeline.lab.errors import UserError
 from pipeline.parts.base import DataConfig
 from pipeline.parts.own import KINDS, allow, is_reference, short
 
+#: The job of a study that is raced; the names that other jobs are made of begin otherwise.
+RACE = "_race"
+
 
 @dataclass(frozen=True)
 class Study:
@@ -80,7 +83,12 @@ class Study:
 
     @cached_property
     def jobs(self) -> dict[str, list[Cell]]:
-        """Job id to the cells that agree on every ``pack_by`` axis; ``ext1`` and so on for the extensions."""
+        """Job id to the cells that agree on every ``pack_by`` axis; ``ext1`` and so on for the extensions.
+
+        A race is one job.
+        """
+        if self.config.search == "race":
+            return {RACE: self._own_cells}
         jobs: dict[str, list[Cell]] = {}
         for cell in self._own_cells:
             jobs.setdefault(job_id(cell, self.config.pack_by), []).append(cell)
@@ -128,8 +136,10 @@ def load_study(name: str, overrides: Sequence[str] = (), extension: Path | None 
 
 @lru_cache(maxsize=64)
 def _study(file: Path, written: int, overrides: tuple[str, ...], rounds: tuple[tuple[Widening, ...], ...]) -> Study:
-    of_cells, limits = split_limits(overrides)
-    return Study(dataclasses.replace(_read_study(file), **limits), tuple(of_cells), rounds)
+    of_cells, given = split_limits(overrides)
+    config = _read_study(file)
+    race = {**config.race, **given.pop("race", {})}
+    return Study(dataclasses.replace(config, race=race, **given), tuple(of_cells), rounds)
 
 
 def _read_study(file: Path) -> StudyConfig:

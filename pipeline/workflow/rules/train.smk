@@ -1,3 +1,5 @@
+from pipeline.lab.config.study import RACE
+
 # As many as this machine's profile says it has; None on a cluster, which counts its own.
 gpu_tokens = workflow.global_resources.get("gpu").value
 
@@ -18,10 +20,43 @@ rule train:
         gpu=jobs.gpus,
     params:
         places=jobs.places,
-        overrides=settings.overrides,
+        overrides=jobs.overrides,
         extension=jobs.extension,
         configuration=jobs.configuration,
         code=jobs.code,
     shell:
         "python -m pipeline.train study={wildcards.study:q} job={wildcards.job:q} {params.extension:q}"
         " {params.overrides:q} {params.places:q} track=false > {log:q} 2>&1"
+
+
+# A study with `search: race`: one job, which trains on all cores, and goes on where it stopped. What it keeps for that is
+# no output, because Snakemake removes those of a job that fails.
+rule race:
+    input:
+        data=jobs.data,
+    output:
+        runs=f"{results}/{{study}}/jobs/{{job}}/runs.parquet",
+        curves=f"{results}/{{study}}/jobs/{{job}}/curves.parquet",
+        answer=f"{results}/{{study}}/jobs/{{job}}/answer.json",
+    log:
+        f"{results}/logs/train/{{study}}/{{job}}.log",
+    wildcard_constraints:
+        job=RACE,
+    priority: 2
+    conda:
+        str(ENVIRONMENT)
+    threads: cores
+    resources:
+        gpu=jobs.gpus,
+    params:
+        places=jobs.race_places,
+        overrides=settings.overrides,
+        configuration=jobs.configuration,
+        race=jobs.race,
+        code=jobs.code,
+    shell:
+        "python -m pipeline.answer study={wildcards.study:q} {params.overrides:q} {params.places:q} cores={threads}"
+        " 2>&1 | tee {log:q}"
+
+
+ruleorder: race > train

@@ -17,6 +17,7 @@ from pipeline.lab import formats, stage
 from pipeline.lab.command import command_of
 from pipeline.lab.config import checks
 from pipeline.lab.errors import UserError
+from pipeline.lab.grouping import grouped
 from pipeline.lab.results import CellResults, StudyResults
 
 #: The four clocks, in the order in which they are shown.
@@ -106,9 +107,7 @@ def advise(sweep: Sweep, optimizer: str | None = None, target: float | None = No
     measures = {clock: (cost, median_interval(cost)) for clock, cost in costs.items() if not np.isnan(cost).any()}
     measures["loss"] = losses, percentile_interval(bootstrap_medians(losses, seed_draws(len(grid.seeds))))
     arrived = np.isfinite(steps).mean(axis=1)
-    rates: dict[tuple[str, int], list[float]] = {}
-    for cell in cells:
-        rates.setdefault((sweep.study.series[cell.id], cell.batch_size), []).append(cell.lr)
+    rates = grouped(((sweep.study.series[cell.id], cell.batch_size), cell.lr) for cell in cells)
     found = []
     for measure, (values, (low, high)) in measures.items():
         medians = np.median(values, axis=1)

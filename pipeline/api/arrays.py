@@ -200,14 +200,11 @@ def _columns(X: Any, y: Any, features: NDArray[Any]) -> tuple[str, ...]:
     if features.ndim != 2:
         return ()
     names = [str(one) for one in getattr(X, "columns", ())] or [f"x{i}" for i in range(features.shape[1])]
-    target = str(getattr(y, "name", None) or "y")
-    return (*names, target)
+    return (*names, str(getattr(y, "name", None) or "y"))
 
 
 def _config(name: str, task: str, dataset: Dataset, whiten: str) -> ArraysConfig:
-    outputs = 1
-    if tasks.outputs(task) == "classes":
-        outputs = len(dataset.classes) or int(dataset.y.max()) + 1
+    outputs = (len(dataset.classes) or int(dataset.y.max()) + 1) if tasks.outputs(task) == "classes" else 1
     digest = hashlib.sha1(np.ascontiguousarray(dataset.X).tobytes(), usedforsecurity=False)
     digest.update(np.ascontiguousarray(dataset.y).tobytes())
     return ArraysConfig(

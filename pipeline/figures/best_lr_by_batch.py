@@ -12,6 +12,7 @@ from pipeline.analysis.study import AnalysedStudy
 from pipeline.figures import style
 from pipeline.figures.registry import register
 from pipeline.lab import formats
+from pipeline.lab.grouping import grouped
 
 _INK = "#0072B2"
 _LINEAR: Any = {"color": "#555555", "linestyle": (0, (4, 2)), "linewidth": 1.2}
@@ -25,9 +26,8 @@ def caption(study: AnalysedStudy) -> str:
         "choice; guides start at the smallest batch. The slope is the exponent s in lr ∝ b^s, fitted where a run has "
         f"at least {LEAST_STEPS} steps (hollow points are left out), with its 95 % bootstrap interval."
     )
-    groups: dict[str, list[str]] = {}
-    for one in study.sweep.lr_scaling:
-        groups.setdefault(rule_of(one), []).append(f"{one.optimizer} {formats.number(one.slope, 2)}")
+    slopes = study.sweep.lr_scaling
+    groups = grouped((rule_of(one), f"{one.optimizer} {formats.number(one.slope, 2)}") for one in slopes)
     for rule in ("the linear rule", "the square-root rule", "both rules", "neither rule"):
         if rule in groups:
             text += f" Slopes whose interval agrees with {rule}: {formats.listed(groups[rule])}."
@@ -74,8 +74,7 @@ def best_lr_by_batch(study: AnalysedStudy) -> Figure:
     axes = panels[0]
     axes.set_xscale("log", base=2)
     axes.set_yscale("log")
-    axes.set_xlim(min(sizes) / 1.4, max(sizes) * 1.4)
-    axes.set_ylim(0.1, max(3.0 * max(sizes) / min(sizes), 10.0))
+    axes.set(xlim=(min(sizes) / 1.4, max(sizes) * 1.4), ylim=(0.1, max(3.0 * max(sizes) / min(sizes), 10.0)))
     style.ticks(axes.xaxis, sizes, lambda value: f"{value:g}")
     style.ticks(axes.yaxis, None, lambda value: f"{value:g}")
     keys = [

@@ -14,6 +14,7 @@ from pipeline.analysis.study import AnalysedStudy
 from pipeline.figures import style
 from pipeline.figures.registry import register
 from pipeline.lab import formats
+from pipeline.lab.grouping import grouped
 from pipeline.lab.published import published_for
 from pipeline.lab.results import CellResults
 
@@ -56,11 +57,12 @@ class Variation:
         """The variants with the cells that they vary: those of one optimizer and learning rate together."""
         cells = study.cells.values()
         variants = [cell for cell in cells if self.varies(cell.config)]
-        groups: dict[tuple[str, float], list[CellResults]] = {}
-        for cell in cells:
-            if self.varies(cell.config) or any(self._is_base(cell, variant) for variant in variants):
-                groups.setdefault((cell.optimizer, cell.lr), []).append(cell)
-        return list(groups.values())
+        shown = (
+            cell
+            for cell in cells
+            if self.varies(cell.config) or any(self._is_base(cell, variant) for variant in variants)
+        )
+        return list(grouped(((cell.optimizer, cell.lr), cell) for cell in shown).values())
 
     def _is_base(self, cell: CellResults, variant: CellResults) -> bool:
         fields = {"data", "model", "implementation", "optimizer", "schedule", "sampling", "batch_size", "lr", "epochs"}
@@ -201,9 +203,7 @@ def final_losses(study: AnalysedStudy) -> Figure:
     -------
     Figure
     """
-    groups: dict[str, list[CellResults]] = {}
-    for cell in study.cells.values():
-        groups.setdefault(cell.optimizer, []).append(cell)
+    groups = grouped((cell.optimizer, cell) for cell in study.cells.values())
     return draw_final_losses(study, list(groups.values()))
 
 

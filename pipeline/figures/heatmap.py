@@ -204,9 +204,8 @@ def _mark_best(axes: Axes, name: str, study: AnalysedStudy) -> set[str]:
         best = best_row(grid.medians, own) if own.size else None
         if best is None and b not in sides:
             continue
-        mark = "best lr of the batch size"
-        if b in sides:
-            mark = f"best lr, {'lowest' if sides[b] == 'low' else 'highest'} of its range"
+        ends = {"low": "best lr, lowest of its range", "high": "best lr, highest of its range"}
+        mark = ends[sides[b]] if b in sides else "best lr of the batch size"
         lr = grid.cells["lr"].iloc[own].min() if best is None else grid.cells["lr"].iloc[best]
         # Hollow, so that a status shows through; with a white rim, so that it stands out on dark cells.
         for rim in ({"markeredgecolor": "#ffffff", "markeredgewidth": 4}, {}):

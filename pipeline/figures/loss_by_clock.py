@@ -10,13 +10,13 @@ from pipeline.figures import style
 from pipeline.figures.loss_panels import draw_loss_panels, settings
 from pipeline.figures.registry import register
 from pipeline.lab import formats
+from pipeline.lab.grouping import grouped
 
 
 def epoch_caption(study: AnalysedStudy) -> str:
     """Say how many examples each cell needs to reach the target."""
-    groups: dict[float, list[str]] = {}
-    for name, examples in costs_to_target(study.cells.values(), study.curves, "examples").items():
-        groups.setdefault(examples, []).append(formats.quoted(name))
+    costs = costs_to_target(study.cells.values(), study.curves, "examples")
+    groups = grouped((examples, formats.quoted(name)) for name, examples in costs.items())
     needs = [f"{examples:,.0f} ({formats.listed(groups[examples])})" for examples in sorted(groups)]
     text = "Loss against passes over the data. "
     if math.inf in groups:

@@ -64,12 +64,13 @@ def draw_loss_panels(study: AnalysedStudy, axis: str, label: str, write: Callabl
     figure = style.new_figure(height=7.2 + 0.2 * math.ceil(len(cells) / 2))
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.15, 1])
     style.log(upper.xaxis, write)
-    upper.set_title("Where the runs settle")
-    upper.set_ylabel(f"loss ({study.loss_name})")
-    lower.set_xlabel(label)
+    upper.set(title="Where the runs settle", ylabel=f"loss ({study.loss_name})")
     known = study.minimum is not None
-    lower.set_title("How far they stay above the minimum" if known else "How far they stray")
-    lower.set_ylabel("loss − minimum (log scale)" if known else "loss (log scale)")
+    lower.set(
+        title="How far they stay above the minimum" if known else "How far they stray",
+        xlabel=label,
+        ylabel="loss − minimum (log scale)" if known else "loss (log scale)",
+    )
     keys = [style.key(style.note(curve.cell), linewidth=1.8, **curve.look) for curve in curves]
     if all(curve.table.empty for curve in curves):
         for axes in (upper, lower):

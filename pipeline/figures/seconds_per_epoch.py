@@ -9,6 +9,7 @@ from pipeline.analysis.study import AnalysedStudy
 from pipeline.figures import style
 from pipeline.figures.registry import register
 from pipeline.lab import formats
+from pipeline.lab.grouping import grouped
 from pipeline.lab.results import CellResults
 
 #: Colour and marker say who wrote the update rule; both differ in grey too.
@@ -50,11 +51,8 @@ def _extremes(own: dict[int, float]) -> str:
 
 def _medians(study: AnalysedStudy) -> dict[tuple[str, int], float]:
     """Seconds per epoch by implementation and batch size: the median of the cells' medians, which the figure shows."""
-    groups: dict[tuple[str, int], list[float]] = {}
-    for cell in study.cells.values():
-        if cell.seconds_per_epoch.size:
-            own = float(np.median(cell.seconds_per_epoch))
-            groups.setdefault((cell.implementation, cell.batch_size), []).append(own)
+    timed = [cell for cell in study.cells.values() if cell.seconds_per_epoch.size]
+    groups = grouped(((cell.implementation, cell.batch_size), np.median(cell.seconds_per_epoch)) for cell in timed)
     return {key: float(np.median(values)) for key, values in groups.items()}
 
 

@@ -77,8 +77,7 @@ def step_cost(measured: Measured) -> Figure:
     upper, lower = figure.subplots(2, 1, height_ratios=[0.25 * len(rows) + 0.6, 0.3 * 2 * len(sizes) + 0.6])
     _draw_bars(upper, rows, _STEP)
     style.rows(upper, [f"{name}, {kind}" for kind, name in rows.index], fontsize=10)
-    upper.set_title(f"A step at b = {middle}, by optimizer")
-    upper.set_xlabel("µs per step")
+    upper.set(title=f"A step at b = {middle}, by optimizer", xlabel="µs per step")
     _draw_whole(lower, wide, sizes)
     words = zip(_WHOLE.values(), _FILLS, strict=True)
     keys = [Patch(edgecolor="black", linewidth=0.6, label=label, **fill) for label, fill in words]
@@ -103,6 +102,5 @@ def _draw_whole(axes: Axes, wide: pd.DataFrame, sizes: list[int]) -> None:
     for place, (_, row) in enumerate(rows.iterrows()):
         axes.text(101, place, f"{formats.number(row['whole'])} µs", va="center", fontsize=8)
     style.rows(axes, [f"b = {b}, {kind}" for b, kind in rows.index], fontsize=10)
-    axes.set_xlim(0, 100)
-    axes.set_xlabel("% of a short fit; at the right, µs of it per step")
-    axes.set_title("A whole fit, median optimizer")
+    label = "% of a short fit; at the right, µs of it per step"
+    axes.set(title="A whole fit, median optimizer", xlabel=label, xlim=(0, 100))

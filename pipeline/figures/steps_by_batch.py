@@ -16,6 +16,7 @@ from pipeline.figures import style
 from pipeline.figures.cost_to_target import target_words
 from pipeline.figures.registry import register
 from pipeline.lab import formats
+from pipeline.lab.grouping import grouped
 
 _INK = "#0072B2"
 _THEORY: Any = {"color": "#000000", "linestyle": (0, (1, 1.2)), "linewidth": 2.2}
@@ -43,10 +44,11 @@ def caption(study: AnalysedStudy) -> str:
     )
     if study.expected is not None:
         text += _theory_words(study, study.expected)
-    reach: dict[int, list[str]] = {}
-    for name, own in table.groupby("optimizer", sort=False):
-        if not math.isnan(limit := perfect_to(own)):
-            reach.setdefault(int(limit), []).append(str(name))
+    reach = grouped(
+        (int(limit), str(name))
+        for name, own in table.groupby("optimizer", sort=False)
+        if not math.isnan(limit := perfect_to(own))
+    )
     if reach:
         ends = [f"b = {b} ({formats.listed(reach[b])})" for b in sorted(reach)]
         text += f" At most {_PERFECT:g} times the fewest examples are needed up to {'; '.join(ends)}."
@@ -130,8 +132,7 @@ def steps_by_batch(study: AnalysedStudy) -> Figure:
     axes = panels[0]
     axes.set_xscale("log", base=2)
     axes.set_yscale("log", base=2)
-    axes.set_ylim(bottom, top)
-    axes.set_xlim(min(grid.batch_sizes) / 1.4, max(grid.batch_sizes) * 1.4)
+    axes.set(xlim=(min(grid.batch_sizes) / 1.4, max(grid.batch_sizes) * 1.4), ylim=(bottom, top))
     style.ticks(axes.xaxis, grid.batch_sizes, lambda value: f"{value:g}")
     style.ticks(axes.yaxis, [4.0**i for i in range(12)], lambda value: f"{value:,.0f}")
     keys = [

@@ -13,6 +13,7 @@ from pipeline.analysis.study import AnalysedStudy
 from pipeline.figures import style
 from pipeline.figures.registry import register
 from pipeline.lab import formats
+from pipeline.lab.grouping import grouped
 
 _MEASURED, _THEORY = "#0072B2", style.INK
 #: Excesses are shown down to here; below, single precision has no digits left.
@@ -37,10 +38,7 @@ def caption(study: AnalysedStudy) -> str:
         text += (
             " All cells start from the same weights, seed by seed, so their first deviations are one and the same draw."
         )
-    missing: dict[str, list[str]] = {}
-    for cell, reason, _ in study.agreements:
-        if reason:
-            missing.setdefault(reason, []).append(formats.quoted(cell.name))
+    missing = grouped((reason, formats.quoted(cell.name)) for cell, reason, _ in study.agreements if reason)
     if missing:
         reasons = [f"{formats.listed(names)} ({reason})" for reason, names in missing.items()]
         text += f" Without a prediction: {'; '.join(reasons)}."

@@ -60,8 +60,7 @@ def tuning_cost(study: AnalysedStudy) -> Figure:
     most = max(len(curve.trials) for curve in found)
     style.ticks(axes.xaxis, [2**i for i in range(most.bit_length())], lambda value: f"{value:g}")
     style.log(axes.yaxis)
-    axes.set_xlabel("random trials (log scale)")
-    axes.set_ylabel(f"expected best {study.final_loss_name} (log scale)")
+    axes.set(xlabel="random trials (log scale)", ylabel=f"expected best {study.final_loss_name} (log scale)")
     style.add_legend(figure, [style.key(curve.optimizer, **looks[curve.optimizer]) for curve in found])
     return figure
 

@@ -42,9 +42,7 @@ def loss(value: float | None) -> str:
     >>> print(loss(0.2416880), loss(149564.3), loss(float("inf")))
     0.24169 1.50 × 10⁵ ∞
     """
-    if value is not None and 1e-4 <= abs(value) < 10:
-        return f"{value:.5f}"
-    return number(value)
+    return f"{value:.5f}" if value is not None and 1e-4 <= abs(value) < 10 else number(value)
 
 
 def power_of_ten(value: float) -> str:
@@ -156,9 +154,7 @@ def cost(value: float, clock: str) -> str:
         return "∞"
     if clock == "seconds":
         return seconds(value)
-    if clock == "epochs":
-        return f"{value:.3g}"
-    return f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
+    return f"{value:.3g}" if clock == "epochs" else f"{value:,.4g}" if value < 1000 else f"{value:,.0f}"
 
 
 def aligned(rows: Sequence[Sequence[str]]) -> list[str]:

@@ -78,6 +78,4 @@ def torch_threads() -> str:
 
 def usable_cores() -> int:
     """Cores that this process may run on: fewer than the machine has, in a container say."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -37,9 +37,7 @@ class SeedMean:
     @property
     def text(self) -> str:
         """Mean and standard deviation, on one line wherever they stand."""
-        if self.sd is None:
-            return f"{self.mean}"
-        return f"{self.mean}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{self.sd}"
+        return f"{self.mean}" if self.sd is None else f"{self.mean}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{self.sd}"
 
     def interval(self, losses: NDArray[np.float64]) -> float:
         """Three standard errors of the mean of these losses, one a seed, and the rounding."""

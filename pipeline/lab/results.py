@@ -20,6 +20,7 @@ from pipeline.lab.config.cell import canonical_json, examples_in
 from pipeline.lab.dataset import load_dataset
 from pipeline.lab.errors import UserError
 from pipeline.lab.facts import DataFacts, facts_of, read_provenance
+from pipeline.lab.grouping import grouped
 from pipeline.lab.published import published_for
 from pipeline.lab.reading import clocks_of, judged_by_validation, metric_of, of_one_clock, study_words, whole_cells
 from pipeline.lab.tables import CURVES, RUNS, read_table
@@ -260,8 +261,7 @@ class StudyResults:
     @cached_property
     def data(self) -> list[DataFacts]:
         """The data sets that the study was trained on, one for each name, preparation and number of rows."""
-        found = dict.fromkeys(map(self.data_of, self.cells.values()))
-        return list(found)
+        return list(dict.fromkeys(map(self.data_of, self.cells.values())))
 
     @cached_property
     def series(self) -> dict[str, str]:
@@ -286,12 +286,9 @@ class StudyResults:
             What is special about each part, such as ``mlp, epochs 4`` (empty where there is one part alone), to its
             cells.
         """
-        parts: dict[str, list[str]] = {}
-        for cell_id, words in zip(
-            self.cells, told_apart([cell.config for cell in self.cells.values()], ("optimizer",)), strict=True
-        ):
-            parts.setdefault(words, []).append(cell_id)
-        return {words: self.select(ids) if len(parts) > 1 else self for words, ids in parts.items()}
+        words = told_apart([cell.config for cell in self.cells.values()], ("optimizer",))
+        parts = grouped(zip(words, self.cells, strict=True))
+        return {apart: self.select(ids) if len(parts) > 1 else self for apart, ids in parts.items()}
 
     @property
     def offline_twin(self) -> bool:

@@ -25,9 +25,7 @@ def shown(source: str) -> str:
     >>> shown("data/airfoil.dat")
     'data/airfoil.dat'
     """
-    if "://" not in source:
-        return source
-    return re.split(r"[?#]", _CREDENTIALS.sub("://", source))[0]
+    return re.split(r"[?#]", _CREDENTIALS.sub("://", source))[0] if "://" in source else source
 
 
 def has_password(text: str) -> bool:

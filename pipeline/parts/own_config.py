@@ -179,5 +179,4 @@ def _model_class(reference: str, code: str, keys: str) -> type[OwnModel]:
 def restored(given: Mapping[str, Any]) -> OwnModel:
     """A model's configuration, from its values alone: nothing is imported."""
     reference, keys = str(given["name"]), {key: value for key, value in given.items() if key not in _TAKEN}
-    made = _model_class(reference, str(given["code"]), json.dumps(dict.fromkeys(keys)))
-    return made(**given)
+    return _model_class(reference, str(given["code"]), json.dumps(dict.fromkeys(keys)))(**given)

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pipeline.lab.errors import MAKE_AGAIN, UserError
+from pipeline.lab.grouping import grouped
 from pipeline.report.language import ENGLISH, Language, mark
 
 #: A verdict's sign and its style: colour alone never carries it.
@@ -63,9 +64,7 @@ class Verdicts:
     @property
     def groups(self) -> list[tuple[str, list[dict[str, Any]]]]:
         """The claims of each document together, those of the field together, and the lab's own, with a heading each."""
-        groups: dict[str, list[dict[str, Any]]] = {}
-        for line in self.lines:
-            groups.setdefault(line["id"].rstrip("0123456789"), []).append(line)
+        groups = grouped((line["id"].rstrip("0123456789"), line) for line in self.lines)
         names = {key: {line["source"]["name"] for line in lines} for key, lines in groups.items()}
         return [(names[key].pop() if len(names[key]) == 1 else "", lines) for key, lines in groups.items()]
 

@@ -1,13 +1,13 @@
 """Log a folder of tables to MLflow: one run per cell and one for the study, nothing twice."""
 
 import time
-from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.lab.grouping import grouped
 from pipeline.lab.settings import Tracking
 from pipeline.track.owner import Owner, owner_of
 from pipeline.track.record import Record, cell_records, dataset_input, summary_record
@@ -164,11 +164,10 @@ def _logged_runs(
     client: "MlflowClient", experiment_id: str, owner: Owner, kinds: list[str]
 ) -> dict[str, list[_Logged]]:
     """The owner's runs by key, newest first."""
-    found: dict[str, list[_Logged]] = defaultdict(list)
-    for run in _search(client, experiment_id, f"tags.folder_id = '{owner.id}'"):
-        if run.data.tags.get("kind") in kinds:
-            found[run.data.tags.get("cell_id", "")].append(_logged(run))
-    return found
+    runs = _search(client, experiment_id, f"tags.folder_id = '{owner.id}'")
+    return grouped(
+        (run.data.tags.get("cell_id", ""), _logged(run)) for run in runs if run.data.tags.get("kind") in kinds
+    )
 
 
 def _earlier_runs(client: "MlflowClient", experiment_id: str, owner: Owner) -> list[_Logged]:

@@ -10,6 +10,7 @@ import pandas as pd
 from pipeline.lab.config.cell import Cell
 from pipeline.lab.dataset import Dataset
 from pipeline.lab.errors import UserError
+from pipeline.lab.grouping import grouped
 from pipeline.train import failures as failed
 from pipeline.train.clock import no_garbage_collection, torch_threads
 from pipeline.train.fit import quiet_lightning
@@ -81,9 +82,9 @@ def train_cells(
         for cell, seed in _interleaved(solo):
             tables.add([cell], [seed], _train_solo(cell, seed, datasets, progress, failures, stop), engine="solo")
             gc.collect()  # between the runs, where no clock is running
-        for together in _alike_in_trainer([cell for cell in alone if cell.config.trainer.devices > 1]):
-            runs = _interleaved(together)
-            for cell, seed, ended in train_on_many(list(runs), datasets, progress):
+        many = [cell for cell in alone if cell.config.trainer.devices > 1]
+        for together in grouped((astuple(cell.config.trainer), cell) for cell in many).values():  # share processes
+            for cell, seed, ended in train_on_many(list(_interleaved(together)), datasets, progress):
                 if isinstance(ended, Exception):
                     failed.record(failures, [cell], ended)
                 tables.add([cell], [seed], None if isinstance(ended, Exception) else ended, engine="solo")
@@ -112,14 +113,6 @@ def _check_data(cells: Sequence[Cell], datasets: Mapping[str, Dataset]) -> None:
                 f"data={data.name}: the examples held out have the shape {held_out.X.shape}; they must be one or more, "
                 f"each of the shape {given.shape[1:]} of the training examples"
             )
-
-
-def _alike_in_trainer(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
-    """Cells that can share their processes, together."""
-    groups: dict[tuple[object, ...], list[Cell]] = {}
-    for cell in cells:
-        groups.setdefault(astuple(cell.config.trainer), []).append(cell)
-    yield from groups.values()
 
 
 def _interleaved(cells: Sequence[Cell]) -> Iterator[tuple[Cell, int]]:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from pipeline.lab.config.cell import Cell
 from pipeline.lab.errors import UserError, is_memory_short, memory_error, printable
+from pipeline.lab.grouping import grouped
 
 logger = logging.getLogger(__name__)
 
@@ -137,9 +138,7 @@ def sentences(cells: Sequence[FailedCell]) -> list[str]:
     >>> sentences([FailedCell("gd", 1, 3, "no memory"), FailedCell("sgd", 3, 3, "no memory")])
     ['4 of 6 runs of gd and sgd failed: no memory']
     """
-    by_reason: dict[str, list[FailedCell]] = {}
-    for cell in cells:
-        by_reason.setdefault(cell.reason, []).append(cell)
+    by_reason = grouped((cell.reason, cell) for cell in cells)
     told = []
     for reason, alike in by_reason.items():
         names = [cell.name for cell in alike]

@@ -31,8 +31,7 @@ def generator(seed: int, purpose: str) -> torch.Generator:
 
 def seed_of(seed: int, purpose: str) -> int:
     """Derive a generator's seed, of 63 bits, from a run's seed and the purpose."""
-    digest = hashlib.sha256(f"{seed}/{purpose}".encode()).digest()
-    return int.from_bytes(digest[:8], "little") >> 1
+    return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:8], "little") >> 1
 
 
 def draw_epoch(examples: int, sampling: str, source: torch.Generator) -> torch.Tensor:

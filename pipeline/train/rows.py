@@ -59,8 +59,7 @@ class Tables:
 
     def runs(self) -> pd.DataFrame:
         """One row a run."""
-        table = self._sorted(self._runs, RUNS.names, ["seed"])
-        return table.astype({"diverged_step": "Int64"})
+        return self._sorted(self._runs, RUNS.names, ["seed"]).astype({"diverged_step": "Int64"})
 
     def curves(self) -> pd.DataFrame:
         """One row a reading."""

@@ -8,12 +8,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from pipeline.lab.config.cell import Cell
 from pipeline.lab.errors import UserError, printable
+from pipeline.lab.grouping import grouped
 
 #: Seconds that jobs have to end after SIGTERM, before they are killed.
 _PATIENCE = 10.0
@@ -105,11 +107,10 @@ def failed_cells(studies: Iterable[str], results: str, jobs: Callable[[str], dic
 
     lines = []
     for study in sorted(studies):
-        counts: dict[str, list[int]] = {}
         try:
-            for batch in read_batches(Path(results, study, "runs.parquet"), RUNS, ["cell_id", "status"]):
-                for cell_id, status in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                    counts.setdefault(cell_id, []).append(status == "error")
+            table = read_batches(Path(results, study, "runs.parquet"), RUNS, ["cell_id", "status"])
+            rows = (zip(*(column.to_pylist() for column in batch.columns), strict=True) for batch in table)
+            counts = grouped((cell_id, status == "error") for cell_id, status in chain.from_iterable(rows))
         except UserError:
             continue
         cells = {cell.id: (cell, job) for job, cells in jobs(study).items() for cell in cells}

@@ -134,9 +134,7 @@ def taxonomy(batch_size: int, examples: int) -> str:
     >>> taxonomy(1500, 1500), taxonomy(1, 1500), taxonomy(10, 1500), taxonomy(1, 1)
     ('full-batch', 'stochastic', 'mini-batch', 'full-batch')
     """
-    if batch_size >= examples:
-        return "full-batch"
-    return "stochastic" if batch_size == 1 else "mini-batch"
+    return "full-batch" if batch_size >= examples else "stochastic" if batch_size == 1 else "mini-batch"
 
 
 def updates(examples: int, batch_size: int, epochs: int) -> int:

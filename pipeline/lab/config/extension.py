@@ -13,6 +13,7 @@ from pathlib import Path
 
 from pipeline.lab.config.cell import Cell, canonical_json
 from pipeline.lab.errors import UserError
+from pipeline.lab.grouping import grouped
 
 
 @dataclass(frozen=True)
@@ -99,10 +100,11 @@ def widened(cells: Sequence[Cell], added: Sequence[Widening]) -> list[Cell]:
     """
     new: dict[str, Cell] = {}
     for point in added:
-        series: dict[str, list[Cell]] = {}
-        for cell in cells:
-            if (cell.config.optimizer.name, cell.config.batch_size) == (point.optimizer, point.batch_size):
-                series.setdefault(canonical_json(cell.identity | {"lr": None}), []).append(cell)
+        series = grouped(
+            (canonical_json(cell.identity | {"lr": None}), cell)
+            for cell in cells
+            if (cell.config.optimizer.name, cell.config.batch_size) == (point.optimizer, point.batch_size)
+        )
         for template, *others in series.values():
             if point.like and point.like not in {cell.id for cell in (template, *others)}:
                 continue

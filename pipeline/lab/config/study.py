@@ -23,6 +23,7 @@ from pipeline.lab.config.limits import check_runs, check_steps, split_limits
 from pipeline.lab.config.schema import CellConfig, StudyConfig
 from pipeline.lab.config.yaml_file import read_config
 from pipeline.lab.errors import UserError
+from pipeline.lab.grouping import grouped
 from pipeline.parts.base import DataConfig
 from pipeline.parts.own import KINDS, allow, is_reference, short
 
@@ -89,9 +90,7 @@ class Study:
         """
         if self.config.search == "race":
             return {RACE: self._own_cells}
-        jobs: dict[str, list[Cell]] = {}
-        for cell in self._own_cells:
-            jobs.setdefault(job_id(cell, self.config.pack_by), []).append(cell)
+        jobs = grouped((job_id(cell, self.config.pack_by), cell) for cell in self._own_cells)
         if "lr" in parse_overrides(self.overrides):  # one rate for all: there is nothing to extend
             return jobs
         known = {cell.id for cell in self._own_cells}

@@ -180,8 +180,7 @@ def _from_arrays(X: Any, y: Any, where: str) -> pd.DataFrame:
             f"data.path={where} is not allowed: X has the shape {X.shape} and y {y.shape}, and they must be (n, d) and "
             "(n,); flatten what has more dimensions, X.reshape(len(X), -1)"
         )
-    frame = pd.DataFrame(X, columns=[f"x{i}" for i in range(1, X.shape[1] + 1)])
-    return frame.assign(**{TARGET: y})
+    return pd.DataFrame(X, columns=[f"x{i}" for i in range(1, X.shape[1] + 1)]).assign(**{TARGET: y})
 
 
 def _from_function(path: str, folders: Sequence[Path]) -> Source:

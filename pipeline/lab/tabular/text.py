@@ -67,9 +67,7 @@ def read_text(content: bytes, where: str, delimiter: str, decimal: str, header: 
     separator = SEPARATORS.get(delimiter, delimiter) or _separator(text)
     first, lines = _structure(text, separator, where)
     named = _is_header(first, target) if header is None else header
-    names = [name.strip() or f"column{i}" for i, name in enumerate(first, 1)] if named else None
-    if names is None:
-        names = [f"column{i}" for i in range(1, len(first) + 1)]
+    names = [(name.strip() if named else "") or f"column{i}" for i, name in enumerate(first, 1)]
     check_names(names, where)
     lines = lines[named:]
     sign = decimal or "."

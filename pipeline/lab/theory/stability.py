@@ -118,10 +118,8 @@ def noise_floor(
     moments = Moments.of(problem, rule)
     factor = noise_factor(problem.n, batch_size, sampling)
     with overflowing():
-        if sampling == "without_replacement":
-            operator = epoch_operator(moments, lr, batch_size)
-        else:
-            operator = moments.operator(lr, factor)
+        shuffled = sampling == "without_replacement"
+        operator = epoch_operator(moments, lr, batch_size) if shuffled else moments.operator(lr, factor)
     stationary = stationary_moments(operator)
     if stationary is None:
         return math.inf

@@ -68,11 +68,12 @@ def gradient_noise(measured: Measured) -> Figure:
             upper.plot(rows["batch_size"], rows[law], **line, zorder=1)
         keys.append(style.key(words, **line))
     upper.set_ylim(bottom=float(table.loc[table["finite"] > 0, "finite"].min()) / 2)
-    upper.set_ylabel("standard deviation (log scale)")
-    upper.set_title("Spread of the minibatch gradient")
+    upper.set(ylabel="standard deviation (log scale)", title="Spread of the minibatch gradient")
     lower.axhline(1, color="black", linewidth=1)
-    lower.set_ylabel("measured / law")
-    lower.set_xlabel("batch size b (log scale)")
-    lower.set_title("Measured over the law of its sampling, with 95 % intervals")
+    lower.set(
+        xlabel="batch size b (log scale)",
+        ylabel="measured / law",
+        title="Measured over the law of its sampling, with 95 % intervals",
+    )
     style.add_legend(figure, keys)
     return figure

@@ -73,9 +73,11 @@ def _draw_scales(axes: Axes, table: pd.DataFrame) -> list[Line2D]:
     keys.append(style.key("critical batch size", **star))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.invert_xaxis()
-    axes.set_xlabel("excess loss L − L*, training goes to the right (log scale)")
-    axes.set_ylabel("examples (log scale)")
-    axes.set_title("Noise scale, and where larger batches stop paying")
+    axes.set(
+        xlabel="excess loss L − L*, training goes to the right (log scale)",
+        ylabel="examples (log scale)",
+        title="Noise scale, and where larger batches stop paying",
+    )
     return keys
 
 
@@ -97,7 +99,9 @@ def _draw_steps(axes: Axes, table: pd.DataFrame) -> list[Line2D]:
     axes.plot(b, critical["least_examples"].iloc[0] / b, **line)
     keys.append(style.key("perfect scaling", **line))
     axes.set_ylim(bottom=1)
-    axes.set_xlabel("batch size b (log scale)")
-    axes.set_ylabel("steps to the target (log)")
-    axes.set_title("Steps at the best learning rate; lines: Smin + Emin/b")
+    axes.set(
+        xlabel="batch size b (log scale)",
+        ylabel="steps to the target (log)",
+        title="Steps at the best learning rate; lines: Smin + Emin/b",
+    )
     return keys

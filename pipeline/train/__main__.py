@@ -17,6 +17,7 @@ Exit status: 0, all runs were trained (one that diverged was trained); 1, a run 
 the workflow collects the tables of the others and lists the failed cells.
 """
 
+import gc
 import sys
 
 from pipeline.lab.errors import exit_on_user_error
@@ -35,6 +36,7 @@ def main() -> None:
         With the status that is described above.
     """
     refuse_secrets(sys.argv[1:])  # before anything quotes the command line
+    gc.set_threshold(500_000)  # what is imported stays: looking for garbage in it takes a quarter of the command's time
     import hydra
 
     from pipeline.lab.paths import CONF

@@ -55,7 +55,6 @@ def no_garbage_collection() -> Iterator[None]:
     at again, so that collecting between the runs is cheap; so only the youngest are collected before.
     """
     was_enabled = gc.isenabled()
-    gc.collect(1)
     gc.freeze()
     gc.disable()
     try:

@@ -9,7 +9,7 @@ from test_tasks import cell, problem
 from pipeline.lab.dataset import HeldOut
 from pipeline.lab.errors import UserError
 from pipeline.lab.tables import CURVES, RUNS, read_table, write_table
-from pipeline.train.app import _metric, summary
+from pipeline.train.app import losses_of, summary
 from pipeline.train.cells import train_cells
 
 TRAINING = ["status", "steps", "initial_loss", "final_loss", "best_loss", "engine"]
@@ -92,9 +92,9 @@ def test_the_command_ends_with_it_and_a_sweeper_minimises_it():
     runs, _ = trained(split("classification"), "classification")
     line = f"loss: {runs.final_loss.median():.3f}, validation loss: {runs.final_validation_loss.median():.3f}, accuracy"
     assert summary(runs).startswith(line)
-    assert _metric(runs) == runs.final_validation_loss.median()
-    assert _metric(runs.assign(final_validation_loss=np.nan)) == runs.final_loss.median()
-    assert _metric(runs, "loss") == runs.final_loss.median()
+    assert losses_of(runs).median() == runs.final_validation_loss.median()
+    assert losses_of(runs.assign(final_validation_loss=np.nan)).median() == runs.final_loss.median()
+    assert losses_of(runs, "loss").median() == runs.final_loss.median()
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,8 @@ def main() -> None:
     SystemExit
         With the status that is described above.
     """
-    refuse_secrets(sys.argv[1:])  # before anything quotes the command line
+    given = sys.argv[1:]
+    refuse_secrets(given)  # before anything quotes the command line
     gc.set_threshold(500_000)  # what is imported stays: looking for garbage in it takes a quarter of the command's time
     import hydra
 
@@ -44,11 +45,14 @@ def main() -> None:
     from pipeline.train.command_line import read_options
     from pipeline.train.failures import failures_reported
     from pipeline.train.sentences import hydra_errors_in_one_sentence
+    from pipeline.train.terminal import announced, close
 
-    sys.argv[1:] = read_options(sys.argv[1:])
+    announced.clear()
+    sys.argv[1:] = read_options(given)
     with failures_reported(), hydra_errors_in_one_sentence():
         # Before Hydra makes a folder it calls pipeline.train.command_line.CheckFirst, named in conf/config.yaml.
         hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(train)()
+        close(given)
 
 
 if __name__ == "__main__":

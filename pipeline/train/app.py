@@ -16,6 +16,7 @@ from pipeline.lab.config.limits import LIMITS, check_runs, check_steps
 from pipeline.lab.config.schema import CELL_FIELDS, AppConfig, MetricConfig
 from pipeline.lab.devices import gpus_wanted, reserved
 from pipeline.lab.errors import UserError, exit_on_user_error
+from pipeline.lab.grouping import grouped
 from pipeline.lab.settings import Tracking
 from pipeline.train.failures import FailedCell, report
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Keys of ``config.yaml`` that choose what is trained and where it goes, and belong to no cell.
 _NOT_OF_A_CELL = {field.name for field in fields(AppConfig)} - {*CELL_FIELDS, *LIMITS} | {"target.metric"}
+#: Updates that the command will make in all its jobs, and those made: what is left is shown in each of them.
+UPDATES = {"planned": 0, "done": 0}
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,7 @@ def train_jobs(jobs: Sequence[Job], engine: str | None = None) -> list[float]:
             log_folder(job.out, job.store, data_dir=job.data_dir)
     for job in jobs:
         report(_failed(job, by_cell, reasons), tolerated=job.of_study and not (runs.status == "error").all())
-    return [min(_metric(by_cell[cell.id], job.metric) for cell in job.cells) for job in jobs]
+    return [min(float(losses_of(by_cell[cell.id], job.metric).median()) for cell in job.cells) for job in jobs]
 
 
 def read_job(config: DictConfig) -> Job:
@@ -201,12 +204,12 @@ def _train_cells(
     from pipeline.train.placement import placed
 
     cells = placed(cells)  # a GPU that is not there is reported before anything is fetched
-    groups: dict[tuple[Path, str, str, int, int], list[Cell]] = {}
-    for cell in cells:
-        data = cell.config.data
-        groups.setdefault((folders[cell.id], data.name, data.file, data.rows, data.examples), []).append(cell)
-    steps = sum(cell.steps * cell.config.seeds for cell in cells)
-    with tqdm(total=steps, unit=" steps", unit_scale=True, disable=None) as bar:  # None: only on a terminal
+    datas = [(cell, cell.config.data) for cell in cells]
+    groups = grouped(((folders[cell.id], data.name, data.file, data.rows, data.examples), cell) for cell, data in datas)
+    before, updates = UPDATES["done"], sum(cell.steps * cell.config.seeds for cell in cells)
+    total = max(UPDATES["planned"], before + updates)
+    # Of the whole command, so that the time left is, too; disable=None: only on a terminal.
+    with tqdm(total=total, initial=before, unit=" updates", unit_scale=True, leave=False, disable=None) as bar:
 
         def progress(steps: int, loss: float) -> None:
             """Move the bar on, and show the last loss."""
@@ -219,6 +222,7 @@ def _train_cells(
             if dataset.held_out is None and any(cell.id in judged for cell in group):
                 raise _nothing_held_out(name)
             tables.append(train_cells(group, {name: dataset}, progress, reasons))
+    UPDATES["done"] += updates if UPDATES["planned"] else 0
     runs, curves = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
     return runs, curves
 
@@ -233,14 +237,14 @@ def _failed(job: Job, by_cell: "Mapping[str, pd.DataFrame]", reasons: Mapping[st
     ]
 
 
-def _metric(runs: "pd.DataFrame", metric: str = "auto") -> float:
-    """The median final loss of one cell, of examples held out where there are any and ``loss`` is not asked for.
+def losses_of(runs: "pd.DataFrame", metric: str = "auto") -> "pd.Series[float]":
+    """The final losses of a cell's runs, of examples held out where there are any and ``loss`` is not asked for.
 
-    A run that diverged counts as infinite, one that failed not at all.
+    A run that diverged counts as infinite; one that failed is left out.
     """
     held_out = metric != "loss" and runs.final_validation_loss.notna().any()
     losses = runs.final_validation_loss if held_out else runs.final_loss
-    return float(losses.mask(runs.status == "diverged", math.inf)[runs.status != "error"].median())
+    return losses.mask(runs.status == "diverged", math.inf)[runs.status != "error"]
 
 
 def summary(runs: "pd.DataFrame") -> str:

@@ -26,8 +26,9 @@ from pipeline.lab.errors import UserError
 from pipeline.lab.files import why_no_folder
 from pipeline.parts import own, own_config
 from pipeline.train.app import Job, read_job
-from pipeline.train.product import JobConfigs, check_total, points
+from pipeline.train.product import BASIC, JobConfigs, check_total, points
 from pipeline.train.sentences import refusing, without_schemas
+from pipeline.train.terminal import announce
 
 #: Below ``hydra``: callbacks and handlers of logs are built from names, and a folder's files from anywhere.
 _RUN_CODE = {"", "callbacks", "job_logging", "hydra_logging", "searchpath"}
@@ -152,11 +153,11 @@ class CheckFirst(Callback):
             ]
             runs = sum(cell.config.seeds for job in jobs for cell in job.cells)
             check_total(runs, [len(jobs), "seeds"], config.max_runs)
-            check_jobs(jobs)
+            check_jobs(jobs, searched=config.hydra.sweeper._target_ != BASIC)
 
 
-def check_jobs(jobs: Sequence[Job]) -> None:
-    """Refuse jobs that could not be trained or stored, or whose tables would overwrite others.
+def check_jobs(jobs: Sequence[Job], searched: bool = False) -> None:
+    """Refuse jobs that could not be trained or stored, or whose tables would overwrite others; announce the rest.
 
     Raises
     ------
@@ -174,6 +175,7 @@ def check_jobs(jobs: Sequence[Job]) -> None:
                 "leave out and hydra.sweep.subdir at their defaults, or put ${hydra:job.num} in the folder's name"
             )
         _check_overwritten(job)
+    announce(jobs, searched)
     from pipeline.train.probe import check_buildable  # here: what is refused before needs no torch
 
     check_buildable(cell for job in jobs for cell in job.cells)

@@ -18,13 +18,14 @@ from pipeline.lab.config.schema import SCALARS
 from pipeline.lab.errors import UserError
 from pipeline.train.sentences import PACKAGES
 
-_BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+#: Hydra's own sweeper, which trains every combination; others search.
+BASIC = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
 
 def points(config: DictConfig) -> list[list[str]]:
     """The overrides of each job of a product, counted before they are made."""
     sweeper = config.hydra.sweeper
-    exhaustive = sweeper._target_ == _BASIC
+    exhaustive = sweeper._target_ == BASIC
     own = [f"{key}={value}" for key, value in (sweeper.get("params") or {}).items() if isinstance(value, str)]
     given = cast(list[str], OmegaConf.to_container(config.hydra.overrides.task, resolve=False))
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())

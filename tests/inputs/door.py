@@ -7,6 +7,7 @@ same modules: Hypothesis tries the constants of those that are loaded, so a test
 import io
 import logging
 import os
+import re
 import sys
 from collections import Counter
 from contextlib import chdir, redirect_stderr, redirect_stdout
@@ -84,6 +85,11 @@ class Door:
         assert [name for name in names if name not in sentence] == [], (arguments, sentence)
         self.counts["refused"] += 1
         return sentence
+
+
+def complaints(err):
+    """What a command writes to stderr besides what `pipeline.train` says of its runs."""
+    return re.sub(r"^(training|found|written|next|browse): .*\n", "", err, flags=re.MULTILINE)
 
 
 def the_sentence(status, err, about=()):

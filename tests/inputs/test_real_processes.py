@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.inputs.door import listing, the_sentence
+from tests.inputs.door import complaints, listing, the_sentence
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,7 @@ def test_training_is_refused(run, tmp_path, arguments):
     sentence = the_sentence(done.returncode, done.stderr, arguments)
     assert "secret" not in sentence
     assert "Traceback" not in done.stdout + done.stderr
-    assert len(done.stderr.splitlines()) == 1
+    assert len(complaints(done.stderr).splitlines()) == 1
     assert listing(tmp_path) == []
 
 

@@ -228,14 +228,9 @@ class Contest:
         """
         if not len(self.needy):
             return float("nan")
-        threshold, share = self.needed + np.log(EQUALS), self.needed + self._share
-        needed = 0.0
-        for i in np.flatnonzero(self.alive):
-            if i != self.leader:
-                beaten = seeds_to_decide(self.wins[i], self.losses[i], threshold)
-                sides = [seeds_to_decide(*both, share) for both in zip(self.near[i], self.far[i], strict=True)]
-                needed = max(needed, min(beaten, max(sides)))
-        return needed
+        beaten = seeds_to_decide(self.wins, self.losses, self.needed + float(np.log(EQUALS)))
+        within = seeds_to_decide(self.near, self.far, self.needed + self._share).max(axis=1)
+        return float(np.minimum(beaten, within)[np.isin(self.cells, self.rest(claimed=False))].max(initial=0.0))
 
 
 def distance(measure: Measure, values: Array, leader: Array) -> Array:

@@ -20,6 +20,10 @@ SAMPLE = 0.003
 ERRORS = 3.0
 
 
+#: What :meth:`StepTimes.kind` has found, by the id of a cell.
+_kinds: dict[str, str] = {}
+
+
 def costs(curves: pd.DataFrame, metric: str, target: float) -> pd.DataFrame:
     r"""Find what each run costs until its loss is at the target.
 
@@ -45,19 +49,22 @@ def costs(curves: pd.DataFrame, metric: str, target: float) -> pd.DataFrame:
     """
     runs = ["cell_id", "seed"]
     # Of cells that failed there are no readings, and so no types.
-    readings = curves.astype(
-        {"cell_id": str, "seed": int, "step": float, "examples": float, metric: float}
-    ).sort_values([*runs, "step"])
-    before = readings.groupby(runs)[["step", "examples", metric]].shift().add_suffix("_before")
-    hits = readings.join(before)[readings[metric] <= target].drop_duplicates(runs)
-    fallen = hits[f"{metric}_before"]
-    part = ((fallen - target) / (fallen - hits[metric])).where(hits["step"] - hits["step_before"] > 1).fillna(1.0)
-    spent = {
-        name: (hits[axis] - (1 - part) * (hits[axis] - hits[f"{axis}_before"])).fillna(hits[axis])
-        for name, axis in (("steps", "step"), ("examples", "examples"))
-    }
-    found = hits[runs].assign(**spent)
-    return readings[runs].drop_duplicates(ignore_index=True).merge(found, how="left", on=runs).fillna(np.inf)
+    readings = curves.astype({"cell_id": str, "seed": int, "step": float, "examples": float, metric: float})
+    readings = readings.sort_values([*runs, "step"], ignore_index=True, kind="stable")
+    first = ~readings.duplicated(runs).to_numpy()
+    found = readings.loc[first, runs].reset_index(drop=True)
+    own, loss = np.cumsum(first) - 1, readings[metric].to_numpy()
+    hits = np.flatnonzero(loss <= target)
+    hits = hits[np.unique(own[hits], return_index=True)[1]]
+    before = np.where(first[hits], hits, hits - 1)
+    several = readings["step"].to_numpy()[hits] - readings["step"].to_numpy()[before] > 1
+    fallen = np.where(several, loss[before] - loss[hits], 1.0)
+    part = np.where(several, (loss[before] - target) / fallen, 1.0)
+    for name, axis in (("steps", "step"), ("examples", "examples")):
+        seen, spent = readings[axis].to_numpy(), np.full(len(found), np.inf)
+        spent[own[hits]] = seen[hits] - (1 - part) * (seen[hits] - seen[before])
+        found[name] = spent
+    return found
 
 
 class StepTimes:
@@ -75,7 +82,9 @@ class StepTimes:
     @staticmethod
     def kind(cell: Cell) -> str:
         """What the cost of a step depends on: all of a cell but its learning rate, its seeds and how long it trains."""
-        return canonical_json({**cell.identity, "lr": None, "epochs": None})
+        if cell.id not in _kinds:
+            _kinds[cell.id] = canonical_json({**cell.identity, "lr": None, "epochs": None})
+        return _kinds[cell.id]
 
     def measure(self, cells: Sequence[Cell], dataset: Dataset, rounds: int = 5) -> None:
         """Add samples: short solo runs, in turn, on one thread; nothing else should be running.
@@ -102,14 +111,15 @@ class StepTimes:
 
     def spread(self, leader: Cell, cells: Sequence[Cell]) -> Array:
         """How far the logarithms of the ratios of two steps' seconds may be wrong: :data:`ERRORS` standard errors."""
-        own = self._error(leader)
+        kind = self.kind(leader)
+        errors = {one: self._error(one) for one in {kind, *map(self.kind, cells)}}
         return np.array(
-            [0.0 if self.kind(c) == self.kind(leader) else ERRORS * np.hypot(own, self._error(c)) for c in cells]
+            [0.0 if (one := self.kind(c)) == kind else ERRORS * np.hypot(errors[kind], errors[one]) for c in cells]
         )
 
-    def _error(self, cell: Cell) -> float:
+    def _error(self, kind: str) -> float:
         """Standard error of a median of logarithms, by the median absolute deviation."""
-        logs = np.log(self.samples.get(self.kind(cell), [np.nan]))
+        logs = np.log(self.samples.get(kind, [np.nan]))
         if len(logs) < 3:
             return float("inf")
         return float(1.2533 * 1.4826 * np.median(np.abs(logs - np.median(logs))) / np.sqrt(len(logs)))

@@ -97,11 +97,7 @@ class Training:
     def __call__(self, cells: NDArray[np.intp], seeds: range, whole: NDArray[np.bool_]) -> dict[str, Array]:
         """Train some cells with some seeds; see :class:`pipeline.answer.race.Field`."""
         chosen = [self.cells[i] for i in cells]
-        units = [
-            unit
-            for kind in (True, False)
-            for unit in self._units([c for c, to_end in zip(chosen, whole, strict=True) if to_end == kind], seeds, kind)
-        ]
+        units = self._units(chosen, seeds, {cell.id for cell, to_end in zip(chosen, whole, strict=True) if to_end})
         started = time.monotonic()
         for reasons in self.work([unit for unit in units if not unit.path.exists()]):
             self.failures |= reasons
@@ -118,8 +114,8 @@ class Training:
         found["loss"][~whole] = np.nan  # of runs that may have stopped at the target
         return found
 
-    def _units(self, cells: Sequence[Cell], seeds: range, whole: bool) -> list[Unit]:
-        """Cells that can be stacked together; those that take longest first."""
+    def _units(self, cells: Sequence[Cell], seeds: range, to_end: set[str]) -> list[Unit]:
+        """Cells that can be stacked together, to the end if one of them is asked for its end; the longest first."""
         groups: dict[str, list[Cell]] = {}
         for cell in cells:
             groups.setdefault(canonical_json({**cell.identity, "lr": None}), []).append(cell)
@@ -127,6 +123,7 @@ class Training:
         for group in sorted(groups.values(), key=lambda own: -own[0].steps):
             for i in range(0, len(group), UNIT_RUNS):
                 own = group[i : i + UNIT_RUNS]
+                whole = any(cell.id in to_end for cell in own)
                 size = max(1, UNIT_RUNS // len(own))
                 for start in range(seeds.start, seeds.stop, size):
                     count = min(size, seeds.stop - start)

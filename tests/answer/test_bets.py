@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.integrate import quad
 
-from pipeline.answer.bets import log_wealth, seeds_to_decide
+from pipeline.answer.bets import SHARES, STAKES, log_wealth, seeds_to_decide
 
 
 @given(wins=st.integers(0, 60), losses=st.integers(0, 60))
-def test_the_wealth_is_that_of_the_integral(wins, losses):
-    spread = quad(lambda p: 2 * (2 * p) ** wins * (2 - 2 * p) ** losses, 0.5, 1, epsabs=0, epsrel=1e-10)[0]
-    always = 2.0**wins if losses == 0 else 0.0
-    assert float(np.exp(log_wealth(wins, losses))) == pytest.approx((always + spread) / 2, rel=1e-8)
+def test_the_wealth_is_that_of_bettors_who_never_change_their_mind(wins, losses):
+    """Each stakes the same share of what they have, seed by seed."""
+    purses = STAKES.tolist()
+    for place, share in enumerate(SHARES):
+        for won in [True] * wins + [False] * losses:
+            purses[place] += (2 * share - 1) * (1 if won else -1) * purses[place]
+    assert float(np.exp(log_wealth(wins, losses))) == pytest.approx(sum(purses), rel=1e-8)
 
 
 @pytest.mark.parametrize("seeds", [1, 5, 12])

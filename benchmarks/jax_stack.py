@@ -80,7 +80,6 @@ class Jax:
 def _programs(X: Any, y: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Training with orders that are drawn from keys, and with orders that are given; both return the losses."""
     import jax
-    import jax.numpy as jnp
 
     n = len(X)
 

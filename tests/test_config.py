@@ -278,6 +278,9 @@ def test_the_ids_of_a_study_are_unique_and_safe_in_paths(name):
     assert len(set(ids)) == len(ids)
     for text in [*ids, *study.jobs]:
         assert re.fullmatch(r"[A-Za-z0-9_-]+", text)
+    for cell in study.cells[::29]:  # rates share what they have in common: each is as if it were made alone
+        alone = Cell(dataclasses.replace(cell.config), cell.study, cell.label)
+        assert (alone, alone.identity, alone.id) == (cell, cell.identity, cell.id)
 
 
 @pytest.mark.slow

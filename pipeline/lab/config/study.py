@@ -1,5 +1,6 @@
 """A study: a named set of cells, packed into jobs."""
 
+import copy
 import dataclasses
 import itertools
 import math
@@ -234,9 +235,12 @@ def expand(study: StudyConfig, overrides: Sequence[str] = (), data: DataConfig |
                 first = compose_values(values, data)
             except UserError as error:
                 raise UserError(f"study {study.name}: {error}") from None
+            identity = Cell(first).identity
             lrs = [first.lr] if not study.lr_points or "lr" in forced else lr_axis(first, study.lr_points)
             for lr in lrs:
-                cell = Cell(first if lr == first.lr else dataclasses.replace(first, lr=lr), study.name, label)
+                cell = Cell(copy.copy(first), study.name, label)
+                # To check and to identify each rate anew would take most of the time; its range was checked.
+                cell.config.lr, vars(cell)["identity"] = lr, {**identity, "lr": lr}
                 if cell.id not in cells:
                     check_steps(cell, study.max_steps)
                     cells[cell.id] = cell

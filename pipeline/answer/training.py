@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pipeline.answer.costs import StepTimes, costs
+from pipeline.analysis.costs import costs
+from pipeline.answer.costs import StepTimes
 from pipeline.answer.units import Steps, Unit, Work, dataset_of, readings_of, runs_of
 from pipeline.lab.config.cell import Cell, canonical_json
 from pipeline.lab.errors import UserError, first_line

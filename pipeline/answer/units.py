@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.answer.costs import StepTimes, costs
+from pipeline.analysis.costs import costs
+from pipeline.answer.costs import StepTimes
 from pipeline.lab.config.cell import Cell
 from pipeline.lab.dataset import Dataset
 from pipeline.lab.errors import UserError

@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipeline.analysis.costs import costs
 from pipeline.answer import units
 from pipeline.answer.__main__ import main
 from pipeline.answer.answer import answer
-from pipeline.answer.costs import StepTimes, costs
+from pipeline.answer.costs import StepTimes
 from pipeline.answer.question import Settings, read_question
 from pipeline.answer.words import table_of
 from pipeline.lab.config.cell import Cell

@@ -8,10 +8,12 @@ from pipeline.contrib.machine.measurement.loading import (
     PLAIN,
     SHORT,
     SLICES,
+    SLOW_ROWS,
     Loader,
     epochs_of,
     image_source,
     measure_loaders,
+    slow_source,
     table_source,
     train,
 )
@@ -57,6 +59,7 @@ def test_the_table_compares_with_no_workers_and_with_training(source):
     plain = table[table.loader == "DataLoader"].iloc[0]
     assert plain.to_plain == 1
     assert 0 < plain.load_share < 1
+    assert 0 < plain.training_seconds_q25 <= plain.training_seconds <= plain.training_seconds_q75
     assert table.loc[table.loader == "slices", "load_share"].isna().all()
 
 
@@ -64,6 +67,16 @@ def test_training_sees_every_example_too(source):
     epoch = train(epochs_of(source, SLICES, 8))
     assert epoch.examples == 50
     assert 0 < epoch.waiting < epoch.seconds
+
+
+def test_workers_wait_for_slow_rows_side_by_side():
+    X, y = torch.arange(256.0).reshape(256, 1), torch.arange(256.0)
+    rows = slow_source(X, y)
+    assert len(rows.examples) == SLOW_ROWS and len(rows.tensors()[0]) == SLOW_ROWS
+    row, target = rows.examples[3]
+    assert (row.item(), target.item()) == (3, 3)
+    epoch = epochs_of(rows, Loader(workers=2, persistent=True, prefetch=2), batch_size=32)
+    assert sorted(torch.cat([batch for batch, _ in epoch()]).flatten().tolist()) == list(range(SLOW_ROWS))
 
 
 def test_images_load_through_workers(digits):

@@ -71,11 +71,14 @@ FULL = (
 )
 #: Batch sizes of the table at which loading is set against training, and those at which workers load it.
 BATCH_SIZES = (1, 10, 32, 100, 1500)
-#: Quartiles of the share of an epoch's seconds that is spent waiting for minibatches.
+#: Quartiles of an epoch's seconds with training, and of the share of them that is spent waiting for minibatches.
+TRAINING_SECONDS = ("training_seconds_q25", "training_seconds", "training_seconds_q75")
 LOAD_SHARES = ("load_share_q25", "load_share", "load_share_q75")
 #: Seconds of a turn of those that are also trained.
 BUDGET = 0.1
 WORKER_BATCH_SIZES = (32, 100)
+#: Rows that are slow to read, and the seconds that each takes.
+SLOW_ROWS, SLOW_SECONDS = 128, 0.002
 #: Of the images: the second document's.
 IMAGE_BATCH_SIZE = 32
 
@@ -207,7 +210,7 @@ def measure_loaders(
     budget : float
         Seconds of a turn of those, in which a quick loader is timed again: two epochs of milliseconds say little.
     often : int
-        Turns of the loaders that are compared in a claim, if more than ``repeats``.
+        Turns of the loaders that are compared in a claim, and of those that are trained, if more than ``repeats``.
 
     Returns
     -------
@@ -227,7 +230,7 @@ def measure_loaders(
             first[loader] = time.perf_counter() - start
         for turn in range(max(repeats, often)):
             for loader, epoch in epochs.items():
-                if turn >= repeats and loader not in COMPARED:
+                if turn >= repeats and loader not in COMPARED and loader not in training:
                     continue
                 end = time.perf_counter() + (budget if loader in training else 0.0)
                 while True:
@@ -260,15 +263,45 @@ def _row(loader: Loader, times: Sequence[float], plain: float | None, training: 
         "to_plain": None if plain is None else middle / plain,
     }
     if training:
-        row["training_seconds"] = quartiles([epoch.seconds for epoch in training])[1]
-        shares = quartiles([epoch.waiting / epoch.seconds for epoch in training])
-        row |= dict(zip(LOAD_SHARES, shares, strict=True))
+        for names, values in (
+            (TRAINING_SECONDS, [epoch.seconds for epoch in training]),
+            (LOAD_SHARES, [epoch.waiting / epoch.seconds for epoch in training]),
+        ):
+            row |= dict(zip(names, quartiles(values), strict=True))
     return row
 
 
 def table_source(name: str, X: torch.Tensor, y: torch.Tensor) -> Source:
     """A table in memory."""
     return Source(name, TensorDataset(X, y), lambda: (X, y))
+
+
+class SlowRows(torch.utils.data.Dataset[Any]):
+    """Rows of a table that each take a while to come, as from a disk or over a network.
+
+    Parameters
+    ----------
+    X, y : Tensor
+        The rows.
+    seconds : float
+        What each takes.
+    """
+
+    def __init__(self, X: torch.Tensor, y: torch.Tensor, seconds: float) -> None:
+        self.X, self.y, self.seconds = X, y, seconds
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    def __getitem__(self, row: int) -> tuple[torch.Tensor, torch.Tensor]:
+        time.sleep(self.seconds)
+        return self.X[row], self.y[row]
+
+
+def slow_source(X: torch.Tensor, y: torch.Tensor) -> Source:
+    """A few rows of a table that each take two milliseconds: waiting, which workers can do side by side."""
+    rows = SlowRows(X[:SLOW_ROWS], y[:SLOW_ROWS], SLOW_SECONDS)
+    return Source("slow reads", rows, lambda: (rows.X, rows.y))
 
 
 def image_source(folder: Path) -> Source:
@@ -299,5 +332,7 @@ def loading(inputs: Inputs) -> list[dict[str, Any]]:
     for b in dict.fromkeys(min(b, len(data.X)) for b in BATCH_SIZES):
         own = loaders if b in WORKER_BATCH_SIZES else here
         rows += measure_loaders(table, b, own, repeats, trained=here, budget=BUDGET, often=OFTEN)
-    rows += measure_loaders(images, IMAGE_BATCH_SIZE, loaders, repeats, often=OFTEN)
+    slow = slow_source(torch.from_numpy(data.X), torch.from_numpy(data.y))
+    for source, own in ((images, loaders), (slow, COMPARED)):
+        rows += measure_loaders(source, IMAGE_BATCH_SIZE, own, repeats, often=OFTEN)
     return rows

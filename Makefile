@@ -20,7 +20,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # than everything else that most of them do.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: all setup setup-dev test test-quick test-gpu kill check format bench baseline compare coverage mutate ui picture sbom lock clean
+.PHONY: all setup setup-dev test test-quick test-gpu kill check format bench baseline compare coverage mutate ui referee picture sbom lock clean
 .DEFAULT_GOAL := all
 
 all: setup
@@ -93,6 +93,10 @@ coverage: setup-dev
 MUTANTS ?= 150
 mutate: setup-dev
 	python -m benchmarks.mutants --sample $(MUTANTS)
+
+referee: setup
+	snakemake --cores $(CORES) referee
+	cp results/referee.json conf/referee.json
 
 picture: setup
 	python -m pipeline.contrib.picture --out docs/images/theory-and-verdicts.png

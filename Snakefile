@@ -4,6 +4,7 @@
 #   snakemake --cores 8 textbook       # the tables of one study
 #   snakemake --cores 8 measure        # the measurements of this machine
 #   snakemake --cores 8 frameworks     # the chapter in MXNet, TensorFlow, PyTorch and JAX, and their environments
+#   snakemake --cores 8 referee        # what ten seeds leave open, with 200
 #   snakemake --cores 8 extend         # train beyond the ranges whose best learning rate lies on the border
 #   snakemake --cores 8 --config 'overrides=[epochs=4]'
 from snakemake.utils import min_version
@@ -56,6 +57,7 @@ include: f"{RULES}/many_devices.smk"
 include: f"{RULES}/figures.smk"
 include: f"{RULES}/track.smk"
 include: f"{RULES}/claims.smk"
+include: f"{RULES}/referee.smk"
 include: f"{RULES}/report.smk"
 include: f"{RULES}/frameworks.smk"
 

@@ -1,50 +1,120 @@
 """Decide claims: from effects and rules to verdicts, with their numbers in words."""
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from pipeline.claims.effect import Effect
 from pipeline.claims.evidence import TWIN_OF, Evidence, NoData, NotApplicable
 from pipeline.claims.ledger import Claim, Ledger, Rule, Test
-from pipeline.claims.statistics import BASES
+from pipeline.claims.statistics import BASES, CONSTRUCTION
 from pipeline.lab import formats
 from pipeline.parts.base import TWIN_NAME
 
-HOLDS, FAILS, OPEN = "holds", "does not hold", "inconclusive"
-VERDICTS = (HOLDS, FAILS, OPEN)
+HOLDS, FAILS, DEPENDS, OPEN = "holds", "does not hold", "depends", "inconclusive"
+#: Of a claim that cannot be otherwise.
+GIVEN = "by construction"
+VERDICTS = (HOLDS, FAILS, DEPENDS, OPEN, GIVEN)
 
 
 @dataclass(frozen=True)
-class Finding:
-    """The result of one test.
+class Point:
+    """The result of a test at one choice of what it varies.
 
     Parameters
     ----------
-    test : Test
-        The test.
+    at : mapping
+        The choice; empty where nothing varies.
     verdict : str
-        One of :data:`VERDICTS`.
+        ``holds``, ``does not hold`` or ``inconclusive``.
     effect : Effect or None
         None where there were no data.
     reason : str
         Why there is no verdict; empty where there is one.
     """
 
-    test: Test
+    at: Mapping[str, Any]
     verdict: str
     effect: Effect | None
     reason: str = ""
 
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of a test over all that it varies.
+
+    Parameters
+    ----------
+    test : Test
+        The test.
+    points : list of Point
+        In the order of :attr:`Test.points`.
+    """
+
+    test: Test
+    points: list[Point]
+
+    @property
+    def verdict(self) -> str:
+        """That of all points; ``depends`` where it holds at some and not at others, if one is not enough."""
+        found = {point.verdict for point in self.points}
+        if len(found) == 1 or (self.test.exists and HOLDS in found):
+            return HOLDS if HOLDS in found else self.points[0].verdict
+        return DEPENDS if {HOLDS, FAILS} <= found else OPEN
+
+    @property
+    def deciding(self) -> Point:
+        """The first point of that verdict; the first of all where it depends."""
+        return next((point for point in self.points if point.verdict == self.verdict), self.points[0])
+
+    @property
+    def needed(self) -> int:
+        """How large a sample would decide about, if intervals shrink with its root; 0 where that is not known."""
+        effect = self.deciding.effect
+        if self.verdict != OPEN or effect is None:
+            return 0
+        to_rule = min(abs(effect.value - limit) for limit in self.test.rule.limits)
+        share = max(effect.value - effect.low, effect.high - effect.value) / to_rule if to_rule else math.inf
+        return math.ceil(effect.n * share**2) if math.isfinite(share) else 0
+
+    @property
+    def boundary(self) -> str:
+        """Where it holds and where not, in words; empty where nothing varies.
+
+        Examples
+        --------
+        ``loader slices: does not hold at target 0.25 to 0.3; loader DataLoader: holds at target 0.25 to 0.3``
+        """
+        first, *others = self.points[0].at or [""]
+        parts = []
+        for rest, own in groupby(self.points, key=lambda point: [f"{name} {point.at[name]}" for name in others]):
+            runs = [(verdict, [one.at.get(first) for one in run]) for verdict, run in groupby(own, lambda x: x.verdict)]
+            ends = ((verdict, dict.fromkeys((values[0], values[-1]))) for verdict, values in runs)
+            spans = [f"{verdict} at {first} {' to '.join(map(str, values))}" for verdict, values in ends]
+            parts.append(": ".join([*rest, ", ".join(spans)]))
+        return "; ".join(parts) if first else ""
+
+    @property
+    def reason(self) -> str:
+        """Why it is open, or on what it depends; empty where it is neither."""
+        open_ = self.deciding.reason or "the interval is on both sides of the threshold"
+        return {OPEN: open_, DEPENDS: self.boundary}.get(self.verdict, "")
+
     @property
     def sentence(self) -> str:
         """The numbers and the rule as a sentence."""
-        if self.effect is None:
-            return f"{_capital(self.test.name)}: {self.reason}."
-        number = f"{number_words(self.effect.value)} {interval_words(self.effect)}"
+        one = self.deciding
+        at = "".join(f", {name} {value}" for name, value in one.at.items())
+        if one.effect is None:
+            return f"{_capital(self.test.name)}{at}: {one.reason}."
+        number = f"{number_words(one.effect.value)} {interval_words(one.effect)}"
         rule = f"the rule asks for {self.test.rule.words}"
-        close = {HOLDS: "it is", FAILS: "it is not", OPEN: self.reason or "the interval is on both sides"}[self.verdict]
-        return f"{_capital(self.test.name)}: {number}; {rule}, and {close}."
+        close = {HOLDS: "it is", FAILS: "it is not", DEPENDS: f"it depends: {self.boundary}"}
+        more = f" (about {self.needed:,} {one.effect.of} would decide)" if self.needed else ""
+        words = close.get(self.verdict, one.reason or f"the interval is on both sides{more}")
+        return f"{_capital(self.test.name)}{at}: {number}; {rule}, and {words}."
 
 
 def interval_words(effect: Effect) -> str:
@@ -90,14 +160,18 @@ def judge(effect: Effect, rule: Rule) -> str:
 
 
 def find(test: Test, evidence: Evidence) -> Finding:
-    """Compute a test's effect and judge it; without data it is inconclusive, and says what is missing."""
+    """Compute a test's effects and judge them; without data it is inconclusive, and says what is missing."""
+    return Finding(test, [_point(test, evidence, at) for at in test.points])
+
+
+def _point(test: Test, evidence: Evidence, at: Mapping[str, Any]) -> Point:
     try:
-        effect = test.effect(evidence)
+        effect = test.effect(evidence, at)
     except NoData as error:
-        return Finding(test, OPEN, None, str(error))
+        return Point(at, OPEN, None, str(error))
     verdict = judge(effect, test.rule)
     undefined = verdict == OPEN and any(math.isnan(x) for x in (effect.value, effect.low, effect.high))
-    return Finding(test, verdict, effect, "too few runs arrive for an interval" if undefined else "")
+    return Point(at, verdict, effect, "too few runs arrive for an interval" if undefined else "")
 
 
 def decide(claim: Claim, evidence: Evidence) -> dict[str, Any]:
@@ -113,11 +187,12 @@ def decide(claim: Claim, evidence: Evidence) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``id``, ``text``, ``source``, ``setting``, ``why``, ``verdict``, ``reason`` (why it is inconclusive),
-        ``sentence``, ``rests_on`` (of the tests' :data:`pipeline.claims.statistics.BASES` the first in that order),
-        ``tables``, ``data`` (the data sets that these are of), ``offline_twin``, ``tests`` (all of them), and
-        ``effect``, ``interval``, ``n``, ``threshold`` of the test that decided: the first that failed, else the first
-        that is open, else the first.
+        ``id``, ``text``, ``source``, ``setting``, ``why``, ``verdict``, ``reason`` (why it is inconclusive, or on what
+        it depends), ``sentence``, ``rests_on`` (of the tests' :data:`pipeline.claims.statistics.BASES` the first in
+        that order), ``tables``, ``data`` (the data sets that these are of), ``offline_twin``, ``stored`` (the date,
+        where it was not decided now), ``tests`` (all of them), and ``effect``, ``interval``, ``n``, ``threshold`` of
+        the test that decided: the first that failed, else the first that depends, else the first that is open, else
+        the first.
 
     Raises
     ------
@@ -126,28 +201,31 @@ def decide(claim: Claim, evidence: Evidence) -> dict[str, Any]:
     """
     evidence = evidence.about(claim.data)
     findings = [find(test, evidence) for test in claim.tests]
-    verdict = next((v for v in (FAILS, OPEN) if any(f.verdict == v for f in findings)), HOLDS)
-    deciding = next(finding for finding in findings if finding.verdict == verdict)
-    facts = _facts(deciding)
+    verdict = next((v for v in (FAILS, DEPENDS, OPEN) if any(f.verdict == v for f in findings)), HOLDS)
+    deciding = next((finding for finding in findings if finding.verdict == verdict), None)
+    facts = _facts(deciding) if deciding else {**_numbers(None), "threshold": ""}
     return {
         "id": claim.id,
         "text": claim.text,
         "source": claim.source,
         "setting": claim.setting,
         "why": claim.why,
-        "verdict": verdict,
-        "reason": (deciding.reason or "the interval is on both sides of the threshold") if verdict == OPEN else "",
+        "verdict": GIVEN if claim.by_construction and verdict == HOLDS else verdict,
+        "reason": deciding.reason if deciding else "",
         **{name: facts[name] for name in ("effect", "interval", "n", "of", "threshold")},
         "sentence": " ".join(finding.sentence for finding in findings),
-        "rests_on": min((test.rests_on for test in claim.tests), key=BASES.index),
+        "rests_on": min((test.rests_on for test in claim.tests), key=BASES.index, default=CONSTRUCTION),
         "tables": sorted(evidence.used),
         "data": sorted(set(filter(None, evidence.used.values()))),
         "offline_twin": evidence.offline_twin,
+        "stored": "",
         "tests": [_facts(finding) for finding in findings],
     }
 
 
-def decide_all(ledger: Ledger, evidence: Evidence, data: str | None = None) -> dict[str, Any]:
+def decide_all(
+    ledger: Ledger, evidence: Evidence, data: str | None = None, stored: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """Decide every claim.
 
     Parameters
@@ -158,12 +236,16 @@ def decide_all(ledger: Ledger, evidence: Evidence, data: str | None = None) -> d
         The tables.
     data : str, optional
         The data set that the results are of. Claims about another, and those that miss a table, are then left out.
+    stored : mapping, optional
+        Verdicts that take long, as this function gave them, with a ``date``: they stand in where their table is not
+        made and the rules are still the same.
 
     Returns
     -------
     dict
-        ``version``, ``sources``, ``counts`` of the verdicts, ``claims`` in the order of the ledger, and
-        ``not_applicable``: ``id``, ``text`` and ``reason`` of claims about other data than the results are of.
+        ``version``, ``sources``, ``counts`` of the verdicts, ``claims`` in the order of the ledger,
+        ``not_applicable``: ``id``, ``text`` and ``reason`` of claims about other data than the results are of, and the
+        ledger's ``remarks``.
     """
     claims, others = [], []
     about = TWIN_OF if data == TWIN_NAME else data
@@ -171,31 +253,58 @@ def decide_all(ledger: Ledger, evidence: Evidence, data: str | None = None) -> d
         if data is not None and claim.data not in ("", about):
             continue
         try:
-            decided = decide(claim, evidence)
-            if data is None or all(test["interval"] is not None for test in decided["tests"]):
+            decided = _or_stored(decide(claim, evidence), stored or {})
+            # Without tests it is true of any data, and says nothing of these.
+            if data is None or (decided["tests"] and all(test["interval"] for test in decided["tests"])):
                 claims.append(decided)
         except NotApplicable as reason:
             others.append({"id": claim.id, "text": claim.text, "reason": str(reason)})
     counts = {verdict: sum(claim["verdict"] == verdict for claim in claims) for verdict in VERDICTS}
-    sources = dict(ledger.sources)
-    return {"version": 1, "sources": sources, "counts": counts, "claims": claims, "not_applicable": others}
+    return {
+        "version": 2,
+        "sources": dict(ledger.sources),
+        "counts": counts,
+        "claims": claims,
+        "not_applicable": others,
+        "remarks": dict(ledger.remarks),
+    }
+
+
+def _or_stored(decided: dict[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
+    """The verdict, or the stored one where tables are missing and the rules have stayed."""
+    old = next((claim for claim in stored.get("claims", ()) if claim["id"] == decided["id"]), None)
+    missing = any(test["interval"] is None for test in decided["tests"])
+    if old is None or not missing or _rules(old) != _rules(decided):
+        return decided
+    return {**old, "stored": stored["date"]}
+
+
+def _rules(decided: Mapping[str, Any]) -> list[Any]:
+    points = ([point["at"] for point in test["points"]] for test in decided["tests"])
+    return [(test["name"], test["threshold"], at) for test, at in zip(decided["tests"], points, strict=True)]
 
 
 def _facts(finding: Finding) -> dict[str, Any]:
-    effect = None if finding.effect is None else asdict(finding.effect)
-    numbers = {key: _json(effect[key]) if effect else None for key in ("value", "low", "high")}
+    one = finding.deciding
     return {
         "name": finding.test.name,
         "statistic": finding.test.statistic,
         "verdict": finding.verdict,
-        "effect": numbers["value"],
-        "interval": None if effect is None else [numbers["low"], numbers["high"]],
-        "n": 0 if effect is None else effect["n"],
-        "of": "" if effect is None else effect["of"],
+        **_numbers(one.effect),
         "threshold": finding.test.rule.words,
         "rests_on": finding.test.rests_on,
         "sentence": finding.sentence,
+        "needed": finding.needed,
+        "boundary": finding.boundary,
+        "points": [{"at": dict(p.at), "verdict": p.verdict, **_numbers(p.effect)} for p in finding.points],
     }
+
+
+def _numbers(effect: Effect | None) -> dict[str, Any]:
+    if effect is None:
+        return {"effect": None, "interval": None, "n": 0, "of": ""}
+    interval = [_json(effect.low), _json(effect.high)]
+    return {"effect": _json(effect.value), "interval": interval, "n": effect.n, "of": effect.of}
 
 
 def _json(value: float) -> float | str | None:

@@ -4,10 +4,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 
 from pipeline.analysis.sweep import Sweep
-from pipeline.lab.dataset import load_dataset
 from pipeline.lab.results import CellResults, StudyResults
 from pipeline.measure.table import Measured, read_measured
 from pipeline.parts.base import TWIN_NAME
@@ -32,8 +30,8 @@ class Evidence:
     ----------
     folder : Path
         The folder.
-    studies, measurements, tables, sweeps : dict
-        What was read so far, by name; whitened tables and sweeps by the name of the study.
+    studies, measurements, sweeps : dict
+        What was read so far, by name.
     data : str
         The data set that the present claim is about; empty for any.
     used : dict
@@ -44,7 +42,6 @@ class Evidence:
     folder: Path = Path("results")
     studies: dict[str, StudyResults] = field(default_factory=dict)
     measurements: dict[str, Measured] = field(default_factory=dict)
-    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     sweeps: dict[str, Sweep] = field(default_factory=dict)
     data: str = ""
     used: dict[str, str] = field(default_factory=dict)
@@ -123,30 +120,18 @@ class Evidence:
         self._note(path, f"measurement {name}", [data])
         return found.table
 
-    def table(self, study: str) -> pd.DataFrame:
-        """All rows of the whitened table that a study was trained on, the target in the last column.
+    def minimum(self, study: str) -> float:
+        """The least loss of a linear model on a study's data.
 
         Raises
         ------
         NoData
-            If the study was not run, was trained on several tables or on none, or the table is not there.
-        UserError
-            If the table cannot be read.
+            If the study was not run, or is not of least squares on one table.
         """
-        found = self.study(study)
-        if study not in self.tables:
-            paths = {facts.table for facts in found.data}
-            path = paths.pop()
-            if paths or path is None:
-                raise NoData(f"no data: study {study} was not trained on one table")
-            if not path.exists():
-                raise NoData(f"no data: make {self._path(f'data/{path.name}')} with snakemake {study}")
-            dataset = load_dataset(path, rows=1)
-            if dataset.name != found.data[0].name:
-                raise NoData(f"no data: {path} was made of {dataset.name} since study {study} was run; run it again")
-            self.tables[study] = pq.read_table(path).to_pandas()
-        self.used[self._path("data")] = found.data[0].name
-        return self.tables[study]
+        least = self.study(study).minimum
+        if least is None:
+            raise NoData(f"no data: study {study} has no least squares minimum")
+        return least
 
     def _path(self, name: str) -> str:
         return f"{self.folder.name}/{name}"

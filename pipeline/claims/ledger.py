@@ -2,8 +2,9 @@
 
 import inspect
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,10 @@ class Test:
         The statistic's.
     rule : Rule
         The threshold.
+    vary : mapping
+        Arguments to the values that they take in turn: the claim is meant for all of them.
+    exists : bool
+        Whether one of these values is enough, as where the source says that something *can* be.
     """
 
     __test__ = False  # no test of pytest's
@@ -64,9 +69,20 @@ class Test:
     statistic: str
     arguments: Mapping[str, Any]
     rule: Rule
+    vary: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    exists: bool = False
 
-    def effect(self, evidence: Evidence) -> Effect:
-        """Compute the number.
+    @property
+    def points(self) -> list[dict[str, Any]]:
+        """Every choice of the arguments that vary, the first of them varying fastest."""
+        names = list(self.vary)
+        return [
+            dict(zip(names, reversed(chosen), strict=True))
+            for chosen in product(*(self.vary[name] for name in reversed(names)))
+        ]
+
+    def effect(self, evidence: Evidence, at: Mapping[str, Any]) -> Effect:
+        """Compute the number at one of :attr:`points`.
 
         Raises
         ------
@@ -75,7 +91,7 @@ class Test:
         NotApplicable
             If the tables are of other data than the claim.
         """
-        return statistics()[self.statistic].function(evidence, **self.arguments)
+        return statistics()[self.statistic].function(evidence, **self.arguments, **at)
 
     @property
     def rests_on(self) -> str:
@@ -95,6 +111,8 @@ class Claim:
         The claim holds if all pass, and does not if one fails.
     data : str
         The data set that it is about; empty where it is about any.
+    by_construction : bool
+        Whether it cannot be otherwise: its tests then check the lab and not the claim, and it is not counted.
     """
 
     id: str
@@ -104,6 +122,7 @@ class Claim:
     why: str
     tests: tuple[Test, ...]
     data: str = ""
+    by_construction: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,10 +135,13 @@ class Ledger:
         Key to title.
     claims : tuple of Claim
         In the order of the file.
+    remarks : mapping
+        Id to why a sentence of a source has no verdict: it claims nothing, or it is counted elsewhere.
     """
 
     sources: Mapping[str, str]
     claims: tuple[Claim, ...]
+    remarks: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_ledger(path: Path) -> Ledger:
@@ -151,40 +173,49 @@ def read_ledger(path: Path) -> Ledger:
 
 def parse_ledger(content: Any, name: str = "claims.yaml") -> Ledger:
     """Check the content of the file; see :func:`read_ledger`."""
-    fields = _fields(name, content, sources=dict, claims=list)
-    sources = {str(key): _of_type(f"{name}: sources.{key}", title, str) for key, title in fields["sources"].items()}
+    fields = _fields(name, content, {"remarks": {}}, sources=dict, claims=list)
+    sources, remarks = (
+        {str(key): _of_type(f"{name}: {part}.{key}", text, str) for key, text in fields[part].items()}
+        for part in ("sources", "remarks")
+    )
     claims = tuple(_claim(f"{name}: claims[{i}]", entry, sources) for i, entry in enumerate(fields["claims"]))
-    ids = [claim.id for claim in claims]
+    ids = [*(claim.id for claim in claims), *remarks]
     for known in ids:
         if ids.count(known) > 1:
             raise UserError(f"{name}: id={known} is not allowed: {ids.count(known)} claims have it")
-    return Ledger(sources, claims)
+    return Ledger(sources, claims, remarks)
 
 
 def _claim(key: str, entry: Any, sources: Mapping[str, str]) -> Claim:
-    entry = {"data": "", **entry} if isinstance(entry, dict) else entry
-    fields = _fields(key, entry, id=str, source=str, data=str, text=str, setting=str, why=str, tests=list)
+    defaults = {"data": "", "by_construction": False}
+    fields = _fields(key, entry, defaults, id=str, source=str, text=str, setting=str, why=str, tests=list)
     where = f"claim {fields['id']}"
     checks.word(f"{key}.id", fields["id"])
     checks.one_of(f"{where}: source", fields["source"], sources)
-    if not fields["tests"]:
+    if not fields["tests"] and not fields["by_construction"]:
         raise UserError(f"{where}: tests=[] is not allowed: a claim takes at least one test")
     tests = tuple(_test(f"{where}: tests[{i}]", test) for i, test in enumerate(fields["tests"]))
     words = {name: " ".join(fields[name].split()) for name in ("id", "source", "data", "text", "setting", "why")}
-    return Claim(**words, tests=tests)
+    return Claim(**words, tests=tests, by_construction=fields["by_construction"])
 
 
 def _test(key: str, entry: Any) -> Test:
-    fields = _fields(key, entry, name=str, statistic=str, arguments=dict, rule=dict)
+    fields = _fields(key, entry, {"vary": {}, "exists": False}, name=str, statistic=str, arguments=dict, rule=dict)
     checks.one_of(f"{key}.statistic", fields["statistic"], statistics())
     arguments = {str(name): value for name, value in fields["arguments"].items()}
+    vary = {str(name): _of_type(f"{key}.vary.{name}", values, list) for name, values in fields["vary"].items()}
+    empty = [name for name, values in vary.items() if not values]
+    if empty:
+        raise UserError(f"{key}.vary.{empty[0]}=[] is not allowed: it must have one value or more")
     try:
-        inspect.signature(statistics()[fields["statistic"]].function).bind(Evidence(), **arguments)
+        at = {name: values[0] for name, values in vary.items()}
+        inspect.signature(statistics()[fields["statistic"]].function).bind(Evidence(), **arguments, **at)
     except TypeError as error:
         raise UserError(f"{key}.arguments of {fields['statistic']}: {error}") from None
     if "measurement" in arguments:
         checks.one_of(f"{key}.arguments.measurement", arguments["measurement"], configurations("measurement"))
-    return Test(" ".join(fields["name"].split()), fields["statistic"], arguments, _rule(f"{key}.rule", fields["rule"]))
+    name, rule = " ".join(fields["name"].split()), _rule(f"{key}.rule", fields["rule"])
+    return Test(name, fields["statistic"], arguments, rule, vary, fields["exists"])
 
 
 def _rule(key: str, entry: Mapping[str, Any]) -> Rule:
@@ -203,9 +234,10 @@ def _rule(key: str, entry: Mapping[str, Any]) -> Rule:
     return Rule(str(kind), tuple(float(limit) for limit in limits))
 
 
-def _fields(key: str, entry: Any, **types: type) -> dict[str, Any]:
-    """The entry, with exactly these keys of exactly these types."""
-    _of_type(key, entry, dict)
+def _fields(key: str, entry: Any, defaults: Mapping[str, Any], **types: type) -> dict[str, Any]:
+    """The entry, with exactly these keys of exactly these types; those with a default may be left out."""
+    entry = {**defaults, **_of_type(key, entry, dict)}
+    types |= {name: type(value) for name, value in defaults.items()}
     unknown = sorted(set(map(str, entry)) - set(types))
     if unknown:
         raise UserError(f"{key}.{unknown[0]} is not allowed: the keys are {', '.join(types)}")
@@ -216,7 +248,7 @@ def _fields(key: str, entry: Any, **types: type) -> dict[str, Any]:
 
 
 def _of_type(key: str, value: Any, kind: type) -> Any:
-    names: dict[type, str] = {dict: "a mapping", list: "a list", str: "text"}
+    names: dict[type, str] = {dict: "a mapping", list: "a list", str: "text", bool: "true or false"}
     if not isinstance(value, kind):
         raise UserError(f"{key}={value!r} is not allowed: it must be {names[kind]}")
     return value

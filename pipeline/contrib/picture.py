@@ -24,7 +24,9 @@ _CELLS: dict[str, tuple[str, str, str, tuple[float, float]]] = {
 _VERDICTS: dict[str, tuple[str, str, str]] = {
     "holds": ("#0072B2", "#ffffff", "✓"),
     "does not hold": ("#F0B27A", "#000000", "✗"),
+    "depends": ("#A08CC0", "#000000", "±"),
     "inconclusive": ("#ECECEC", "#000000", "?"),
+    "by construction": ("#ffffff", "#555555", "="),
 }
 #: First letter of a claim's id to where the claim comes from.
 _GROUPS = {"A": "the chapter", "B": "a page on batches", "F": "the field", "H": "what the lab found"}
@@ -85,7 +87,7 @@ def _draw_curves(axes: "Axes", study: "AnalysedStudy") -> None:
     axes.set_xlim(0.11, 130)
     axes.set_xlabel("epochs (log scale)")
     axes.set_ylabel("loss − minimum (log scale)")
-    axes.set_title("Mean of 20 runs (dots) on exact theory (line, ± 4 s.e.)", fontsize=10)
+    axes.set_title("Mean of 20 runs (dots) on theory (line, ± 4 s.e.)", fontsize=10)
 
 
 def _draw_verdicts(axes: "Axes", claims: Mapping[str, Any]) -> None:
@@ -105,14 +107,15 @@ def _draw_verdicts(axes: "Axes", claims: Mapping[str, Any]) -> None:
             box.set(facecolor=fill, edgecolor="#888888", linewidth=0.5)
             axes.add_patch(box)
             words = f"{entry['id']} {sign}"
-            axes.text(x + 0.5, y + 0.5, words, ha="center", va="center", fontsize=7.5, color=ink)
+            axes.text(x + 0.5, y + 0.5, words, ha="center", va="center", fontsize=7, color=ink)
         row += (len(own) - 1) // _ACROSS + 1
     axes.set_xlim(0, _ACROSS)
     axes.axis("off")
     counts = claims["counts"]
-    words = "    ".join(f"{_VERDICTS[verdict][2]} {verdict} {counts[verdict]}" for verdict in _VERDICTS)
-    axes.text(0.06, row + 0.4, words, va="center", fontsize=8.5)
-    axes.set_ylim(row + 0.7, -0.1)
+    legend = [f"{sign} {verdict} {counts[verdict]}" for verdict, (_, _, sign) in _VERDICTS.items()]
+    for line, some in enumerate((legend[:3], legend[3:])):
+        axes.text(0.06, row + 0.4 + 0.55 * line, "    ".join(some), va="center", fontsize=8)
+    axes.set_ylim(row + 1.25, -0.1)
     axes.set_title(f"{len(entries)} claims, each decided by a rule", fontsize=10)
 
 

@@ -11,9 +11,18 @@ from pipeline.lab.errors import UserError, exit_on_user_error
 
 #: Marks around the lines that are written.
 BEGIN, END = "<!-- verdicts: written by `make picture` -->", "<!-- end of verdicts -->"
-#: The headline findings, and the tests whose numbers are shown.
-HEADLINES: dict[str, tuple[int, ...]] = {"H1": (0, 1), "H2": (0,), "H3": (1, 2), "H4": (0,), "H5": (0, 1)}
-_SIGNS = {"holds": "✓", "does not hold": "✗", "inconclusive": "?"}
+#: What surprises most, and the tests whose numbers are shown.
+HEADLINES: dict[str, tuple[int, ...]] = {
+    "A9": (0, 1),
+    "A10a": (0,),
+    "H1": (0,),
+    "A13b": (0,),
+    "H3": (1, 2),
+    "A16c": (0,),
+    "F5": (0,),
+    "F6": (0,),
+}
+_SIGNS = {"holds": "✓", "does not hold": "✗", "depends": "±", "inconclusive": "?", "by construction": "="}
 
 
 def summary(claims: Mapping[str, Any]) -> list[str]:
@@ -29,18 +38,21 @@ def summary(claims: Mapping[str, Any]) -> list[str]:
     list of str
     """
     counts = claims["counts"]
+    given = counts["by construction"]
     lines = [
-        f"Of {len(claims['claims'])} claims {counts['holds']} hold, {counts['does not hold']} do not, and "
-        f"{counts['inconclusive']} are inconclusive. What the lab itself found:",
+        f"Of {len(claims['claims']) - given} claims {counts['holds']} hold, {counts['does not hold']} do not, "
+        f"{counts['depends']} depend on how they are asked, and {counts['inconclusive']} are inconclusive; "
+        f"{given} more cannot be otherwise. What surprises most:",
         "",
-        "| | finding | verdict | rests on | numbers |",
+        "| | claim | verdict | rests on | numbers |",
         "| --- | --- | --- | --- | --- |",
     ]
     by_id = {claim["id"]: claim for claim in claims["claims"]}
     for name, chosen in HEADLINES.items():
         claim = by_id[name]
         numbers = "; ".join(f"{claim['tests'][i]['name']}: {_number(claim['tests'][i]['effect'])}" for i in chosen)
-        verdict = f"{_SIGNS[claim['verdict']]} {claim['verdict']}"
+        date = f" ({claim['stored']})" if claim["stored"] else ""
+        verdict = f"{_SIGNS[claim['verdict']]} {claim['verdict']}{date}"
         lines.append(f"| {name} | {claim['text']} | {verdict} | {claim['rests_on']} | {numbers} |")
     return lines
 
@@ -107,7 +119,7 @@ def read_decided(path: Path) -> dict[str, Any]:
     Raises
     ------
     UserError
-        If it is not there, is no list of verdicts, lacks a headline finding, or speaks of the offline twin.
+        If it is not there, is no list of verdicts, lacks a headline, or speaks of the offline twin.
     """
     try:
         claims: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

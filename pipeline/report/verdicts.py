@@ -15,7 +15,9 @@ from pipeline.report.language import ENGLISH, Language, mark
 SIGNS = {
     mark("holds"): ("✓", "good"),
     mark("does not hold"): ("✗", "bad"),
+    mark("depends"): ("±", "mixed"),
     mark("inconclusive"): ("?", "open"),
+    mark("by construction"): ("=", "given"),
 }
 #: The source of what the lab itself found.
 _OWN = "lab"
@@ -48,23 +50,27 @@ class Verdicts:
         How many claims have which verdict.
     lines : list of dict
         A claim each: ``number`` (its anchor, for ids may hold anything), ``id``, ``text``, ``lang`` (of the text), what
-        :func:`_found` says of it, ``reason``, ``setting``, ``why``, ``rests_on``, ``source`` (one of ``sources``),
-        ``own`` (whether the lab itself makes it), ``figures`` (those that may show it), ``tests``, ``offline_twin``.
+        :func:`_found` says of it, ``reason``, ``stored`` (the date, where it was not decided now), ``setting``,
+        ``why``, ``rests_on``, ``source`` (one of ``sources``), ``own`` (whether the lab itself makes it), ``figures``
+        (those that may show it), ``tests``, ``offline_twin``.
     sources : list of dict
         ``number``, ``name`` and ``title`` of where the claims come from.
     not_applicable : str
         The claims about other data than the results are of; empty where there are none.
+    remarks : dict
+        Id to why a sentence of a source has no verdict.
     """
 
     summary: str
     lines: list[dict[str, Any]]
     sources: list[dict[str, Any]]
     not_applicable: str
+    remarks: dict[str, str]
 
     @property
     def groups(self) -> list[tuple[str, list[dict[str, Any]]]]:
         """The claims of each document together, those of the field together, and the lab's own, with a heading each."""
-        groups = grouped((line["id"].rstrip("0123456789"), line) for line in self.lines)
+        groups = grouped((re.split(r"\d", line["id"])[0], line) for line in self.lines)
         names = {key: {line["source"]["name"] for line in lines} for key, lines in groups.items()}
         return [(names[key].pop() if len(names[key]) == 1 else "", lines) for key, lines in groups.items()]
 
@@ -107,16 +113,20 @@ def verdicts_of(decided: dict[str, Any], lang: Language = ENGLISH) -> Verdicts:
         {"number": number, **_line(claim, lang), "source": sources[claim["source"]], "own": claim["source"] == _OWN}
         for number, claim in enumerate(decided["claims"], 1)
     ]
-    holds, fails, open_ = (int(decided["counts"][verdict]) for verdict in SIGNS)
+    holds, fails, depends, open_, given = (int(decided["counts"][verdict]) for verdict in SIGNS)
     counts = [
         lang.count(holds, "{n} holds", "{n} hold"),
         lang.count(fails, "{n} does not hold", "{n} do not hold"),
+        lang.count(depends, "{n} depends on how it is asked", "{n} depend on how they are asked"),
         lang.count(open_, "{n} is inconclusive", "{n} are inconclusive"),
     ]
-    total = lang.count(len(lines), "{n} claim", "{n} claims")
+    total = lang.count(len(lines) - given, "{n} claim", "{n} claims")
     summary = lang.say("Verdicts on {claims}: {counts}.", claims=total, counts=lang.listed(counts))
+    if given:
+        more = lang.count(given, "{n} more cannot be otherwise.", "{n} more cannot be otherwise.")
+        summary = f"{summary} {more}"
     others = lang.listed([str(claim["id"]) for claim in decided.get("not_applicable", ())])
-    return Verdicts(summary, lines, list(sources.values()), others)
+    return Verdicts(summary, lines, list(sources.values()), others, dict(decided["remarks"]))
 
 
 def _line(claim: dict[str, Any], lang: Language) -> dict[str, Any]:
@@ -127,6 +137,7 @@ def _line(claim: dict[str, Any], lang: Language) -> dict[str, Any]:
         "lang": lang.code if translated else "en",
         **_found(claim, lang),
         "reason": lang.word(str(claim["reason"])),
+        "stored": str(claim["stored"]),
         "rests_on": lang.word(str(claim["rests_on"])),
         "figures": figures_of(str(claim["id"]), claim.get("tables", [])),
         "tests": [{"name": str(test["name"]), **_found(test, lang)} for test in claim["tests"]],
@@ -187,25 +198,9 @@ def _source_name(key: str, title: str, lang: Language) -> str:
 
 #: The figure of the claim's study. A claim about a measurement alone is shown by that measurement's figure.
 FIGURES = {
-    "A10": "loss_by_epoch",
-    "A11": "loss_by_epoch",
-    "A12": "seconds_per_epoch",
-    "A13": "seconds_per_epoch",
-    "A14": "seconds_per_epoch",
-    "A15": "loss_by_epoch",
-    "A16": "loss_by_time",
-    "A17": "loss_by_time",
-    "A18": "loss_by_epoch",
-    "A19": "loss_by_time",
-    "A20": "heatmap",
+    **dict.fromkeys(("A10a", "A10b", "A11", "A15", "A18", "H1", "H5"), "loss_by_epoch"),
+    **dict.fromkeys(("A16a", "A16b", "A16c"), "loss_by_time"),
     "F2": "best_lr_by_batch",
-    "F3": "leading_cells",
-    "F4": "tuning_cost",
-    "F5": "best_lr_by_batch",
-    "F6": "steps_by_batch",
-    "H1": "loss_by_epoch",
-    "H4": "seconds_per_epoch",
-    "H5": "loss_by_epoch",
 }
 
 
@@ -226,10 +221,10 @@ def figures_of(claim: str, tables: Sequence[str]) -> list[str]:
 
     Examples
     --------
-    >>> figures_of("A1", ["results/measure/memory.parquet"])
+    >>> figures_of("A1a", ["results/measure/memory.parquet"])
     ['measure-memory']
-    >>> figures_of("A20", ["results/sweep/runs.parquet"])
-    ['sweep-heatmap']
+    >>> figures_of("F2", ["results/sweep/runs.parquet"])
+    ['sweep-best_lr_by_batch']
     """
     paths = [PurePosixPath(table) for table in tables]
     studies = dict.fromkeys(path.parent.name for path in paths if path.parent.name != "measure")

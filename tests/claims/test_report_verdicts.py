@@ -1,8 +1,10 @@
 """The report shows every verdict as text and sign, escaped, with links that lead somewhere."""
 
 import json
+import math
 import re
 from dataclasses import replace
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -17,17 +19,24 @@ from pipeline.lab.errors import UserError
 from pipeline.report.page import render
 from pipeline.report.verdicts import read_verdicts, verdicts_of
 
-from .synthetic import run_rows, study
+from .synthetic import loading_row, measurement, run_rows, study
 
+#: An epoch of b 100 takes longer than one of the full batch in one loop, and less in the other.
+TIMES = ((2.0, 100, "slices"), (1.0, 1500, "slices"), (1.0, 100, "DataLoader"), (2.0, 1500, "DataLoader"))
 LEDGER = read_ledger(ROOT / "conf" / "claims.yaml")
 EVIL = "<script>alert(1)</script>"
 
 
 @pytest.fixture(scope="module")
 def decided():
-    rows = run_rows("gd", lr=1) + run_rows("sgd", lr=2, seconds_per_epoch=9.0)
-    rows += run_rows("minibatch 100", lr=3, seconds_per_epoch=2.0, data="airfoil_twin")
-    return decide_all(LEDGER, Evidence(Path("nowhere"), study("textbook", rows).studies))
+    """Every verdict there is: H1 holds and H5 does not, and workers make one kind of data faster to load."""
+    rows = run_rows("gd, 100 epochs", lr=1, final_loss=9.0) + run_rows("minibatch 10", lr=2)
+    rows += run_rows("concise", lr=3, data="airfoil_twin")
+    slower = [loading_row("seconds", x, 32, "DataLoader", n) for x, n in ((2.0, 2), (1.0, 0))]
+    times = [loading_row("training_seconds", x, b, loader) for x, b, loader in TIMES]
+    measured = measurement("loading", [row | {"load_share": math.nan} for row in slower + times])
+    tables = {"measurements": measured.measurements}
+    return decide_all(LEDGER, Evidence(Path("nowhere"), study("textbook", rows).studies, **tables))
 
 
 def page(decided):
@@ -40,8 +49,12 @@ def test_every_claim_has_its_line_with_verdict_sign_and_link(decided):
     for claim in LEDGER.claims:
         assert f'<th scope="row">{claim.id}</th>' in html
     text = re.sub(r"<[^>]+>", "", html)
-    for said in ("✓ holds", "✗ does not hold", "? inconclusive", "Claims and verdicts", "Verdicts on 40 claims: "):
+    counted = sum(claim["verdict"] != "by construction" for claim in decided["claims"])
+    words = ("✓ holds", "✗ does not hold", "± depends", "? inconclusive", "= by construction", "Claims and verdicts")
+    for said in (*words, f"Verdicts on {counted} claims: ", "loader DataLoader", "more cannot be otherwise"):
         assert said in text
+    for remark in LEDGER.remarks.values():
+        assert remark in unescape(text)
     targets = set(re.findall(r'href="#([^"]+)"', html))
     assert targets <= set(re.findall(r'id="([^"]+)"', html))
     assert "OFFLINE TWIN" in html
@@ -51,6 +64,13 @@ def test_every_claim_has_its_line_with_verdict_sign_and_link(decided):
     assert "About other data than these, and so without a verdict: A7." in page(other)
     ids = re.findall(r' id="([^"]+)"', html)
     assert len(ids) == len(set(ids))
+
+
+def test_a_stored_verdict_is_shown_with_its_date(decided):
+    claims = [claim | {"stored": "2026-11-27"} if claim["id"] == "F6" else claim for claim in decided["claims"]]
+    html = page(decided | {"claims": claims})
+    assert html.count("2026-11-27") == 2 and "Decided on 2026-11-27 and stored with the lab" in html
+    assert "2026-11-27" not in page(decided)
 
 
 def test_nothing_of_a_claim_is_taken_for_markup(decided):

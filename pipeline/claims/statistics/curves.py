@@ -6,16 +6,18 @@ import numpy as np
 import pandas as pd
 
 from pipeline.analysis.bootstrap import Array
-from pipeline.analysis.cells import costs_of_runs
+from pipeline.analysis.costs import costs as costs_of
 from pipeline.claims.effect import Effect, bootstrapped, ratio_of_medians
 from pipeline.claims.evidence import Evidence, NoData
 from pipeline.claims.statistics import statistic
 
 
 @statistic()
-def loss_ratio(evidence: Evidence, study: str, cell: str, epoch: float, over: float) -> Effect:
-    """Median over seeds of the loss at an epoch over that at another, each the last reading by then."""
-    return bootstrapped(ratio_of_medians, loss_at(evidence, study, cell, epoch), loss_at(evidence, study, cell, over))
+def excess_ratio(evidence: Evidence, study: str, cell: str, epoch: float, over: float) -> Effect:
+    """Median over seeds of what is left to gain at an epoch, above the minimum, over what was left at another."""
+    least = evidence.minimum(study)
+    a, b = (loss_at(evidence, study, cell, at) - least for at in (epoch, over))
+    return bootstrapped(ratio_of_medians, a, b)
 
 
 @statistic()
@@ -41,30 +43,15 @@ def loss_gap(evidence: Evidence, study: str, cell: str, other: str, epoch: float
 
 @statistic()
 def target_ratio(evidence: Evidence, study: str, cell: str, over: str, axis: str, target: float) -> Effect:
-    """Median cost of a cell's runs until the loss is first read at or below a target, over that of another cell.
+    """Median cost of a cell's runs until the loss is at a target, over that of another cell.
 
-    A run that never gets there costs infinitely much.
+    Between two readings the loss is taken to fall evenly. A run that never gets there costs infinitely much.
     """
-    a, b = costs(evidence, study, cell, axis, target), costs(evidence, study, over, axis, target)
+    a, b = (costs(evidence, study, name, target)[axis] for name in (cell, over))
     shared = a.index.intersection(b.index)
     if not len(shared):
         raise NoData(f"no data: {cell!r} and {over!r} of study {study} share no seed")
     return bootstrapped(ratio_of_medians, *(np.asarray(x.loc[shared], dtype=np.float64) for x in (a, b)))
-
-
-@statistic()
-def share_of_readings(evidence: Evidence, study: str, cells: list[str], column: str, low: float, high: float) -> Effect:
-    """Share of a run's readings after the first that lie between two limits, the mean over cells; seeds resampled."""
-    shares = []
-    for cell in cells:
-        own = _curves(evidence, study, cell)
-        own = own[own["step"] > 0]
-        if own[column].isna().any():
-            raise NoData(f"no data: {column} was not measured in study {study}")
-        inside = own[column].between(low, high)
-        shares.append(inside.groupby(own["seed"]).mean())
-    mean: Array = np.asarray(pd.concat(shares, axis=1).dropna().mean(axis=1), dtype=np.float64)
-    return bootstrapped(lambda values: np.asarray(np.mean(values, axis=-1)), mean)
 
 
 def loss_at(evidence: Evidence, study: str, cell: str, epoch: float) -> Array:
@@ -84,18 +71,10 @@ def loss_at(evidence: Evidence, study: str, cell: str, epoch: float) -> Array:
     return np.asarray(np.where(np.isfinite(losses), losses, np.inf), dtype=float)
 
 
-def costs(evidence: Evidence, study: str, cell: str, axis: str, target: float) -> "pd.Series[float]":
-    """What each run spends until its loss is first read at or below a target, by seed; infinite if never.
-
-    Raises
-    ------
-    NoData
-        If the cost was not measured.
-    """
-    found = costs_of_runs(evidence.cell(study, cell), _curves(evidence, study, cell), axis, target)
-    if found is None:
-        raise NoData(f"no data: {axis} were not measured for {cell!r}")
-    return found.sort_index()
+def costs(evidence: Evidence, study: str, cell: str, target: float) -> pd.DataFrame:
+    """``steps`` and ``examples`` of each run until its loss is at a target, by seed; infinite if it never is."""
+    found = costs_of(_curves(evidence, study, cell), "loss", target).set_index("seed")
+    return found.reindex(_seeds(evidence, study, cell)).fillna({"steps": np.inf, "examples": np.inf})
 
 
 def _curves(evidence: Evidence, study: str, cell: str) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from pipeline.analysis.bootstrap import Array
 from pipeline.analysis.lr_scaling import fit_line
 from pipeline.claims.effect import Effect, median_of_quartiles, quotient
 from pipeline.claims.evidence import Evidence, NoData
-from pipeline.claims.statistics import CLOCK, CONSTRUCTION, SEEDS, THEORY, basis_of, statistic
+from pipeline.claims.statistics import CLOCK, CONSTRUCTION, THEORY, basis_of, statistic
 
 Value = tuple[float, float, float]
 #: Reciprocal columns: their quartiles are those of the seconds, turned around.
@@ -31,7 +31,7 @@ def _basis(arguments: Mapping[str, Any]) -> str:
 def measured_value(evidence: Evidence, measurement: str, row: dict[str, Any], column: str) -> Effect:
     """One number of a measurement, with the interval that stands beside it, or else its quartiles'."""
     line = one_row(evidence.measurement(measurement), measurement, row)
-    value, low, high = _value(line, column)
+    value, low, high = value_of(line, column)
     return Effect(value, low, high, *_size(line))
 
 
@@ -43,8 +43,8 @@ def measured_ratio(
     table = evidence.measurement(measurement)
     a, b = one_row(table, measurement, row), one_row(table, measurement, over)
     n, of = min(_size(a), _size(b))
-    value, low, high = (times * number for number in _value(a, column))
-    return quotient((value, low, high), _value(b, column), n, of)
+    value, low, high = (times * number for number in value_of(a, column))
+    return quotient((value, low, high), value_of(b, column), n, of)
 
 
 @statistic()
@@ -61,22 +61,6 @@ def log_slope(evidence: Evidence, measurement: str, rows: dict[str, Any], x: str
     return Effect(slope, slope - error, slope + error, len(found), "batch sizes")
 
 
-@statistic(SEEDS)
-def gain_ratio(evidence: Evidence, rows: dict[str, Any], batch_size: int, over: int) -> Effect:
-    """Spread saved by each further example when b is doubled, over what the first doubling named saves."""
-    table = matching(evidence.measurement("gradient_noise"), rows)
-    n = int(table["minibatches"].min()) if len(table) else 0
-
-    def saved(b: int) -> Value:
-        """What each further example saves when b is doubled, with its interval."""
-        small, large = (one_row(table, "gradient_noise", {"batch_size": size}) for size in (b, 2 * b))
-        ends = [[float(line["predicted"] * line[side]) for side in ("ratio", "low", "high")] for line in (small, large)]
-        (value, low, high), (less, less_low, less_high) = ends
-        return (value - less) / b, max(low - less_high, 0.0) / b, (high - less_low) / b
-
-    return quotient(saved(batch_size), saved(over), n, "minibatches")
-
-
 @statistic(THEORY)
 def critical_over_noise_scale(evidence: Evidence, target: str, run: str) -> Effect:
     """The critical batch size of a target over the noise scale of a run at the same excess loss."""
@@ -89,7 +73,7 @@ def critical_over_noise_scale(evidence: Evidence, target: str, run: str) -> Effe
         raise NoData(f"no data: run {run!r} has no reading around an excess loss of {at:.2g}")
     columns = [readings[name].to_numpy(dtype=float) for name in ("value", "low", "high")]
     value, low, high = (float(np.exp(np.interp(np.log(at), np.log(excess), np.log(y)))) for y in columns)
-    return quotient(_value(critical, "value"), (value, low, high), len(readings), "readings")
+    return quotient(value_of(critical, "value"), (value, low, high), len(readings), "readings")
 
 
 def one_row(table: pd.DataFrame, measurement: str, where: dict[str, Any]) -> "pd.Series[Any]":
@@ -119,7 +103,7 @@ def words_of(where: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in where.items())
 
 
-def _value(row: "pd.Series[Any]", column: str) -> Value:
+def value_of(row: "pd.Series[Any]", column: str) -> Value:
     """A number with its interval: that of the table, or that of its quartiles, or none where it is exact."""
     value = float(row[column])
     if math.isnan(value):
@@ -130,7 +114,7 @@ def _value(row: "pd.Series[Any]", column: str) -> Value:
         scale = value / float(row["ratio"])
         return value, scale * float(row["low"]), scale * float(row["high"])
     if column in _RATES:
-        seconds, low, high = _value(row, "seconds")
+        seconds, low, high = value_of(row, "seconds")
         return value, value * seconds / high, value * seconds / low if low else math.inf
     first, third = ("q25", "q75") if column == "value" else (f"{column}_q25", f"{column}_q75")
     if first in row.index and not pd.isna(row[first]):

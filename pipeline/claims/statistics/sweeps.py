@@ -1,15 +1,15 @@
 """Statistics of a sweep: the best of many cells, its choice resampled together with its value."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from pipeline.analysis.best import best_row
 from pipeline.analysis.bootstrap import Array, bootstrap_medians, seed_draws
+from pipeline.analysis.costs import costs
 from pipeline.analysis.grid import Grid
 from pipeline.analysis.lr_scaling import LEAST_STEPS, fit_line
-from pipeline.analysis.target import first_hits
-from pipeline.claims.effect import RESAMPLES, Effect, limits
+from pipeline.claims.effect import RESAMPLES, Effect, bootstrapped, limits
 from pipeline.claims.evidence import Evidence, NoData
 from pipeline.claims.statistics import SEEDS, statistic
 
@@ -23,9 +23,10 @@ def lr_slope(evidence: Evidence, study: str, optimizer: str, least: int = 1, mos
     grid = evidence.sweep(study).grid
     draws = seed_draws(len(grid.seeds), RESAMPLES)
     steps, rates = grid.cells["steps"].to_numpy(dtype=float), grid.cells["lr"].to_numpy(dtype=float)
+    own = (grid.cells["rule"] == optimizer).to_numpy()  # the series of one rule differ in their epochs, if at all
     sizes, best, resampled = [], [], []
     for b in grid.batch_sizes:
-        rows = grid.rows(optimizer, b)
+        rows = np.flatnonzero(own & (grid.cells["batch_size"] == b).to_numpy())
         row = best_row(grid.medians, rows) if rows.size else None
         if row is None or b < least or (most is not None and b > most) or steps[rows].max() < LEAST_STEPS:
             continue
@@ -42,14 +43,14 @@ def lr_slope(evidence: Evidence, study: str, optimizer: str, least: int = 1, mos
 
 @statistic(SEEDS)
 def tuned_ratio(evidence: Evidence, study: str, optimizer: str, over: str) -> Effect:
-    """Lowest median final loss of an optimizer's cells over that of another's; seeds resampled, cells chosen anew."""
+    """Loss above the minimum of an optimizer's best cell over that of another's; see :func:`_of_chosen`."""
     grid = evidence.sweep(study).grid
-    return _ratio_of_best(grid, _rows(grid, optimizer), _rows(grid, over))
+    return _ratio_of_best(evidence, study, _rows(grid, optimizer), _rows(grid, over))
 
 
 @statistic(SEEDS)
 def defaults_ratio(evidence: Evidence, study: str, defaults: dict[str, float], over: str, batch_size: int) -> Effect:
-    """Lowest median final loss among optimizers at default rates over that of one optimizer's tuned rate.
+    """Loss above the minimum of the best optimizer at its default rate, over that of one optimizer's tuned rate.
 
     The rate of the grid that is nearest to the default, by ratio, stands for it.
     """
@@ -62,7 +63,7 @@ def defaults_ratio(evidence: Evidence, study: str, defaults: dict[str, float], o
             chosen.append(int(rows[np.argmin(np.abs(rates[rows] - np.log(rate)))]))
     if not chosen:
         raise NoData(f"no data: study {study} has none of the optimizers at a batch size of {batch_size}")
-    return _ratio_of_best(grid, np.array(chosen), _rows(grid, over, batch_size))
+    return _ratio_of_best(evidence, study, np.array(chosen), _rows(grid, over, batch_size))
 
 
 @statistic(SEEDS)
@@ -72,7 +73,7 @@ def speedup_ratio(evidence: Evidence, study: str, optimizer: str, over: str, sma
     At each batch size the rate that is first at the target; a run that misses it takes infinitely many steps.
     """
     keys = [(optimizer, small), (optimizer, large), (over, small), (over, large)]
-    return _of_steps(evidence, study, keys, lambda steps: steps[0] / steps[1] / (steps[2] / steps[3]))
+    return _of_steps(evidence, study, keys, lambda a, b, c, d: a / b / (c / d))
 
 
 @statistic(SEEDS)
@@ -82,34 +83,45 @@ def examples_ratio(evidence: Evidence, study: str, optimizer: str, batch_size: i
     At each batch size the rate that is first at the target; a run that misses it takes infinitely many.
     """
     keys = [(optimizer, batch_size), (optimizer, over)]
-    return _of_steps(evidence, study, keys, lambda steps: steps[0] / steps[1] * (batch_size / over))
+    return _of_steps(evidence, study, keys, lambda a, b: a / b * (batch_size / over))
 
 
-def _of_steps(evidence: Evidence, study: str, keys: list[tuple[str, int]], ratio: Callable[[Array], Array]) -> Effect:
-    """A ratio of the median steps to the target of some optimizers and batch sizes; seeds resampled."""
+def _of_steps(evidence: Evidence, study: str, keys: list[tuple[str, int]], ratio: Callable[..., Array]) -> Effect:
+    """A ratio of the median steps to the target of some optimizers and batch sizes."""
     sweep = evidence.sweep(study)
-    table = sweep.scaling.set_index(["optimizer", "batch_size"])["row"]
-    if any(key not in table.index for key in keys):
-        optimizers, sizes = (" or ".join(dict.fromkeys(map(str, names))) for names in zip(*keys, strict=True))
-        raise NoData(f"no data: study {study} lacks {optimizers} at batch size {sizes}")
-    hits = first_hits(sweep.grid, sweep.study.curves, sweep.target.loss).steps
-    rows = hits[[int(table[key]) for key in keys]]
-    medians = bootstrap_medians(rows, seed_draws(rows.shape[1], RESAMPLES))
-    with np.errstate(invalid="ignore", divide="ignore"):
-        value, resampled = float(ratio(np.median(rows, axis=1))), ratio(medians)
-    return Effect(value, *limits(np.asarray(resampled)), rows.shape[1], "seeds")
+    groups = [_rows(sweep.grid, *key) for key in keys]
+    curves, cells = sweep.study.curves, sweep.grid.cells["cell_id"]
+    own = curves[curves["cell_id"].isin(cells.to_numpy()[np.concatenate(groups)])]
+    found = costs(own, "loss", sweep.target.loss).pivot(index="cell_id", columns="seed", values="steps")
+    steps = found.reindex(index=cells, columns=sweep.grid.seeds).to_numpy(dtype=float)
+    return _of_chosen(np.where(np.isnan(steps), np.inf, steps), groups, ratio)
 
 
 def _rows(grid: Grid, optimizer: str, batch_size: int | None = None) -> Array:
     rows = grid.rows(optimizer, batch_size)
     if not rows.size:
-        raise NoData(f"no data: the study has no cell of {optimizer}")
+        at = "" if batch_size is None else f" at batch size {batch_size}"
+        raise NoData(f"no data: the study has no cell of {optimizer}{at}")
     return np.asarray(rows)
 
 
-def _ratio_of_best(grid: Grid, a: Array, b: Array) -> Effect:
-    draws = seed_draws(len(grid.seeds), RESAMPLES)
-    with np.errstate(invalid="ignore"):
-        value = float(grid.medians[a].min() / grid.medians[b].min())
-        best = [bootstrap_medians(grid.losses[rows], draws).min(axis=0) for rows in (a, b)]
-        return Effect(value, *limits(np.asarray(best[0] / best[1])), len(grid.seeds), "seeds")
+def _ratio_of_best(evidence: Evidence, study: str, a: Array, b: Array) -> Effect:
+    excess = evidence.sweep(study).grid.losses - evidence.minimum(study)
+    return _of_chosen(excess, [a, b], lambda best, other: best / other)
+
+
+def _of_chosen(values: Array, groups: Sequence[Array], ratio: Callable[..., Array]) -> Effect:
+    """A ratio of medians of the best cell of each group: chosen by every second seed, measured on the others.
+
+    The seeds that choose flatter what they choose, so they have no part in the number (Dodge et al., 2019, Show your
+    work, EMNLP); the others are resampled, the same in all cells.
+    """
+    best = [int(rows[np.argmin(np.median(values[rows][:, ::2], axis=1))]) for rows in groups]
+    if values.shape[1] < 2:
+        raise NoData("no data: one seed cannot both choose a cell and measure it")
+
+    def of_medians(*samples: Array) -> Array:
+        """The ratio, over the last axis of the samples."""
+        return ratio(*(np.median(sample, axis=-1) for sample in samples))
+
+    return bootstrapped(of_medians, *(values[row, 1::2] for row in best))

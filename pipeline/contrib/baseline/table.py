@@ -90,7 +90,7 @@ def rows_of_claims(claims: Mapping[str, Any]) -> list[Row]:
     """The verdicts in ``claims.json``, and the numbers behind each."""
     rows = []
     for claim in claims["claims"]:
-        n = min(test["n"] for test in claim["tests"])  # 0 where a test had no data
+        n = min((test["n"] for test in claim["tests"]), default=1)  # 0 where a test had no data
         row = {"part": "verdict", "name": claim["id"], "text": claim["text"], "state": claim["verdict"], "n": n}
         rows.append(row | {"twin": claim["offline_twin"]})
         for test in claim["tests"]:

@@ -1,5 +1,8 @@
 # Verdicts come from the tables of the default studies and from the measurements. By hand, a claim whose
 # table is not there is inconclusive, and says so.
+from pipeline.contrib.referee import STUDIES
+
+
 rule claims:
     input:
         tables=expand(rules.collect.output, study=studies),
@@ -25,6 +28,9 @@ rule claims:
         code=needs("pipeline.claims", "pipeline.contrib.machine.statistic"),
         results=subpath(output[0], parent=True),
         about=inputs.claims_about,
+        referee=[
+            study for study in STUDIES if Path(results, study, "runs.parquet").exists()
+        ],
     shell:
         "python -m pipeline.claims --out {output:q} --results {params.results:q} {params.about:q}"
         " > {log:q} 2>&1"

@@ -46,14 +46,6 @@ def epoch_metric_rounds(evidence: Evidence, run: str, over: str, collection: boo
     return Effect(float(np.median(ratios)), float(low), float(high), len(ratios), "rounds")
 
 
-@statistic(CLOCK)
-def epoch_metric_distortion(evidence: Evidence, run: str, over: str, garbage_collection: bool) -> Effect:
-    """Printed over true seconds of one run, over the same of another, process by process: the geometric mean."""
-    runs = [_by_repeat(evidence, name, garbage_collection) for name in (run, over)]
-    own, other = (table["printed_seconds"] / table["seconds_per_epoch"] for table in runs)
-    return _mean_ratio(own / other)
-
-
 def _by_repeat(evidence: Evidence, run: str, garbage_collection: bool, rounds: bool = False) -> pd.DataFrame:
     """The rows of a run, by process, or by round of the one process that has rounds."""
     table = evidence.measurement("epoch_metric")

@@ -1,6 +1,7 @@
 """``python -m pipeline.answer [KEY=VALUE ...]``: race cells until the best is certain, and say how certain it is."""
 
 import time
+from multiprocessing import forkserver
 
 from pipeline.lab.stage import CONFIG_DIR, Options, argument, command
 
@@ -25,6 +26,9 @@ def main(options: Options) -> None:
     from pipeline.answer.question import read_question  # a wrong word is refused before torch is imported
 
     question = read_question(options.words)
+    if question.settings.cores != 1:  # workers import torch while this process does
+        forkserver.set_forkserver_preload(["pipeline.answer.units"])
+        forkserver.ensure_running()
     print(f"{len(question.cells):,} cells; runs are kept in {question.folder}", flush=True)
     from pipeline.answer.answer import answer
     from pipeline.answer.words import table_of

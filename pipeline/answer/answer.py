@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.analysis.bootstrap import median_interval
+from pipeline.answer.live import Live
 from pipeline.answer.question import Question
 from pipeline.answer.race import Claim, Race
 from pipeline.answer.training import AGAIN, Training
@@ -151,32 +152,26 @@ def _run(race: Race, training: Training, question: Question, started: float) -> 
     planned: list[tuple[int, float]] = json_object(path, AGAIN).get("rounds", []) if path.exists() else []
     kept = question.settings.report * min(2 * len(race.contests), len(question.cells))
 
+    live, rate = Live(sys.stderr), math.inf
+
     def afford() -> float:
-        """Runs that the budget still allows, those for the numbers set aside."""
+        """Runs that the budget still allows at the pace of the last round, those for the numbers set aside."""
         if not race.runs:
             return math.inf
-        left = (budget_seconds - (time.monotonic() - started)) / (training.seconds / race.runs)
+        left = (budget_seconds - (time.monotonic() - started)) / rate
         return max(0.0, min(left, budget_runs - race.runs) - kept)
 
     done: list[tuple[int, float]] = []
+    before = 0, 0.0
     for upto in race.rounds(afford, [seeds for seeds, _ in planned]):
         if len(done) < len(planned):  # what it took then, not what reading it takes
             training.seconds = max(training.seconds, planned[len(done)][1])
         done.append((upto, training.seconds))
         if len(done) > len(planned):
             write_whole(path, json.dumps({"rounds": done}) + "\n")
-        show(race, started)
-
-
-def show(race: Race, started: float) -> None:
-    """Say after each round how far the race is."""
-    print(
-        f"{time.monotonic() - started:5.0f} s: {race.seeds} seeds, {race.runs:,} runs, "
-        f"{len(race.live())} cells left, {sum(one.decided for one in race.contests)} of {len(race.contests)} "
-        "questions decided",
-        file=sys.stderr,
-        flush=True,
-    )
+        rate = (training.seconds - before[1]) / (race.runs - before[0])
+        before = race.runs, training.seconds
+        live.show(race, training.cells, time.monotonic() - started, rate)
 
 
 def _reported(race: Race, claims: list[Claim], seeds: int) -> dict[tuple[str, int], Reported]:
@@ -184,7 +179,7 @@ def _reported(race: Race, claims: list[Claim], seeds: int) -> dict[tuple[str, in
     wanted = {(c.measure, i) for c in claims for i in (c.leader, *c.rivals[:NAMED])}
     cells = np.array(sorted({i for _, i in wanted}))
     fresh = range(race.seeds, race.seeds + seeds)
-    values = race.train(cells, fresh, np.ones(len(cells), dtype=bool))
+    values = race.train(cells, fresh, np.isin(cells, [i for name, i in wanted if name == "loss"]))
     race.runs += len(cells) * len(fresh)
     found = {}
     for name, i in wanted:

@@ -4,12 +4,12 @@ import json
 import math
 
 from pipeline.answer.answer import NAMED, Answer
+from pipeline.answer.live import NAMES
 from pipeline.answer.race import PILOT, Claim
 from pipeline.lab import formats
 from pipeline.lab.command import command_of
 
 HEADINGS = ("scarce", "optimizer", "batch size", "lr", "median [95 % interval]", "how sure")
-NAMES = {"loss": "final loss", "examples": "examples, epochs"}
 
 
 def table_of(found: Answer) -> str:

@@ -106,15 +106,16 @@ class Finding:
     def sentence(self) -> str:
         """The numbers and the rule as a sentence."""
         one = self.deciding
-        at = "".join(f", {name} {value}" for name, value in one.at.items())
+        name = self.test.name[:1].upper() + self.test.name[1:]
+        at = "".join(f", {key} {value}" for key, value in one.at.items())
         if one.effect is None:
-            return f"{_capital(self.test.name)}{at}: {one.reason}."
+            return f"{name}{at}: {one.reason}."
         number = f"{number_words(one.effect.value)} {interval_words(one.effect)}"
         rule = f"the rule asks for {self.test.rule.words}"
         close = {HOLDS: "it is", FAILS: "it is not", DEPENDS: f"it depends: {self.boundary}"}
         more = f" (about {self.needed:,} {one.effect.of} would decide)" if self.needed else ""
         words = close.get(self.verdict, one.reason or f"the interval is on both sides{more}")
-        return f"{_capital(self.test.name)}{at}: {number}; {rule}, and {words}."
+        return f"{name}{at}: {number}; {rule}, and {words}."
 
 
 def interval_words(effect: Effect) -> str:
@@ -274,14 +275,11 @@ def _or_stored(decided: dict[str, Any], stored: Mapping[str, Any]) -> dict[str, 
     """The verdict, or the stored one where tables are missing and the rules have stayed."""
     old = next((claim for claim in stored.get("claims", ()) if claim["id"] == decided["id"]), None)
     missing = any(test["interval"] is None for test in decided["tests"])
-    if old is None or not missing or _rules(old) != _rules(decided):
-        return decided
-    return {**old, "stored": stored["date"]}
+    return {**old, "stored": stored["date"]} if old and missing and _rules(old) == _rules(decided) else decided
 
 
 def _rules(decided: Mapping[str, Any]) -> list[Any]:
-    points = ([point["at"] for point in test["points"]] for test in decided["tests"])
-    return [(test["name"], test["threshold"], at) for test, at in zip(decided["tests"], points, strict=True)]
+    return [(test["name"], test["threshold"], [one["at"] for one in test["points"]]) for test in decided["tests"]]
 
 
 def _facts(finding: Finding) -> dict[str, Any]:
@@ -303,8 +301,8 @@ def _facts(finding: Finding) -> dict[str, Any]:
 def _numbers(effect: Effect | None) -> dict[str, Any]:
     if effect is None:
         return {"effect": None, "interval": None, "n": 0, "of": ""}
-    interval = [_json(effect.low), _json(effect.high)]
-    return {"effect": _json(effect.value), "interval": interval, "n": effect.n, "of": effect.of}
+    value, low, high = map(_json, (effect.value, effect.low, effect.high))
+    return {"effect": value, "interval": [low, high], "n": effect.n, "of": effect.of}
 
 
 def _json(value: float) -> float | str | None:
@@ -312,7 +310,3 @@ def _json(value: float) -> float | str | None:
     if math.isnan(value):
         return None
     return value if math.isfinite(value) else ("infinite" if value > 0 else "-infinite")
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

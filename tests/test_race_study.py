@@ -91,6 +91,15 @@ def test_a_wrong_key_or_value_of_a_race_is_refused_in_one_sentence(words, senten
         read_question(["study=few", *words])
 
 
+@pytest.mark.slow
+def test_cells_that_join_as_the_budget_ends_have_had_no_seed():
+    found = answer(read_question(["study=few", "budget=160runs", "cores=1"]), time.monotonic())
+    cells = decisions(found.question.folder)["cells"]
+    assert len(cells) == len(found.cells) > 12
+    seeds = [one["seeds"] for one in cells.values()]
+    assert min(seeds[:12]) >= PILOT and not any(seeds[12:])
+
+
 def test_a_race_is_one_job_and_a_grid_is_packed():
     assert list(load_study("few").jobs) == [RACE]
     assert list(load_study("few", ["search=grid"]).jobs) == ["sgd", "adam"]
@@ -147,12 +156,12 @@ CLAIMS = [
 def test_the_report_says_how_sure_each_answer_is_and_how_many_seeds_each_cell_had(lang, said):
     raced = study(cell("gd"), cell("sgd", lr=0.3), answer={**FOUND, "claims": CLAIMS})
     section = race_section(raced, language(lang))
-    for line, words in zip(section.lines, said, strict=False):
+    for line, words in zip(section["lines"], said, strict=False):
         assert words in line["outcome"]
-    assert [line["seeds"] for line in section.lines] == ["60"] * 4
-    assert [line["median"] for line in section.lines][1:] == ["–"] * 3
-    assert section.lines[0]["median"].startswith("750 [700")
-    assert "4 s" in section.seeds and "60 s" in section.seeds
+    assert [line["seeds"] for line in section["lines"]] == ["60"] * 4
+    assert [line["median"] for line in section["lines"]][1:] == ["–"] * 3
+    assert section["lines"][0]["median"].startswith("750 [700")
+    assert "4 s" in section["seeds"] and "60 s" in section["seeds"]
     page = render([raced], [], lang=language(lang))
     assert said[0] in page and "1.234" in page.replace(",", ".")
     plain = render([study(cell("gd"), cell("sgd", lr=0.3))], [], lang=language(lang))

@@ -124,6 +124,7 @@ def answer(question: Question, started: float, work: AbstractContextManager[Work
         _run(race, training, question, started)
         claims = race.claims()
         reported = _reported(race, claims, settings.report) if settings.report else {}
+        trained = (~np.isnan(race.values[race.measures[0].name])).sum(axis=1)
     found = Answer(
         question=question,
         cells=training.cells,
@@ -137,7 +138,7 @@ def answer(question: Question, started: float, work: AbstractContextManager[Work
         seconds=time.monotonic() - started,
         per_run=training.seconds / max(race.runs, 1),
         failures=training.failures,
-        seeds=(~np.isnan(race.values[race.measures[0].name])).sum(axis=1).tolist(),
+        seeds=[*trained.tolist(), *[0] * (len(training.cells) - len(trained))],  # some may have joined at the very end
     )
     _write(found)
     if settings.tables:

@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pipeline.lab.results import StudyResults
@@ -23,26 +23,7 @@ NOWHERE = mark("in no cell do more than half of the seeds get there")
 NAMED = 3
 
 
-@dataclass(frozen=True)
-class RaceSection:
-    """The parts of the section, as text for people.
-
-    Parameters
-    ----------
-    words : list of str
-        Sentences above the table.
-    lines : list of dict
-        A line for each question: what is scarce, among which cells, who leads, by how much, how sure.
-    seeds : str
-        How many cells had how many seeds.
-    """
-
-    words: list[str]
-    lines: list[dict[str, str]]
-    seeds: str
-
-
-def race_section(study: StudyResults, lang: Language) -> RaceSection | None:
+def race_section(study: StudyResults, lang: Language) -> dict[str, Any] | None:
     """Write the section on a race.
 
     Parameters
@@ -54,33 +35,38 @@ def race_section(study: StudyResults, lang: Language) -> RaceSection | None:
 
     Returns
     -------
-    RaceSection or None
-        None where cells were not raced.
+    dict or None
+        ``words``, the sentences above the table; ``lines``, a line for each question: what is scarce, among which
+        cells, who leads, by how much, how sure; ``seeds``, how many cells had how many. None where cells were not raced.
     """
     if (found := study.words.get("answer")) is None:
         return None
     counts = Counter(cell["seeds"] for cell in found["cells"].values())
-    words = lang.say(
-        "The cells were raced, with {runs} in all. The loss to reach is {target}. Medians are of {seeds} that had no "
-        "part in choosing. {decided} of {total} questions are decided; of the claims made, at most {alpha} % are "
-        "expected to be wrong, over all questions and whenever the race was stopped.",
-        runs=lang.count(found["runs"], "{n} run", "{n} runs"),
-        target=lang.loss(found["target"]),
-        seeds=lang.count(found["settings"]["report"], "{n} seed", "{n} seeds"),
-        decided=sum(claim["outcome"] != "undecided" for claim in found["claims"]),
-        total=len(found["claims"]),
-        alpha=lang.number(100 * found["settings"]["alpha"]),
-    )
-    rest = lang.say(
-        "Everything else about this study, figures, tables and curves, shows the first {seeds} of each cell: as many "
-        "for all, and too few to rank by.",
-        seeds=lang.count(study.runs["seed"].nunique(), "{n} seed", "{n} seeds"),
-    )
-    seeds = [
-        f"{lang.count(n, '{n} seed', '{n} seeds')}: {lang.count(cells, '{n} cell', '{n} cells')}"
-        for n, cells in sorted(counts.items())
-    ]
-    return RaceSection([words, rest], [_line(found, claim, lang) for claim in found["claims"]], "; ".join(seeds))
+    return {
+        "words": [
+            lang.say(
+                "The cells were raced, with {runs} in all. The loss to reach is {target}. Medians are of {seeds} that "
+                "had no part in choosing. {decided} of {total} questions are decided; of the claims made, at most "
+                "{alpha} % are expected to be wrong, over all questions and whenever the race was stopped.",
+                runs=lang.count(found["runs"], "{n} run", "{n} runs"),
+                target=lang.loss(found["target"]),
+                seeds=lang.count(found["settings"]["report"], "{n} seed", "{n} seeds"),
+                decided=sum(claim["outcome"] != "undecided" for claim in found["claims"]),
+                total=len(found["claims"]),
+                alpha=lang.number(100 * found["settings"]["alpha"]),
+            ),
+            lang.say(
+                "Everything else about this study, figures, tables and curves, shows the first {seeds} of each cell: "
+                "as many for all, and too few to rank by.",
+                seeds=lang.count(study.runs["seed"].nunique(), "{n} seed", "{n} seeds"),
+            ),
+        ],
+        "lines": [_line(found, claim, lang) for claim in found["claims"]],
+        "seeds": "; ".join(
+            f"{lang.count(n, '{n} seed', '{n} seeds')}: {lang.count(cells, '{n} cell', '{n} cells')}"
+            for n, cells in sorted(counts.items())
+        ),
+    }
 
 
 def raced(shown: Answer, found: Mapping[str, Any], examples: int | None, lang: Language) -> Answer:
@@ -120,14 +106,14 @@ def _line(found: Mapping[str, Any], claim: Mapping[str, Any], lang: Language) ->
 
 def _reported(found: Mapping[str, Any], claim: Mapping[str, Any]) -> dict[str, float]:
     """The leader's numbers; empty where no further seeds were trained."""
-    own = [one for one in found["reported"] if (one["measure"], one["cell"]) == (claim["measure"], claim["leader"])]
-    return own[0] if own else {}
+    key = claim["measure"], claim["leader"]
+    return next((one for one in found["reported"] if (one["measure"], one["cell"]) == key), {})
 
 
 def _cell(found: Mapping[str, Any], cell: str, lang: Language) -> str:
     one = found["cells"][cell]
-    place = {"optimizer": one["series"], "b": str(one["batch_size"]), "lr": lang.rate(one["lr"])}
-    return lang.say("{optimizer} at b = {b}, lr {lr}", **place)
+    b, lr = str(one["batch_size"]), lang.rate(one["lr"])
+    return lang.say("{optimizer} at b = {b}, lr {lr}", optimizer=one["series"], b=b, lr=lr)
 
 
 def _sure(claim: Mapping[str, Any], lang: Language) -> str:

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from tables_for_tests import cell, study
 
 from pipeline.lab.tables import RUNS, write_table
-from pipeline.workflow.ending import earlier_runs, failed_cells, failed_jobs
+from pipeline.workflow.ending import answers, earlier_runs, failed_cells, failed_jobs
 
 
 def test_a_good_and_a_bad_cell_give_one_line_with_the_log_of_the_bad_one(tmp_path):
@@ -39,3 +39,15 @@ def test_runs_of_a_removed_folder_that_remain_in_mlflow_are_counted_with_the_com
         "MLflow: 10 runs of an earlier folder at the same path remain beside these; if it is gone, remove them: "
         f"python -m pipeline.track --replace {tmp_path}/a {tmp_path}/c"
     ]
+
+
+def test_the_answers_are_those_that_the_report_has_printed_with_what_says_how_sure_they_are(tmp_path):
+    assert answers(str(tmp_path)) == []
+    said = ["sweep: a loss of 0.25 is reached in 3 steps by “gd” and “sgd”", "b-2: a loss of 1 is reached by no cell"]
+    (tmp_path / "logs").mkdir()
+    log = tmp_path / "logs" / "report.log"
+    log.write_text("\n".join(["a warning: a loss of time", "results/report.html", *said]), encoding="utf-8")
+    sure = f"How sure that is: python -m pipeline.analysis.advise --study {tmp_path}/sweep"
+    assert answers(str(tmp_path)) == [*said, sure]
+    log.write_text("error: no figures")
+    assert answers(str(tmp_path)) == []

@@ -151,7 +151,7 @@ def test_the_workflow_trains_only_the_new_cells(lab_copy, run):
     assert len(new) == 2 * len(expected)
 
     said = lab(lab_copy, run, "sweep", "report")
-    assert "rule train:" not in said and "rule collect:" in said
+    assert "(Rule: train)" not in said and "(Rule: collect)" in said
     both = read_table(results / "runs.parquet", RUNS)
     assert len(both) == len(runs) + len(new)
     assert first.read_bytes() == before and first.stat().st_mtime_ns == trained

@@ -221,4 +221,4 @@ def test_a_race_in_the_workflow_that_is_killed_goes_on_to_the_same_decisions_and
     assert made.returncode == 0, made.stderr[-3000:]
     page = (folder / "results" / "report.html").read_text()
     assert "The answer of the race" in page
-    assert "rule race" not in made.stderr  # what is finished stays
+    assert "(Rule: race)" not in made.stderr  # what is finished stays

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from repository import copy_repository
+from repository import ROOT, copy_repository
 
 from pipeline.lab.tables import CURVES, RUNS, read_table
 
@@ -36,6 +36,17 @@ cells:
 #: Everything that is made of the study, and one measurement.
 EVERYTHING = ("--config", "studies=[duo]", "measurements=[gradient_noise]")
 SHOWN = {"collect", "figures", "claims", "report", "log_runs", "log_figures"}
+
+
+def what_rules_say():
+    """A pattern of the message of each rule's jobs, from the files of the rules."""
+    found = {"measure_gradient_noise": "Measure: gradient noise"}
+    for path in sorted((ROOT / "pipeline" / "workflow" / "rules").glob("*.smk")):
+        for text in re.split(r"^(?:rule|checkpoint) ", path.read_text(), flags=re.MULTILINE)[1:]:
+            for message in re.findall(r'^    message:\n        "(.*)"$', text, re.MULTILINE):
+                name = text.partition(":")[0]
+                found[name] = re.sub(r"\{(?:wildcards\.)?(\w+)\}", r"(?P<\1>\\S+)", message)
+    return found
 
 
 def edit(path, old, new):
@@ -64,10 +75,11 @@ class Lab:
     def would_run(self, *arguments):
         """Rules, and jobs of ``train``, that a run would do now, without the targets."""
         said = self.makes("--dry-run", *arguments)
-        blocks = re.findall(r"^(?:local)?rule (\w+):\n((?: +.*\n)+)", said, re.MULTILINE)
-        assert blocks or "Nothing to be done" in said
-        jobs = {" ".join([rule, *re.findall(r"wildcards: .*\bjob=([\w-]+)", text)]) for rule, text in blocks}
-        return jobs - {"all", "duo", "long", "textbook"}
+        told = re.findall(r"^Job \d+: (.*)$", said, re.MULTILINE)
+        assert told or "Nothing to be done" in said
+        patterns = what_rules_say().items()
+        found = [[(rule, match) for rule, text in patterns if (match := re.fullmatch(text, line))] for line in told]
+        return {" ".join([rule, *filter(None, [match.groupdict().get("job")])]) for ((rule, match),) in found}
 
     def losses(self, study):
         curves = read_table(self.folder / "results" / study / "curves.parquet", CURVES)
@@ -192,8 +204,14 @@ def test_what_runs_no_job_needs_no_number_of_cores(finished, command):
     assert (finished.folder / "report.zip").is_file() or "--report" not in command
 
 
-def test_a_run_ends_with_what_to_open(finished):
-    finished.makes("--forcerun", "report", *EVERYTHING)
+def test_a_run_ends_with_the_answer_of_each_study_and_what_to_open(finished):
+    said = finished.makes("--forcerun", "report", *EVERYTHING)
+    answer, sure, _ = said.splitlines()[-3:]
+    assert re.fullmatch(r"duo: a loss of \S+ is reached (in .* by .*|by no cell)", answer)
+    command = sure.removeprefix("How sure that is: ")
+    assert command == "python -m pipeline.analysis.advise --study results/duo"
+    advised = finished._run(*command.split(), cwd=finished.folder)
+    assert advised.returncode == 0, advised.stderr
     assert finished.last == "Open results/report.html; browse the runs with: mlflow ui"
 
 

@@ -116,8 +116,7 @@ def twin_bytes() -> bytes:
     bytes
         Digits are as many as float64 needs to be read back exactly.
     """
-    rows = twin_table().tolist()
-    return "".join("\t".join(map(repr, row)) + "\r\n" for row in rows).encode("ascii")
+    return "".join("\t".join(map(repr, row)) + "\r\n" for row in twin_table().tolist()).encode("ascii")
 
 
 def _white(draws: Floats) -> Floats:

@@ -184,10 +184,6 @@ def _changes(base: Mapping[str, Any], config: Mapping[str, Any], prefix: str = "
             changes |= _changes(base[key], value, f"{prefix}{key}.")
         elif key not in base:
             changes[f"+{prefix}{key}"] = value
-        elif base[key] != value and base[key] != _as_tuple(value):
+        elif base[key] not in (value, tuple(value) if isinstance(value, list) else value):
             changes[f"{prefix}{key}"] = value
     return changes
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

@@ -16,12 +16,12 @@ from pipeline.lab.stage import STEP_COST, Options, argument, command
     argument("studies", type=Path, nargs="+", metavar="STUDY", help="folders such as results/textbook"),
 )
 def main(options: Options) -> None:
-    """Write the report and print its path."""
+    """Write the report; print its path, and the answer of each study."""
     from pipeline.analysis.study import read_studies
     from pipeline.lab.files import write_whole
     from pipeline.report.assets import read_figures
     from pipeline.report.language import language
-    from pipeline.report.page import render
+    from pipeline.report.page import answers, render
     from pipeline.report.verdicts import read_verdicts
 
     lang = language(options.lang)
@@ -29,7 +29,7 @@ def main(options: Options) -> None:
     verdicts = read_verdicts(options.claims, lang) if options.claims else None
     page = render(studies, read_figures(options.figures), verdicts, lang)
     write_whole(options.out, page)
-    print(options.out)
+    print(options.out, *answers(studies), sep="\n")
 
 
 if __name__ == "__main__":

@@ -126,10 +126,8 @@ def clock_titles(lang: Language) -> dict[str, str]:
 
 def seconds_kind(study: AnalysedStudy, chosen: Drawn) -> str:
     """Where a study's seconds come from: ``measured`` by the clock, ``derived`` from the steps, or ``none``."""
-    if study.curves["seconds"].notna().any():
-        return "measured"
     known = any(curves["seconds"].notna().any() for curves in chosen.curves.values())
-    return "derived" if known else "none"
+    return "measured" if study.curves["seconds"].notna().any() else "derived" if known else "none"
 
 
 def _study(study: Mapping[str, Any], lang: Language) -> dict[str, Any]:

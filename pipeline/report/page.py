@@ -8,12 +8,14 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from pipeline.analysis.study import AnalysedStudy
+from pipeline.lab import formats
+from pipeline.lab.grouping import grouped
 from pipeline.lab.machine import machine_facts, package_versions
 from pipeline.report import facts
-from pipeline.report.answer import answer
+from pipeline.report.answer import Answer, answer
 from pipeline.report.assets import InlinedFigure, assets
 from pipeline.report.browser import clock_titles, curves_data, seconds_kind
-from pipeline.report.curves import drawn
+from pipeline.report.curves import Drawn, drawn
 from pipeline.report.language import ENGLISH, Language, mark
 from pipeline.report.race import race_section, raced
 from pipeline.report.rows import SOURCES, table_rows
@@ -111,12 +113,11 @@ def _study(study: AnalysedStudy, figures: Sequence[InlinedFigure], lang: Languag
     rows = table_rows(study, lang)
     sweep = sweep_section(study, lang) if study.kind == "sweep" else None
     chosen = drawn(study)
-    race, found = study.words.get("answer"), answer(chosen, lang)
     return {
         "name": study.name,
         "title": study.title,
         "summary": facts.summarise(study, rows, lang),
-        "answer": raced(found, race, study.examples, lang) if race else found,
+        "answer": _answer(study, chosen, lang),
         "race": race_section(study, lang),
         "drawn": chosen,
         "minimum": study.minimum,
@@ -133,6 +134,27 @@ def _study(study: AnalysedStudy, figures: Sequence[InlinedFigure], lang: Languag
         "clock": facts.clock(study, lang),
         "statuses": facts.statuses(study, lang, notes=sweep is None),
     }
+
+
+def _answer(study: AnalysedStudy, chosen: Drawn, lang: Language) -> Answer:
+    race, found = study.words.get("answer"), answer(chosen, lang)
+    return raced(found, race, study.examples, lang) if race else found
+
+
+def _spent(cost: str, clock: str) -> str:
+    return cost if clock == "seconds" else f"{cost} {clock.removesuffix('s') if cost == '1' else clock}"
+
+
+def answers(studies: Sequence[AnalysedStudy]) -> list[str]:
+    """A line for each study, for the terminal: which cells get to its target for the least, on each clock."""
+    lines = []
+    for study in studies:
+        found = _answer(study, drawn(study), ENGLISH)
+        first = grouped((who, _spent(cost, clock)) for clock, (cost, who) in found.first.items() if who)
+        needs = "; ".join(f"in {formats.listed(least)} by {who}" for who, least in first.items())
+        line = f"{study.name}: a loss of {found.target} is reached {needs or 'by no cell'}"
+        lines.append(line.replace("\N{NO-BREAK SPACE}", " "))
+    return lines
 
 
 def _shown(figure: InlinedFigure, lang: Language) -> ShownFigure:

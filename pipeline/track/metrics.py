@@ -58,9 +58,8 @@ def _array(column: "pd.Series[Any]") -> NDArray[Any]:
     """Numbers as float64, in which every whole number of the tables is exact; texts as objects."""
     if pd.api.types.is_numeric_dtype(column):
         return column.to_numpy(dtype="float64", na_value=np.nan)
-    if column.isna().all():  # a column of numbers without any may come without a type
-        return np.full(len(column), np.nan)
-    return column.astype(object).to_numpy()
+    # A column of numbers without any may come without a type.
+    return np.full(len(column), np.nan) if column.isna().all() else column.astype(object).to_numpy()
 
 
 @np.errstate(over="ignore")  # to infinity, which is left out

@@ -104,8 +104,7 @@ def _check_files(key: str, value: str) -> None:
         config = read_config(files[name], package="_global_" if group == "experiment" else "")
         if group == "experiment":
             _check_experiment(config, where, files[name].parent.parent)
-        below = own_defaults(config, where, list(files))
-        names += [entry for entry in below if entry not in names]
+        names += [entry for entry in own_defaults(config, where, list(files)) if entry not in names]
 
 
 def _check_experiment(config: DictConfig, where: str, folder: Path) -> None:

@@ -3,6 +3,7 @@
 import atexit
 import json
 import os
+import re
 import shlex
 import signal
 import sys
@@ -120,6 +121,15 @@ def failed_cells(studies: Iterable[str], results: str, jobs: Callable[[str], dic
                 log = f"{results}/logs/train/{study}/{job}.log"
                 lines.append(f"failed: cell {cell.name} of {study}: {sum(failed)} of {len(failed)} runs ({log})")
     return lines
+
+
+def answers(results: str) -> list[str]:
+    """The answer of each study, as the report's log has it below the report's path, and what says how sure it is."""
+    log = Path(results, "logs", "report.log")
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
+    found = [line for line in lines if re.match(r"[\w-]+: a loss of .* is reached", line)]
+    sure = ["python", "-m", "pipeline.analysis.advise", "--study", f"{results}/{''.join(found[:1]).partition(':')[0]}"]
+    return [*found, f"How sure that is: {shlex.join(sure)}"] if found else []
 
 
 def earlier_runs(counts: Iterable[Path], results: str) -> list[str]:

@@ -31,6 +31,8 @@ rule claims:
         referee=[
             study for study in STUDIES if Path(results, study, "runs.parquet").exists()
         ],
+    message:
+        "Decide the claims"
     shell:
         "python -m pipeline.claims --out {output:q} --results {params.results:q} {params.about:q}"
         " > {log:q} 2>&1"

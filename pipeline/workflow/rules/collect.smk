@@ -21,6 +21,8 @@ rule collect:
         overrides=settings.overrides,
         words=jobs.words,
         code=needs("pipeline.collect", apart=("pipeline.lab.config",)),
+    message:
+        "Join the tables of study {wildcards.study}"
     shell:
         "python -m pipeline.collect --study {wildcards.study:q} --out {params.out:q} {params.overrides:q} > {log:q} 2>&1"
 

@@ -11,5 +11,7 @@ rule write_digits:
         str(ENVIRONMENT)
     params:
         code=needs("pipeline.parts.data.digits"),
+    message:
+        "Write the images of handwritten digits"
     shell:
         "python -m pipeline.parts.data.digits --out {output:q} > {log:q} 2>&1"

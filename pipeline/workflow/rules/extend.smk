@@ -15,6 +15,8 @@ checkpoint widen:
         runs=lambda wildcards, input: [
             path for path in input.tables if path.endswith("runs.parquet")
         ],
+    message:
+        "Look which ranges of study {wildcards.study} are too narrow for the best learning rate"
     shell:
         "python -m pipeline.analysis.extend {params.runs:q} --out {output:q} 2>&1 | tee {log:q}"
 

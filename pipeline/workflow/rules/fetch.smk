@@ -13,6 +13,8 @@ rule fetch:
         overrides=inputs.data_overrides,
         rows=inputs.data_rows,
         code=needs("pipeline.fetch", apart=("pipeline.lab.config",)),
+    message:
+        "Fetch the data: {wildcards.data}"
     shell:
         # tee: when the offline twin stands in, the warning has to be seen
         "python -m pipeline.fetch --out {params.folder:q} {params.overrides:q} 2>&1 | tee {log:q}"

@@ -38,6 +38,8 @@ rule figures:
             "pipeline.contrib.frameworks.figure",
             "pipeline.contrib.noise.figure",
         ),
+    message:
+        "Draw the figures"
     shell:
         "python -m pipeline.figures --out {params.out:q} {params.step_cost:q}"
         " {params.measured:q}"

@@ -23,6 +23,8 @@ rule framework_problem:
         overrides=settings.cell_overrides,
         study=lambda wildcards: jobs.cells_digest("textbook"),
         code=needs("pipeline.contrib.frameworks.prepare"),
+    message:
+        "Write the data for other frameworks"
     shell:
         "python -m pipeline.contrib.frameworks prepare --data {input.data:q} --out {output:q} {params.overrides:q}"
         " > {log:q} 2>&1"
@@ -46,6 +48,8 @@ rule framework_environment:
                 PACKAGE / f"contrib/frameworks/envs/{wildcards.framework}.txt"
             ).read_text()
         ),
+    message:
+        "Install {wildcards.framework} in an environment of its own"
     shell:
         "python -m pipeline.contrib.frameworks environment {wildcards.framework:q} --folder {params.folder:q}"
         " --out {output:q} > {log:q} 2>&1"
@@ -69,6 +73,8 @@ rule framework_run:
             "pipeline.contrib.frameworks.launch",
             f"pipeline.contrib.frameworks.run_{wildcards.framework}",
         ),
+    message:
+        "Run the chapter in {wildcards.framework}"
     shell:
         "python -m pipeline.contrib.frameworks run {wildcards.framework:q} --environment {input.environment:q}"
         " --problem {input.problem:q} --out {output:q} > {log:q} 2>&1"
@@ -91,6 +97,8 @@ rule collect_frameworks:
             "pipeline.contrib.frameworks.table",
             "pipeline.contrib.frameworks.reference",
         ),
+    message:
+        "Join what the frameworks measured"
     shell:
         "python -m pipeline.contrib.frameworks collect {input.measured:q} --problem {input.problem:q}"
         " --out {output.table:q} --curves {output.curves:q} > {log:q} 2>&1"
@@ -109,6 +117,8 @@ rule draw_frameworks:
     params:
         out=subpath(output[0], parent=True),
         code=needs("pipeline.contrib.frameworks.figure"),
+    message:
+        "Draw what the frameworks measured"
     shell:
         "python -m pipeline.contrib.frameworks draw {input.table:q} --out {params.out:q} > {log:q} 2>&1"
 

@@ -9,5 +9,7 @@ rule measure_many_devices:
     threads: cores
     params:
         code=needs("pipeline.contrib.many_devices"),
+    message:
+        "Measure what several processes cost and save"
     shell:
         "python -m pipeline.contrib.many_devices --out {output:q} > {log:q} 2>&1"

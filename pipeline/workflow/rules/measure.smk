@@ -28,6 +28,8 @@ for name, measurement in measurements().items():
                 inputs.measurement_file(name),
                 apart=("pipeline.fetch", "pipeline.whiten"),
             ),
+        message:
+            f"Measure: {name.replace('_', ' ')}"
         shell:
             "python -m pipeline.measure {params.name:q} {params.options:q} {params.also:q} --out {output:q} > {log:q} 2>&1"
 

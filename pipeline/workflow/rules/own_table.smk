@@ -15,5 +15,7 @@ rule prepare_table:
         folder=subpath(output[0], parent=True),
         overrides=jobs.own_overrides,
         code=needs("pipeline.parts.data.file", apart=("pipeline.lab.config",)),
+    message:
+        "Prepare your table: {wildcards.data}"
     shell:
         "python -m pipeline.parts.data.file --out {params.folder:q} {params.overrides:q} > {log:q} 2>&1"

@@ -15,5 +15,7 @@ rule referee:
         results=subpath(output[0], parent=True),
         ledger=inputs.ledger,
         code=needs("pipeline.contrib.referee", "pipeline.contrib.machine.statistic"),
+    message:
+        "Decide with many seeds what a plain run leaves open"
     shell:
         "python -m pipeline.contrib.referee --results {params.results:q} --out {output:q} 2>&1 | tee {log:q}"

@@ -24,6 +24,8 @@ rule report:
         step_cost=lambda wildcards, input: [
             f"--step-cost={table}" for table in input.step_cost
         ],
+    message:
+        "Write the report: {output}"
     shell:
         "python -m pipeline.report --out {output:q} --figures {params.figures:q}"
         " --lang {params.lang:q} --claims {input.claims:q} {params.step_cost:q} {params.studies:q} > {log:q} 2>&1"

@@ -18,6 +18,8 @@ rule log_runs:
         code=needs("pipeline.track", apart=("pipeline.track.model",)),
         studies=jobs.folders(studies),
         data=f"{results}/data",
+    message:
+        "Log the runs of all studies to MLflow"
     shell:
         "python -m pipeline.track {params.studies:q} --data {params.data:q} --models --done {output:q}"
         " > {log:q} 2>&1"
@@ -41,6 +43,8 @@ rule log_figures:
         store=inputs.tracking_store,
         code=needs("pipeline.track", apart=("pipeline.track.model",)),
         studies=jobs.folders(studies),
+    message:
+        "Log the figures to MLflow"
     shell:
         "python -m pipeline.track {params.studies:q} --only-summaries --figures {input.figures:q} --done {output:q}"
         " > {log:q} 2>&1"
@@ -61,6 +65,8 @@ rule track:
         data=f"{results}/data",
         figures=lambda wildcards: inputs.drawn,
         done=f"{results}/track/track.json",
+    message:
+        "Bring MLflow up to date with the tables"
     shell:
         "python -m pipeline.track {params.studies:q} --data {params.data:q} --models {params.figures:q}"
         " --done {params.done:q} 2>&1 | tee {log:q}"

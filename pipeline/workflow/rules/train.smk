@@ -24,6 +24,8 @@ rule train:
         extension=jobs.extension,
         configuration=jobs.configuration,
         code=jobs.code,
+    message:
+        "Train study {wildcards.study}, job {wildcards.job}"
     shell:
         "python -m pipeline.train study={wildcards.study:q} job={wildcards.job:q} {params.extension:q}"
         " {params.overrides:q} {params.places:q} track=false > {log:q} 2>&1"
@@ -54,6 +56,8 @@ rule race:
         configuration=jobs.configuration,
         race=jobs.race,
         code=jobs.code,
+    message:
+        "Race the cells of study {wildcards.study}"
     shell:
         "python -m pipeline.answer study={wildcards.study:q} {params.overrides:q} {params.places:q} cores={threads}"
         " 2>&1 | tee {log:q}"

@@ -14,6 +14,8 @@ rule whiten:
         overrides=inputs.data_overrides,
         rows=inputs.data_rows,
         code=needs("pipeline.whiten", apart=("pipeline.lab.config",)),
+    message:
+        "Whiten the data: {wildcards.data}, {wildcards.whiten}"
     shell:
         "python -m pipeline.whiten --raw {input.raw:q} --out {output:q}"
         " {params.overrides:q} data.whiten={wildcards.whiten:q} > {log:q} 2>&1"

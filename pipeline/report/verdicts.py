@@ -140,7 +140,10 @@ def _line(claim: dict[str, Any], lang: Language) -> dict[str, Any]:
         "stored": str(claim["stored"]),
         "rests_on": lang.word(str(claim["rests_on"])),
         "figures": figures_of(str(claim["id"]), claim.get("tables", [])),
-        "tests": [{"name": str(test["name"]), **_found(test, lang)} for test in claim["tests"]],
+        "tests": [
+            {"name": str(test["name"]), "needed": lang.whole(test["needed"]), **_found(test, lang)}
+            for test in claim["tests"]
+        ],
         "offline_twin": bool(claim["offline_twin"]),
     }
 

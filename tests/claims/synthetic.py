@@ -13,7 +13,7 @@ SEEDS = range(10)
 DATA = {"name": "airfoil", "rows": 1500, "whiten": "standardize"}
 
 
-def run_rows(label, optimizer="sgd", batch_size=10, lr=0.1, seeds=SEEDS, study="s", **columns):
+def run_rows(label, optimizer="sgd", batch_size=10, lr=0.1, seeds=None, study="s", **columns):
     config = {"label": label, "optimizer": {"name": optimizer}, "batch_size": batch_size, "lr": lr, "data": DATA}
     base = {"study": study, "cell_id": f"{label}-{optimizer}-{batch_size}-{lr:g}", "data": "airfoil", "status": "ok"}
     base |= {
@@ -25,14 +25,14 @@ def run_rows(label, optimizer="sgd", batch_size=10, lr=0.1, seeds=SEEDS, study="
         "config": json.dumps(config),
     }
     base |= {"model": "linear", "initial_loss": 1.0, "final_loss": 1.0, "seconds_per_epoch": 1.0}
-    return [base | columns | {"seed": seed} for seed in seeds]
+    return [base | columns | {"seed": seed} for seed in (SEEDS if seeds is None else seeds)]
 
 
-def curve_rows(label, readings, optimizer="sgd", batch_size=10, lr=0.1, seeds=SEEDS):
+def curve_rows(label, readings, optimizer="sgd", batch_size=10, lr=0.1, seeds=None):
     """``readings``: one dict a reading, of epoch, loss and, if they matter, step, examples, seconds."""
     cell = f"{label}-{optimizer}-{batch_size}-{lr:g}"
     rows = []
-    for seed in seeds:
+    for seed in SEEDS if seeds is None else seeds:
         for i, reading in enumerate(readings):
             rows.append({"cell_id": cell, "seed": seed, "step": i, "examples": i, "epoch": i, "seconds": i} | reading)
     return rows

@@ -18,9 +18,9 @@ def costs(curves: pd.DataFrame, metric: str, target: float) -> pd.DataFrame:
     curves : DataFrame
         Readings, as of :data:`pipeline.lab.tables.CURVES`.
     metric : str
-        Its column to look at: ``loss`` or ``validation_loss``.
+        Its column to look at: ``loss``, ``validation_loss`` or ``validation_accuracy``.
     target : float
-        The loss to reach.
+        The loss to reach, or the accuracy.
 
     Returns
     -------
@@ -34,6 +34,8 @@ def costs(curves: pd.DataFrame, metric: str, target: float) -> pd.DataFrame:
     first = ~readings.duplicated(runs).to_numpy()
     found = readings.loc[first, runs].reset_index(drop=True)
     own, loss = np.cumsum(first) - 1, readings[metric].to_numpy()
+    if metric == "validation_accuracy":  # which is better where it is higher
+        loss, target = -loss, -target
     hits = np.flatnonzero(loss <= target)
     hits = hits[np.unique(own[hits], return_index=True)[1]]
     before = np.where(first[hits], hits, hits - 1)

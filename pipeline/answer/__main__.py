@@ -12,7 +12,7 @@ Race optimizers, batch sizes and learning rates until the best is certain, or as
   study=NAME                race the cells of a study of conf/study instead
   budget=60s | runs=20000   stop then, whatever is decided
   scarce=seconds            or steps, examples, epochs, loss; any: all of them
-  target=0.25               the loss to reach; metric=loss or validation_loss
+  target=0.25               the loss or accuracy to reach; metric=loss, validation_loss, validation_accuracy
   margin.loss=0.001 margin.cost=0.05   shares of a loss, and of a cost, that do not matter
   alpha=0.05                share of the claims that may be wrong
 

@@ -14,7 +14,7 @@ import numpy as np
 from pipeline.analysis.bootstrap import median_interval
 from pipeline.answer.live import Live
 from pipeline.answer.question import Question
-from pipeline.answer.race import Claim, Race
+from pipeline.answer.race import PILOT, Claim, Race
 from pipeline.answer.training import AGAIN, Training
 from pipeline.answer.units import Work, workers
 from pipeline.lab.config.cell import Cell
@@ -24,6 +24,8 @@ from pipeline.lab.machine import usable_cores
 
 #: Most rivals that a claim's numbers are reported of.
 NAMED = 5
+#: What a run takes of what it took in the first round, which has few to a stack, and in which workers start.
+WARM = 0.5
 
 
 @dataclass(frozen=True)
@@ -171,6 +173,7 @@ def _run(race: Race, training: Training, question: Question, started: float) -> 
         if len(done) > len(planned):
             write_whole(path, json.dumps({"rounds": done}) + "\n")
         rate = (training.seconds - before[1]) / (race.runs - before[0])
+        rate *= WARM if upto == PILOT else 1
         before = race.runs, training.seconds
         live.show(race, training.cells, time.monotonic() - started, rate)
 

@@ -15,6 +15,8 @@ Cells = NDArray[np.intp]
 EQUALS = 2.0
 #: Spreads behind the leader, on every first seed, from which on a cell is set aside.
 FAR = 5.0
+#: The metric that is better where it is higher; contests are about the share that is classified wrongly.
+ACCURACY = "validation_accuracy"
 #: Most cells of a contest that are held against the margin.
 CONTENDERS = 16
 
@@ -28,11 +30,14 @@ class Measure:
     name : str
         ``loss``, or a clock.
     margin : float
-        What does not matter, as a share of the leader's value.
+        What does not matter, as a share of the leader's value, or in its unit.
+    absolute : bool
+        Whether the margin is in the values' unit: they are shares of examples.
     """
 
     name: str
     margin: float
+    absolute: bool = False
 
 
 @dataclass(eq=False)
@@ -204,7 +209,7 @@ class Contest:
         self.nominal[:, 1] += ((apart < 0) & rows).sum(axis=1)
         if leads:
             for side, one in enumerate((apart, -apart)):
-                within = one + spread[:, None] <= self.measure.margin
+                within = one + spread[:, None] <= self.measure.margin + 1e-12  # a difference of two shares is rounded
                 self.near[:, side] += (within & rows).sum(axis=1)
                 self.far[:, side] += (~within & rows).sum(axis=1)
 
@@ -236,10 +241,12 @@ class Contest:
 def distance(measure: Measure, values: Array, leader: Array) -> Array:
     """How far values lie above the leader's, as a share of it.
 
-    Logarithms of ratios for clocks, relative differences for a loss. Two runs that never arrive are equal.
+    Logarithms of ratios for clocks, relative differences for a loss, differences for what is absolute. Two runs that
+    never arrive are equal.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         apart = (values - leader) / np.abs(leader) if measure.name == "loss" else np.log(values / leader)
+        apart = values - leader if measure.absolute else apart
     apart = np.where(np.isinf(leader) & np.isfinite(values), -np.inf, apart)
     return np.where(values == leader, 0.0, np.where(np.isnan(values), np.nan, apart))
 

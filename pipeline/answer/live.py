@@ -5,13 +5,18 @@ import shutil
 from collections.abc import Sequence
 from typing import TextIO
 
-from pipeline.answer.contest import Contest
+from pipeline.answer.contest import ACCURACY, Contest
 from pipeline.answer.race import Race
 from pipeline.lab import formats
 from pipeline.lab.config.cell import Cell
 
 HEADINGS = ("scarce", "leader", "rivals left", "how sure", "what is left")
-NAMES = {"loss": "final loss", "examples": "examples, epochs"}
+
+
+def name_of(measure: str, metric: str) -> str:
+    """What a measure is called in a table."""
+    final = "final accuracy" if metric == ACCURACY else "final loss"
+    return {"loss": final, "examples": "examples, epochs"}.get(measure, measure)
 
 
 class Live:
@@ -66,7 +71,7 @@ def table(race: Race, cells: Sequence[Cell], per_run: float) -> list[str]:
 def _row(contest: Contest, cells: Sequence[Cell], per_run: float) -> tuple[str, ...]:
     leader = cells[contest.cells[contest.leader]].config
     rivals, left = len(contest.rest(claimed=contest.decided)), contest.seeds_left()
-    name = NAMES.get(contest.measure.name, contest.measure.name)
+    name = name_of(contest.measure.name, ACCURACY if contest.measure.absolute else "loss")
     more = "cannot be told yet"
     if contest.decided:
         more = "nothing: equivalent" if rivals else "nothing: separated"

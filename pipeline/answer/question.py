@@ -14,7 +14,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import ChoiceSweep, RangeSweep
 from hydra.errors import HydraException
 
-from pipeline.answer.contest import Measure
+from pipeline.answer.contest import ACCURACY, Measure
 from pipeline.lab import checks
 from pipeline.lab.config import Cell, load_study
 from pipeline.lab.config.cell import canonical_json
@@ -29,11 +29,12 @@ from pipeline.parts import own
 CLOCKS = ("examples", "steps", "seconds")
 SCARCE = ("any", "loss", "epochs", *CLOCKS)
 #: Keys that change what is trained or decided.
-DECIDING = ("scarce", "target", "metric", "alpha", "margin_loss", "margin_cost")
+DECIDING = ("scarce", "target", "metric", "alpha", "margin_loss", "margin_cost", "margin_accuracy")
 #: Keys with a dot, as elsewhere in the lab.
 ALIASES = {
     "margin.loss": "margin_loss",
     "margin.cost": "margin_cost",
+    "margin.accuracy": "margin_accuracy",
     "target.loss": "target",
     "target.metric": "metric",
 }
@@ -55,11 +56,12 @@ class Settings:
     target : float or None
         The loss to reach. None: a per cent above the best cell's median of the first optimizer (sgd, if it is raced).
     metric : str
-        ``loss`` of the training examples or ``validation_loss``; ``auto``: the latter where there are any held out.
+        ``loss`` of the training examples, ``validation_loss`` or ``validation_accuracy``; ``auto``: the loss of the
+        examples held out, where there are any.
     alpha : float
         Share of the claims that may be wrong.
-    margin_loss, margin_cost : float
-        Differences that do not matter: shares of the final loss, and of a cost.
+    margin_loss, margin_cost, margin_accuracy : float
+        Differences that do not matter: shares of the final loss and of a cost, and shares of the examples held out.
     report : int
         Further seeds, which had no part in choosing, that the reported numbers come from.
     cores : int
@@ -77,6 +79,7 @@ class Settings:
     metric: str = "auto"
     alpha: float = 0.05
     margin_loss: float = 0.001
+    margin_accuracy: float = 0.005
     margin_cost: float = 0.05
     report: int = 40
     cores: int = 0
@@ -87,9 +90,9 @@ class Settings:
     def __post_init__(self) -> None:
         """Check ranges."""
         checks.one_of("scarce", self.scarce, SCARCE)
-        checks.one_of("metric", self.metric, ("auto", "loss", "validation_loss"))
+        checks.one_of("metric", self.metric, ("auto", "loss", "validation_loss", ACCURACY))
         checks.number("alpha", self.alpha, above=0, below=0.5)
-        for key in ("margin_loss", "margin_cost"):
+        for key in ("margin_loss", "margin_cost", "margin_accuracy"):
             checks.number(key, getattr(self, key), least=0, below=1)
         for key in ("report", "cores"):
             checks.whole(key, getattr(self, key), least=0)
@@ -133,7 +136,9 @@ class Question:
         """What the cells are compared by."""
         scarce = {"epochs": "examples"}.get(self.settings.scarce, self.settings.scarce)
         names = ("loss", *CLOCKS) if scarce == "any" else (scarce,)
-        return [Measure(n, self.settings.margin_loss if n == "loss" else self.settings.margin_cost) for n in names]
+        accuracy = self.settings.metric == ACCURACY
+        final = Measure("loss", self.settings.margin_accuracy if accuracy else self.settings.margin_loss, accuracy)
+        return [final if name == "loss" else Measure(name, self.settings.margin_cost) for name in names]
 
     @property
     def name(self) -> str:
@@ -192,6 +197,11 @@ def read_question(words: Sequence[str]) -> Question:
         checks.one_of(f"study {base.name}: race: key", key, known)
     goal = {"target": base.config.target.loss, "metric": base.config.target.metric} | base.config.race
     settings, _ = _settings([*(f"{key}={value}" for key, value in goal.items() if value is not None), *words])
+    if settings.tables and settings.metric == ACCURACY:
+        raise UserError(
+            f"metric={ACCURACY} is not allowed where tables are written, whose report compares losses: ask for it by "
+            "python -m pipeline.answer without tables, or use metric=validation_loss"
+        )
     config = dataclasses.replace(
         base.config,
         engine="stacked",

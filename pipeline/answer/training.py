@@ -11,12 +11,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.analysis.costs import costs
+from pipeline.answer.contest import ACCURACY
 from pipeline.answer.costs import StepTimes
 from pipeline.answer.units import Steps, Unit, Work, dataset_of, readings_of, runs_of
 from pipeline.lab.config.cell import Cell, canonical_json
 from pipeline.lab.errors import UserError, first_line
 from pipeline.lab.facts import json_object
 from pipeline.lab.tables import CURVES, RUNS, join_tables
+from pipeline.parts import tasks
 from pipeline.parts.base import LR_MOST
 
 Array = NDArray[np.float64]
@@ -55,9 +57,9 @@ class Training:
     work : callable
         As of :func:`pipeline.answer.units.workers`.
     metric : str
-        ``loss``, ``validation_loss`` or ``auto``.
+        ``loss``, ``validation_loss``, ``validation_accuracy`` or ``auto``.
     target : float or None
-        The loss to reach; None: derived from the first seeds.
+        The loss or accuracy to reach; None: derived from the first seeds.
     clock : bool
         Whether seconds are asked for: each round measures steps, when it has trained.
 
@@ -82,11 +84,13 @@ class Training:
         self.cells, self.folder, self.data_dir, self.work, self.clock = cells, folder, data_dir, work, clock
         self.dataset = dataset_of(cells[0].config.data, data_dir)
         held_out = self.dataset.held_out is not None
-        if metric == "validation_loss" and not held_out:
+        if metric.startswith("validation") and not held_out:
             raise UserError(
-                "metric=validation_loss is not allowed: the data hold no examples out; use metric=loss, or data with "
+                f"metric={metric} is not allowed: the data hold no examples out; use metric=loss, or data with "
                 "some, as data=table data.path=... data.validation=0.2"
             )
+        if metric == ACCURACY and tasks.load(task := cells[0].config.data.task).accuracy is None:
+            raise UserError(f"metric={metric} is not allowed: data.task={task} knows no accuracy; use validation_loss")
         self.metric = ("validation_loss" if held_out else "loss") if metric == "auto" else metric
         self.target = target
         self.times = StepTimes()
@@ -138,7 +142,7 @@ class Training:
         return units
 
     def _derived(self, runs: pd.DataFrame, cells: Sequence[Cell]) -> float:
-        """A per cent above the lowest median of the reference, by the seeds of the first round."""
+        """A per cent above the lowest median of the reference, by the seeds of the first round, or a point below."""
         names = {cell.id: cell.config.optimizer.name for cell in cells}
         medians = self._losses(runs).groupby(runs["cell_id"]).median()
         wanted = REFERENCE if REFERENCE in names.values() else next(iter(names.values()))
@@ -146,11 +150,12 @@ class Training:
         best = float(own.min() if np.isfinite(own.min()) else medians.min())
         if not np.isfinite(best):
             raise UserError("no cell has a finite loss with its first seeds: choose lower learning rates")
-        return best * (1 + SLACK)
+        return 1 - best - SLACK if self.metric == ACCURACY else best * (1 + SLACK)
 
     def _losses(self, runs: pd.DataFrame) -> "pd.Series[float]":
-        """Final losses; infinite where a run diverged or failed."""
-        return runs[f"final_{self.metric}"].astype(float).where(runs["status"] == "ok", np.inf)
+        """Final losses, or shares that are classified wrongly; infinite where a run diverged or failed."""
+        final = 1 - runs["accuracy"] if self.metric == ACCURACY else runs[f"final_{self.metric}"]
+        return final.astype(float).where(runs["status"] == "ok", np.inf)
 
     def _values(self, table: pd.DataFrame, cells: Sequence[Cell], seeds: range) -> dict[str, Array]:
         position = {cell.id: i for i, cell in enumerate(cells)}

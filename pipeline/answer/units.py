@@ -22,7 +22,7 @@ from pipeline.train.placement import backend
 from pipeline.train.readings import Stop
 from pipeline.train.rows import machine_of
 
-COLUMNS = ["cell_id", "seed", "status", "final_loss", "final_validation_loss", "examples"]
+COLUMNS = ["cell_id", "seed", "status", "final_loss", "final_validation_loss", "accuracy", "examples"]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ import json
 import math
 
 from pipeline.answer.answer import NAMED, Answer
-from pipeline.answer.live import NAMES
+from pipeline.answer.contest import ACCURACY
+from pipeline.answer.live import name_of
 from pipeline.answer.race import PILOT, Claim
 from pipeline.lab import formats
 from pipeline.lab.command import command_of
@@ -16,7 +17,8 @@ def table_of(found: Answer) -> str:
     """Write an answer for a terminal."""
     question, cells = found.question, found.cells
     data, settings = cells[0].config.data, question.settings
-    whose = "the given one" if settings.target else "a per cent above the best median of the first seeds"
+    short = "a point below" if found.metric == ACCURACY else "a per cent above"
+    whose = "the given one" if settings.target else f"{short} the best median of the first seeds"
     runs = f"{found.runs:,} runs, {found.epochs:,.0f} epochs of training, {found.seconds:.0f} s"
     lines = [
         f"{formats.count(len(cells), 'cell')} on {data.name}: {runs}.",
@@ -40,7 +42,7 @@ def table_of(found: Answer) -> str:
         lines.append(f"{formats.count(len(found.failures), 'cell')} failed: {next(iter(found.failures.values()))}")
     commands: dict[int, list[str]] = {}
     for one in overall:
-        commands.setdefault(one.leader, []).append(NAMES.get(one.measure, one.measure))
+        commands.setdefault(one.leader, []).append(name_of(one.measure, found.metric))
     for i, names in commands.items():
         command = command_of(json.loads(cells[i].config_json), cells[i].id, 10, "stacked")
         lines.append(f"For {formats.listed(names)}: {command or cells[i].id}")
@@ -50,12 +52,19 @@ def table_of(found: Answer) -> str:
 def _row(found: Answer, claim: Claim) -> tuple[str, ...]:
     cell, median = found.cells[claim.leader].config, "–"
     if (numbers := found.reported.get((claim.measure, claim.leader))) is not None:
-        median = f"{_cost(numbers.median, claim)} [{_cost(numbers.low, claim)}, {_cost(numbers.high, claim)}]"
-    words = (NAMES.get(claim.measure, claim.measure), found.fields[claim.leader], str(cell.batch_size), f"{cell.lr:g}")
+        middle, *ends = (_cost(one, found, claim) for one in (numbers.median, numbers.low, numbers.high))
+        median = f"{middle} [{', '.join(ends[::-1] if _is_accuracy(found, claim) else ends)}]"
+    words = (name_of(claim.measure, found.metric), found.fields[claim.leader], str(cell.batch_size), f"{cell.lr:g}")
     return *words, median, _sure(found, claim)
 
 
-def _cost(value: float, claim: Claim) -> str:
+def _is_accuracy(found: Answer, claim: Claim) -> bool:
+    return claim.measure == "loss" and found.metric == ACCURACY
+
+
+def _cost(value: float, found: Answer, claim: Claim) -> str:
+    if _is_accuracy(found, claim) and math.isfinite(value):
+        return f"{1 - value:.2%}"
     return formats.loss(value) if claim.measure == "loss" else formats.cost(value, claim.measure)
 
 
@@ -74,7 +83,8 @@ def _sure(found: Answer, claim: Claim) -> str:
     if claim.outcome == "equivalent":
         settings = found.question.settings
         margin = settings.margin_loss if claim.measure == "loss" else settings.margin_cost
-        return f"equivalent, within {100 * margin:g} %, to {named}{more}"
+        within = f"{100 * settings.margin_accuracy:g} points" if _is_accuracy(found, claim) else f"{100 * margin:g} %"
+        return f"equivalent, within {within}, to {named}{more}"
     needed = "how many more seeds would decide cannot be told yet"
     if math.isnan(claim.seeds_left):
         needed = "the time of a step is not known well enough on this machine"

@@ -82,14 +82,14 @@ def has_diverged(loss: torch.Tensor, initial: torch.Tensor) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Stop:
-    """When training may end early: once every run was read at or below a loss, or has diverged.
+    """When training may end early: once every run was read at a loss, or an accuracy, or better, or has diverged.
 
     Parameters
     ----------
     metric : str
-        ``loss`` or ``validation_loss``.
+        ``loss``, ``validation_loss`` or ``validation_accuracy``.
     target : float
-        The loss.
+        The loss, or the accuracy.
     """
 
     metric: str
@@ -146,10 +146,16 @@ class Readings(pl.Callback):
         """Read the loss; stop when no run is left that has not diverged, or is where training ends."""
         self._read(updates=batch)
         if self.stop is not None:
-            loss = self.losses[-1] if self.stop.metric == "loss" else self.validations[-1][0]
-            self.done |= loss <= self.stop.target
+            self.done |= self._at_target(self.stop)
         if bool((self.diverged[-1] | self.done).all()):
             trainer.should_stop = True
+
+    def _at_target(self, stop: Stop) -> torch.Tensor:
+        loss, accuracy = (self.losses[-1], None) if stop.metric == "loss" else self.validations[-1]
+        if stop.metric == "validation_accuracy":
+            assert accuracy is not None  # who asks for a stop has looked for it
+            return accuracy >= stop.target
+        return loss <= stop.target
 
     def _read(self, updates: int) -> None:
         validation = self.run.read_validation()

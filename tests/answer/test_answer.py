@@ -15,6 +15,7 @@ from pipeline.analysis.costs import costs
 from pipeline.answer import units
 from pipeline.answer.__main__ import main
 from pipeline.answer.answer import answer
+from pipeline.answer.contest import Contest
 from pipeline.answer.costs import StepTimes
 from pipeline.answer.question import Settings, read_question
 from pipeline.answer.words import table_of
@@ -251,3 +252,59 @@ def test_a_network_of_ones_own_is_raced(tmp_path):
     found = answer(read_question(["model=mine.py:Net", *WORDS, "budget=runs=200", "report=3"]), time.monotonic())
     assert not found.failures
     assert "model=mine.py:Net" in table_of(found)
+
+
+def accuracies(*shares, step=1):
+    return curve(*[0.5] * len(shares), step=step).assign(validation_accuracy=shares)
+
+
+def test_the_cost_of_an_accuracy_is_that_of_the_first_reading_at_or_above_it():
+    (found,) = costs(accuracies(0.1, 0.8, 0.9, 0.85), "validation_accuracy", 0.9).itertuples()
+    assert found.steps == 2
+    (found,) = costs(accuracies(0.1, 0.8, 0.9, step=5), "validation_accuracy", 0.85).itertuples()
+    assert found.steps == pytest.approx(7.5)
+    assert costs(accuracies(0.1, 0.8), "validation_accuracy", 0.85).steps.tolist() == [np.inf]
+
+
+def test_an_accuracy_is_compared_in_points_and_equal_ones_bear_no_evidence():
+    (final, *_) = read_question([*WORDS, "metric=validation_accuracy", "margin.accuracy=0.0025"]).measures
+    contest = Contest(final, "", np.arange(3), needed=3.0)
+    wrong = 1 - np.array([[390, 391, 392, 393], [390, 390, 394, 392], [300, 300, 300, 300]]) / 400  # right of 400
+    contest.lead(wrong)
+    contest.bet(wrong, range(4), lambda name, leader, cells: np.zeros(len(cells)))
+    assert contest.leader == 0
+    assert (contest.wins.tolist(), contest.losses.tolist()) == ([0, 2, 4], [0, 1, 0])
+    assert contest.near[1].tolist() == [4, 3]  # one of 400 is a quarter of a point, two are beyond the margin
+    assert contest.far[2].tolist() == [4, 0]
+
+
+def test_an_accuracy_needs_examples_held_out_and_classes():
+    with pytest.raises(UserError, match="hold no examples out"):
+        answer(read_question([*WORDS, "metric=validation_accuracy"]), time.monotonic())
+    with pytest.raises(UserError, match="where tables are written"):
+        read_question([*WORDS, "metric=validation_accuracy", "tables=somewhere"])
+
+
+DIGITS = ["data=digits_table", "model=mlp", "model.widths=[8]", "optimizer=sgd,adam", "batch_size=64", "lr=0.03,0.3"]
+
+
+@pytest.mark.slow
+def test_a_race_on_accuracy_says_it_in_per_cent_and_its_runs_stop_at_the_target():
+    words = [*DIGITS, "epochs=2", "cores=1", "metric=validation_accuracy", "budget=runs=120", "report=5"]
+    found = answer(read_question(words), time.monotonic())
+    said = table_of(found)
+    assert re.search(r"The target is a validation accuracy of 0\.\d+, a point below the best median", said)
+    low, middle, high = (
+        float(re.search(rf"final accuracy.*?{wanted}", said)[1])
+        for wanted in (r"\[([\d.]+)%", r"([\d.]+)% \[", r", ([\d.]+)%\]")
+    )
+    assert 50 < low <= middle <= high < 100
+    costly = answer(read_question([*words, "scarce=steps", "target=0.3"]), time.monotonic())
+    assert costly.epochs < 2 * costly.runs
+
+
+@pytest.mark.slow
+def test_an_accuracy_of_what_knows_none_is_refused():
+    words = [word for word in WORDS if word != DATA]
+    with pytest.raises(UserError, match="data.task=regression knows no accuracy"):
+        answer(read_question(["data=diabetes", *words, "metric=validation_accuracy"]), time.monotonic())

@@ -37,6 +37,7 @@ rule figures:
             "pipeline.contrib.machine.figure",
             "pipeline.contrib.frameworks.figure",
             "pipeline.contrib.noise.figure",
+            "pipeline.contrib.theory.figure",
         ),
     message:
         "Draw the figures"

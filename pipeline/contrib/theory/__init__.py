@@ -1,0 +1,1 @@
+"""What theory says of a run, drawn beside what was measured."""

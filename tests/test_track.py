@@ -96,6 +96,20 @@ def test_a_cell_is_one_finished_run_with_its_seeds_inside(store, tmp_path):
     assert {point.step: point.value for point in by_seed} == {0: 0.2, 1: 0.3, 2: 0.4}
 
 
+@pytest.mark.parametrize("name", ["ada", None])
+def test_mlflow_shows_who_logged_a_run_and_what_trained_it(store, tmp_path, monkeypatch, name):
+    def getuser():
+        if name is None:
+            raise KeyError("getpwuid(): uid not found: 1234")
+        return name
+
+    monkeypatch.setattr("getpass.getuser", getuser)
+    log_folder(write(tmp_path, one_cell("shown")), store)
+    (run,) = runs_of(store, tmp_path)
+    assert run.info.user_id == (name or "unknown")
+    assert (run.data.tags["mlflow.source.name"], run.data.tags["mlflow.source.type"]) == ("pipeline.train", "LOCAL")
+
+
 def test_a_run_is_named_by_its_label_else_by_what_people_look_for():
     assert record_of(one_cell("s", "sgd-b10")).name == "momentum b=10 lr=0.05"
     assert record_of(one_cell("s", implementation="torch")).name == "momentum b=10 lr=0.05 torch"

@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
 from tables_for_tests import analysed
 
 from pipeline.analysis.agreement import agreement, initial_of, not_predicted
+from pipeline.contrib.theory.figure.theory_curves import noticed
 from pipeline.figures.registry import registered
 from pipeline.lab.config import compose_cell, compose_data
 from pipeline.lab.config.cell import Cell
@@ -128,11 +130,32 @@ def test_a_uniform_bias_has_its_variance():
 
 
 @pytest.mark.slow
+def test_a_cell_notices_a_theory_that_is_wrong_by_more_than_it_says(dataset, problem):
+    """The chapter's 20 seeds see little of the end; 200 tell drawing with replacement from drawing without."""
+    ends = {}
+    for seeds in (20, 200):
+        _, curves = trained(dataset, MINIBATCH, seeds=seeds)
+        config = json.loads(trained(dataset, MINIBATCH, seeds=1)[0]["config"].iloc[0])
+        found = agreement(problem, config, curves)
+        shares = noticed(found, problem.minimum)
+        excess = found.expected - problem.minimum
+        for factor, agrees in ((0.99, True), (1.01, False)):
+            for sign in (1, -1):
+                wrong = dataclasses.replace(found, measured=problem.minimum + excess * (1 + sign * factor * shares))
+                assert wrong.agrees == agrees
+        ends[seeds] = shares[-1]
+        with_replacement = agreement(problem, config | {"sampling": {"name": "with_replacement"}}, curves)
+        assert with_replacement.agrees == (seeds == 20)
+    assert ends[200] < 0.3 < 0.5 < ends[20]
+
+
+@pytest.mark.slow
 def test_the_figure_says_pass_and_fail(dataset, problem):
     runs, curves = trained(dataset, MINIBATCH, FULL, ["optimizer=adam"], seeds=50)
     entry = next(entry for entry in registered() if entry.name == "theory_curves")
     caption = entry.caption(analysed(runs, curves, problem.minimum, problem))
     assert "2 of 2 cells pass" in caption and "optimizer adam" in caption
+    assert re.search(r"“cell 0” [\d.]+ \(pass; notices [\d.]+ % at best, [\d.]+ % at the end\)", caption)
     wrong = curves.assign(loss=curves["loss"] + 0.01)
     caption = entry.caption(analysed(runs, wrong, problem.minimum, problem))
     assert "FAIL" in caption and "0 of 2 cells pass" in caption

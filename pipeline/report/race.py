@@ -37,7 +37,7 @@ def race_section(study: StudyResults, lang: Language) -> dict[str, Any] | None:
     -------
     dict or None
         ``words``, the sentences above the table; ``lines``, a line for each question: what is scarce, among which
-        cells, who leads, by how much, how sure; ``seeds``, how many cells had how many. None where cells were not raced.
+        cells, who leads, by how much, how sure; ``seeds``, how many cells had how many. None where there was no race.
     """
     if (found := study.words.get("answer")) is None:
         return None

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from pipeline.analysis.agreement import APPROXIMATION, LIMIT, PRECISION, Agreement
+from pipeline.analysis.agreement import APPROXIMATION, LIMIT, PRECISION, Agreement, Array
 from pipeline.analysis.study import AnalysedStudy
 from pipeline.figures import style
 from pipeline.figures.registry import register
@@ -31,9 +31,19 @@ def caption(study: AnalysedStudy) -> str:
         f"permutation an epoch {100 * APPROXIMATION:g} % of the excess, for there it is an approximation (the full "
         "batch is exact). Largest |z| before anything is taken off: "
     )
-    words = [f"{formats.quoted(cell.name)} {formats.number(one.largest_z, 2)} ({_verdict(one)})" for cell, one in found]
+    words = [
+        f"{formats.quoted(cell.name)} {formats.number(one.largest_z, 2)} ({_verdict(one)}; notices "
+        f"{formats.number(100 * noticed(one, study.minimum or 0.0).min(), 2)} % at best, "
+        f"{formats.number(100 * noticed(one, study.minimum or 0.0)[-1], 2)} % at the end)"
+        for cell, one in found
+        if len(one.steps)
+    ]
     passed = sum(one.agrees for _, one in found)
-    text += f"{'; '.join(words)}. {passed} of {formats.count(len(found), 'cell')} pass."
+    text += (
+        f"{'; '.join(words)}. What a cell notices is by how much the excess that theory expects must be wrong to leave "
+        "the band, at the reading where that is least, and at the last: a cell that notices little at its end says "
+        f"little about the theory of its end. {passed} of {formats.count(len(found), 'cell')} pass."
+    )
     if len(found) > 1:
         text += (
             " All cells start from the same weights, seed by seed, so their first deviations are one and the same draw."
@@ -45,13 +55,19 @@ def caption(study: AnalysedStudy) -> str:
     return text
 
 
+def noticed(one: Agreement, minimum: float) -> Array:
+    """Share by which the expected excess must be wrong, at each reading, for the rule to fail by that alone, (r,)."""
+    excess = np.where(one.expected > minimum, one.expected - minimum, np.nan)  # none is left to be wrong about
+    return np.asarray((LIMIT * one.error + one.allowance) / excess)
+
+
 def _verdict(one: Agreement) -> str:
     return "pass" if one.agrees else "FAIL"
 
 
 @register(
     kind="curves",
-    title="Measured loss against exact theory",
+    title="Measured loss against theory",
     caption=caption,
     place=4,
     fits=lambda study: any(one is not None for _, _, one in study.agreements),

@@ -101,6 +101,7 @@ referee: setup
 picture: setup
 	python -m pipeline.contrib.picture --out docs/images/theory-and-verdicts.png
 	python -m pipeline.contrib.verdicts README.md
+	python -m pipeline.contrib.ledger_page docs/ledger.md
 
 # Every pinned package, for whoever must know what is in here; needs no network.
 sbom: setup-dev

@@ -1,0 +1,136 @@
+"""``python -m pipeline.contrib.ledger_page docs/ledger.md``: write what is known of every claim as a page."""
+
+import argparse
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.lab.errors import exit_on_user_error
+from pipeline.lab.paths import CONF, ROOT
+
+_HEAD = """# The ledger of the claims
+
+Written by `make picture` from `conf/claims.yaml` and the verdicts of a run on two cores with the measured table. What
+the outcomes mean, and how intervals are made: [claims.md](claims.md). In which simulated worlds each rule decides
+rightly in 95 % of cases: `tests/claims/sides.py`, and `POWER` in `tests/claims/test_power.py`.
+"""
+#: Outcome to what would turn it into another.
+_CHANGE = {
+    "holds": "A number whose whole interval misses a rule.",
+    "does not hold": "A number whose whole interval satisfies the rule that fails now.",
+    "depends": "The same outcome in all of the cases.",
+    "by construction": "Nothing that anybody could measure.",
+}
+
+
+@exit_on_user_error()
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Write the page.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The command line; that of the process by default.
+
+    Raises
+    ------
+    SystemExit
+        With status 2 after a mistake of the user's.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m pipeline.contrib.ledger_page", description="Write the page of every claim."
+    )
+    parser.add_argument("file", type=Path, metavar="FILE.md", help="the page")
+    parser.add_argument(
+        "--claims", type=Path, default=Path("results/claims.json"), metavar="FILE.json", help="verdicts"
+    )
+    options = parser.parse_args(arguments)
+    # Here, so that --help answers at once.
+    from pipeline.claims.ledger import read_ledger
+    from pipeline.contrib.verdicts import read_decided
+    from pipeline.lab.files import write_whole
+
+    decided = read_decided(options.claims)
+    pages = [page(claim, decided["sources"], history(claim["id"])) for claim in decided["claims"]]
+    remarks = [f"- **{name}.** {why}" for name, why in read_ledger(CONF / "claims.yaml").remarks.items()]
+    write_whole(options.file, "\n".join([_HEAD, *pages, "## Remarks, without a verdict\n", *remarks, ""]))
+    print(options.file)
+
+
+def page(claim: Mapping[str, Any], sources: Mapping[str, str], changed: Sequence[str]) -> str:
+    """One claim: its source, our words, rules with numbers, what they rest on, what would change it, its history.
+
+    Parameters
+    ----------
+    claim : mapping
+        As in ``claims.json``.
+    sources : mapping
+        Key to title.
+    changed : sequence of str
+        Commits that changed the entry, the latest first.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
+    date = f", decided on {claim['stored']}" if claim["stored"] else ""
+    lines = [
+        f"## {claim['id']}: {claim['text']}",
+        "",
+        f"**{claim['verdict'].capitalize()}**{date}. {_change(claim)}",
+        "",
+    ]
+    facts = {
+        "Source": sources[claim["source"]],
+        "Setting": claim["setting"],
+        "Why these rules": claim["why"],
+        "Rests on": claim["rests_on"] + (f"; {', '.join(claim['tables'])}" if claim["tables"] else ""),
+        "Changed by": ", ".join(changed),
+    }
+    lines += [f"- {name}: {words}" for name, words in facts.items() if words]
+    if claim["tests"]:
+        lines += ["", "| test | number [95 %] | n | rule | outcome |", "| --- | --- | --- | --- | --- |"]
+    for test in claim["tests"]:
+        for point in test["points"]:
+            at = "".join(f", {name} {value}" for name, value in point["at"].items())
+            row = (f"{test['name']}{at}", _number(point), _sample(point), test["threshold"], point["verdict"])
+            lines.append(f"| {' | '.join(row)} |")
+    return "\n".join([*lines, ""])
+
+
+def _change(claim: Mapping[str, Any]) -> str:
+    """What would change the verdict."""
+    needed = max((test["needed"] for test in claim["tests"]), default=0)
+    more = f"About n = {needed:,} would decide." if needed else f"{claim['reason'][:1].upper()}{claim['reason'][1:]}."
+    words = _CHANGE.get(claim["verdict"])
+    return f"What would change it: {words[0].lower()}{words[1:]}" if words else more
+
+
+def _number(point: Mapping[str, Any]) -> str:
+    from pipeline.lab import formats
+
+    if point["effect"] is None:
+        return "–"
+    value, low, high = (
+        formats.number(float(str(x).replace("infinite", "inf")), 3) if x is not None else "–"
+        for x in (point["effect"], *point["interval"])
+    )
+    return value if low == high == value else f"{value} [{low}, {high}]"
+
+
+def _sample(point: Mapping[str, Any]) -> str:
+    return f"{point['n']:,} {point['of']}" if point["n"] else "–"
+
+
+def history(name: str) -> list[str]:
+    """Commits that changed the entry of a claim, the latest first; none where there is no repository."""
+    where = f"/id: {name}$/,/^$/:conf/claims.yaml"
+    command = ["git", "log", "--date=short", "--format=%h (%ad)", "-s", f"-L{where}"]
+    found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    return found.stdout.split("\n")[:-1] if found.returncode == 0 else []
+
+
+if __name__ == "__main__":
+    main()

@@ -186,7 +186,7 @@ def _reported(race: Race, claims: list[Claim], seeds: int) -> dict[tuple[str, in
     values = race.train(cells, fresh, np.isin(cells, [i for name, i in wanted if name == "loss"]))
     race.runs += len(cells) * len(fresh)
     found = {}
-    for name, i in wanted:
+    for name, i in sorted(wanted):
         own = values[name][[int(np.flatnonzero(cells == i)[0])]] * race.weigh(name, np.array([i]))[:, None]
         low, high = median_interval(own)
         found[name, i] = Reported(float(np.median(own)), float(low[0]), float(high[0]))

@@ -31,8 +31,14 @@ rule train:
         " {params.overrides:q} {params.places:q} track=false > {log:q} 2>&1"
 
 
-# A study with `search: race`: one job, which trains on all cores, and goes on where it stopped. What it keeps for that is
-# no output, because Snakemake removes those of a job that fails.
+def on_slurm():
+    """Whether jobs go to Slurm; known when jobs are planned."""
+    return getattr(workflow.executor_plugin, "name", "") == "slurm"
+
+
+# A study with `search: race`: one job, which trains on all cores, and goes on where it stopped. On Slurm it runs beside
+# Snakemake and sends each round as an array of jobs. What it keeps to go on is no output, because Snakemake removes those
+# of a job that fails.
 rule race:
     input:
         data=jobs.data,
@@ -45,11 +51,16 @@ rule race:
     wildcard_constraints:
         job=RACE,
     priority: 2
+    localrule: True
     conda:
         str(ENVIRONMENT)
-    threads: cores
+    threads: lambda wildcards: 1 if on_slurm() else cores
     resources:
         gpu=jobs.gpus,
+        # No parameter: what a race finds does not depend on where its rounds are trained.
+        stage=lambda wildcards: (
+            "pipeline.contrib.slurm" if on_slurm() else "pipeline.answer"
+        ),
     params:
         places=jobs.race_places,
         overrides=settings.overrides,
@@ -59,7 +70,7 @@ rule race:
     message:
         "Race the cells of study {wildcards.study}"
     shell:
-        "python -m pipeline.answer study={wildcards.study:q} {params.overrides:q} {params.places:q} cores={threads}"
+        "python -m {resources.stage:q} study={wildcards.study:q} {params.overrides:q} {params.places:q} cores={threads:q}"
         " 2>&1 | tee {log:q}"
 
 

@@ -16,7 +16,7 @@ from repository import ROOT
 
 from pipeline.answer.question import read_question
 from pipeline.lab.tables import RUNS, read_table
-from pipeline.train import terminal
+from pipeline.train import command_line, terminal
 from pipeline.train.__main__ import main
 from tests.inputs.door import Door, complaints
 
@@ -130,7 +130,9 @@ def test_a_product_ends_with_its_cells_by_rank_and_the_command_that_races_them(t
 
 def test_of_many_cells_the_first_are_shown_and_one_seed_decides_nothing(train, monkeypatch):
     monkeypatch.setattr(terminal, "SHOWN", 2)
-    out = train("-m", "hydra/launcher=stacked", "lr=0.1,0.2,0.3,0.4")[1]
+    monkeypatch.setattr(command_line, "MANY", 3)
+    _, out, err = train("-m", "hydra/launcher=stacked", "lr=0.1,0.2,0.3,0.4")
+    assert err.startswith("training: 4 cells, which are checked first\ntraining: sgd on airfoil_twin, linear model, 4 ")
     assert [line.split()[2] for line in out.splitlines() if line.startswith("sgd  ")] == ["0.4", "0.3"]
     assert "and 2 more cells\nThe first is better than the second with 1 of 1 seed, which decides nothing." in out
 

@@ -7,6 +7,7 @@ product, and a mistake leaves nothing behind.
 
 import os
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -30,6 +31,8 @@ from pipeline.train.product import BASIC, JobConfigs, check_total, points
 from pipeline.train.sentences import refusing, without_schemas
 from pipeline.train.terminal import announce
 
+#: Cells of a product whose check, of some ten milliseconds each, is announced.
+MANY = 30
 #: Below ``hydra``: callbacks and handlers of logs are built from names, and a folder's files from anywhere.
 _RUN_CODE = {"", "callbacks", "job_logging", "hydra_logging", "searchpath"}
 
@@ -145,10 +148,12 @@ class CheckFirst(Callback):
             options = loader.get_group_options
             # glob(*) would choose the schemas, too.
             vars(loader)["get_group_options"] = lambda *args, **keys: without_schemas(options(*args, **keys))
-            configs = JobConfigs(loader, config)
+            configs, chosen = JobConfigs(loader, config), points(config)
+            if len(chosen) > MANY:
+                print(f"training: {len(chosen):,} cells, which are checked first", file=sys.stderr, flush=True)
             jobs = [
                 _job(configs.compose(point, number), "hydra.sweep.dir", "hydra.sweep.subdir")
-                for number, point in enumerate(points(config))
+                for number, point in enumerate(chosen)
             ]
             runs = sum(cell.config.seeds for job in jobs for cell in job.cells)
             check_total(runs, [len(jobs), "seeds"], config.max_runs)

@@ -7,18 +7,21 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from test_tasks import cell, problem
 from torch import nn
 
 from pipeline import parts
 from pipeline.lab.config import Cell, compose_cell
 from pipeline.lab.dataset import HeldOut
+from pipeline.parts.tasks import Task
 from pipeline.train.cells import train_cells
 from pipeline.train.data import prepared
 from pipeline.train.plan import can_stack
 from pipeline.train.probe import stack_update
 from pipeline.train.stack_update import Elementwise
-from pipeline.train.stacked import train_stacked
+from pipeline.train.stacked import StackedRun, train_stacked
 from pipeline.train.stacked_net import StackedNet
 
 
@@ -114,6 +117,38 @@ def test_predictions_and_gradients_of_many_outputs_are_those_of_each_model_alone
         expected.backward(weights[run])
         gradient = nn.utils.parameters_to_vector([p.grad for p in model.parameters()])
         torch.testing.assert_close(net.flat.grad[net.run_of == run], gradient)
+
+
+@given(
+    classes=st.integers(2, 12), batch_size=st.integers(1, 40), runs=st.integers(1, 4), size=st.sampled_from([1, 1e4])
+)
+@settings(max_examples=30, deadline=None)
+def test_the_derivative_of_cross_entropy_that_is_written_down_is_that_of_autograd(classes, batch_size, runs, size):
+    data = split("classification", classes=classes)
+    data = replace(data, X=data.X * np.float32(size))  # logits of any size
+    cells = [cell("classification", data, engine="stacked", lr=0.1)] * runs
+    stack = StackedRun(cells, [0, 1], data, Elementwise)
+    assert stack.cross_entropy
+    stack.on_fit_start()
+    with torch.no_grad():
+        stack.net.flat.normal_(generator=torch.manual_seed(0))
+    rows = torch.randint(len(data.X), (2, batch_size))
+    found = []
+    for stack.cross_entropy in (True, False):
+        stack._differentiate(stack.X[rows], stack.y[rows])
+        found.append(stack.net.flat.grad.clone())
+    torch.testing.assert_close(found[0], found[1], rtol=1e-5, atol=1e-6 * size)
+
+
+def test_classes_that_are_to_be_ignored_are_left_to_torch():
+    data = split("classification")
+    cells = [cell("classification", data, engine="stacked", lr=0.1)]
+    ignored = Task(torch.nn.functional.cross_entropy, lambda y: torch.from_numpy(np.where(y == 0, -100, y)).long())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.train.stacked.tasks.load", lambda name: ignored)
+        stack = StackedRun(cells, [0], replace(data, held_out=None), Elementwise)
+    assert not stack.cross_entropy
+    assert StackedRun(cells, [0], data, Elementwise).cross_entropy
 
 
 # -- models and tasks of the user's

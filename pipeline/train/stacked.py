@@ -12,6 +12,7 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch.func import vmap
+from torch.nn.functional import cross_entropy
 
 from pipeline import parts
 from pipeline.lab.config.cell import Cell
@@ -68,9 +69,12 @@ class StackedRun(pl.LightningModule):
         self.register_buffer("X", torch.from_numpy(dataset.X))
         data, held_out = cells[0].config.data, dataset.held_out
         self.task = tasks.load(data.task)
-        # Of the lab's regression the derivative is written down; any other loss is differentiated.
+        # Of the lab's regression the derivative is written down; other losses are differentiated.
         self.half_squares = parts.find("task", data.task) == REGRESSION and data.outputs == 1
         self.register_buffer("y", self.task.targets(dataset.y))
+        # So is that of torch's cross-entropy of classes, none of which is to be ignored.
+        classes = self.y.dtype == torch.int64 and self.y.dim() == 1 and bool((self.y >= 0).all())
+        self.cross_entropy = self.task.criterion is cross_entropy and self.task.scale == 1.0 and classes
         self.register_buffer("X_held_out", None if held_out is None else torch.from_numpy(held_out.X))
         self.register_buffer("y_held_out", None if held_out is None else self.task.targets(held_out.y))
 
@@ -141,14 +145,21 @@ class StackedRun(pl.LightningModule):
     def _differentiate(self, X: torch.Tensor, y: torch.Tensor) -> None:
         """Differentiate the sum of the runs' losses.
 
-        Of half mean squared errors the backward pass starts from the derivative by the predictions,
-        (prediction - y) / b. Any other sum is the number of runs times the mean over the examples of all runs.
+        Of half mean squared errors and of cross-entropies the backward pass starts from the derivative by the
+        predictions, (prediction - y) / b or (softmax - one hot) / b. Any other sum is the number of runs times the mean
+        over the examples of all runs.
         """
         prediction = self.net.predict(X)
         if self.half_squares:
             prediction.backward((prediction.detach() - y).div_(y.shape[1]))
+            return
+        y = y.repeat_interleave(len(self.cells), dim=0)
+        if self.cross_entropy:
+            # With the examples side by side: along ten classes torch's softmax takes nine times as long.
+            share, y = torch.softmax(prediction.detach().mT.contiguous(), dim=1), y.unsqueeze(1)
+            share.scatter_(1, y, share.gather(1, y) - 1).div_(y.shape[2])
+            prediction.backward(share.mT)
         else:
-            y = y.repeat_interleave(len(self.cells), dim=0)
             self.task.criterion(prediction.flatten(0, 1), y.flatten(0, 1)).backward(self.scale)
 
     def read_loss(self) -> torch.Tensor:

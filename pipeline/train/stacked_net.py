@@ -8,6 +8,7 @@ input once for all the runs that share it.
 import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial, reduce
 
 import torch
 from torch import nn
@@ -91,7 +92,7 @@ class StackedNet:
         layers = _stacked_layers(self.template, self.blocks, groups, cells, self.packed)
         if layers is None:
             return _vectorised(self.template, self.blocks, groups, cells, self.packed)
-        return _Chain(layers)
+        return partial(reduce, lambda x, layer: layer(x), layers)  # one after the other
 
     def predict(self, X: torch.Tensor) -> torch.Tensor:
         """Predict for minibatches, differentiably.
@@ -161,18 +162,6 @@ def linear_half_squares(
         return torch.sum(residual, 1, keepdim=True, out=b_grad)
 
     return differentiate
-
-
-class _Chain:
-    """One layer after the other."""
-
-    def __init__(self, layers: Sequence[Layer]) -> None:
-        self.layers = layers
-
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        for layer in self.layers:
-            x = layer(x)
-        return x
 
 
 def _stacked_layers(

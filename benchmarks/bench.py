@@ -1,4 +1,4 @@
-"""``python -m benchmarks.bench``: the lab's speed beside plain PyTorch, a process per cell, and benchopt.
+"""``python -m benchmarks.bench``: the lab's speed beside plain PyTorch, JAX, a process per cell, and benchopt.
 
 The first two parts run in one process and in turn, on one thread, with the garbage collector frozen; the
 third times whole commands. Medians and ratios are what to read.
@@ -8,7 +8,7 @@ import argparse
 import json
 from pathlib import Path
 
-from benchmarks import processes, solo, stacks
+from benchmarks import classes, processes, solo, stacks
 from pipeline.lab.config import compose_cell
 from pipeline.lab.files import written_whole
 from pipeline.train.clock import no_garbage_collection, torch_threads
@@ -32,6 +32,8 @@ def main() -> None:
         solo.show(numbers["solo"])
         numbers["stacks"] = stacks.measure(dataset, arguments.repeats)
         stacks.show(numbers["stacks"])
+    numbers["classes"] = classes.measure(max(1, arguments.repeats // 2))
+    classes.show(numbers["classes"])
     if not arguments.no_processes:
         numbers["processes"] = processes.measure(arguments.data.resolve() / f"{config.name}-{config.whiten}.parquet")
         processes.show(numbers["processes"])

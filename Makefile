@@ -1,7 +1,7 @@
 # make          set up .venv and run everything: results/report.html, mlflow.db
 #               make ARGS="--config 'studies=[textbook]' 'measurements=[]'" runs the chapter's own runs only
 # make test     every test            make test-quick   the quick ones      make test-gpu   those for a GPU
-# make check    format, lint, types   make bench        timings against plain PyTorch
+# make check    format, lint, types   make bench        timings against plain PyTorch and JAX
 # make kill     kill the workflow at 20 random moments: kill-report.json says what came of it
 # make ui       browse MLflow         make lock         pin the dependencies anew
 # make compare  which conclusions changed since baselines/reference.json, which `make baseline` stores

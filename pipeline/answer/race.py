@@ -34,7 +34,7 @@ from pipeline.answer.contest import EQUALS, Array, Cells, Contest, Measure, need
 
 #: Seeds that choose the first leaders. The second round has as many as can beat a rival; then seeds grow by a factor.
 PILOT = 3
-GROWTH = 1.5
+GROWTH = 2.0
 
 
 class Field(Protocol):

@@ -4,6 +4,7 @@
 #   snakemake --cores 8 textbook       # the tables of one study
 #   snakemake --cores 8 measure        # the measurements of this machine
 #   snakemake --cores 8 frameworks     # the chapter in MXNet, TensorFlow, PyTorch and JAX, and their environments
+#   snakemake --cores 8 finders        # how people find a batch size and a learning rate, against the best
 #   snakemake --cores 8 referee        # what ten seeds leave open, with 200
 #   snakemake --cores 8 extend         # train beyond the ranges whose best learning rate lies on the border
 #   snakemake --cores 8 --config 'overrides=[epochs=4]'
@@ -60,6 +61,7 @@ include: f"{RULES}/claims.smk"
 include: f"{RULES}/referee.smk"
 include: f"{RULES}/report.smk"
 include: f"{RULES}/frameworks.smk"
+include: f"{RULES}/finders.smk"
 
 
 rule all:

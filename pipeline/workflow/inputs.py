@@ -175,7 +175,7 @@ class Inputs:
     @property
     def opted_in(self) -> list[str]:
         """Tables of opt-in measurements that somebody made: they are drawn too, and nothing waits for them."""
-        return [table for table in (self.measured("frameworks"),) if Path(table).exists()]
+        return [table for table in map(self.measured, ("frameworks", "finders")) if Path(table).exists()]
 
     @property
     def opted_in_digest(self) -> str:

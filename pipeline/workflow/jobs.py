@@ -216,7 +216,7 @@ class Jobs:
         """Where a job reads and writes, quoted as Hydra needs it: the results' folder may have any name."""
         out = Path(output.runs).parent.as_posix()
         own = as_overrides({"out": out, "data_dir": f"{self._results}/data", "hydra.run.dir": out})
-        return [*own, *self._promised(self.cells(wildcards))]
+        return [*own, *self._promised(self.study(wildcards.study).cells)]  # an override reaches every cell of the study
 
     def configuration(self, wildcards: Any) -> str:
         """A digest of what decides a job's numbers, other than code: its cells, their steps, replicates and engine."""

@@ -22,7 +22,7 @@ from pipeline.report.language import LANGUAGES
 
 _KEYS = ("overrides", "results", "studies", "measurements", "report_lang", "config_dir")
 #: Folders of the results that are no study's.
-_FOLDERS = {"data", "logs", "figures", "measure", "track", "frameworks"}
+_FOLDERS = {"data", "logs", "figures", "measure", "track", "frameworks", "finders"}
 
 
 @dataclass(frozen=True)

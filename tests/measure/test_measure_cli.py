@@ -21,7 +21,8 @@ def twin(tmp_path_factory):
 
 
 def test_every_measurement_has_a_module_and_a_schema():
-    assert set(parts.configurations("measurement")) - set(measurements()) == {"frameworks", "many_devices"}  # opt-in
+    opt_in = {"finders", "frameworks", "many_devices"}
+    assert set(parts.configurations("measurement")) - set(measurements()) == opt_in
     for name in measurements():
         assert callable(parts.load("measurement", name).function)
 

@@ -53,8 +53,8 @@ def small_loading(dataset):
 SMALL = {name: globals()[f"small_{name}"] for name in measurements()}
 
 
-#: The comparison of frameworks is opt-in: it has its own tests, and environments of its own.
-OPT_IN = {"frameworks"}
+#: The comparisons of frameworks and of finders are opt-in: they have their own tests, and environments of their own.
+OPT_IN = {"finders", "frameworks"}
 
 
 @pytest.fixture(scope="module", params=sorted(measurements()))

@@ -36,6 +36,7 @@ rule figures:
             "pipeline.figures",
             "pipeline.contrib.machine.figure",
             "pipeline.contrib.frameworks.figure",
+            "pipeline.contrib.finders.figure",
             "pipeline.contrib.noise.figure",
             "pipeline.contrib.theory.figure",
         ),

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -65,7 +65,7 @@ class Verdicts:
     lines: list[dict[str, Any]]
     sources: list[dict[str, Any]]
     not_applicable: str
-    remarks: dict[str, str]
+    remarks: dict[str, str] = field(default_factory=dict)
 
     @property
     def groups(self) -> list[tuple[str, list[dict[str, Any]]]]:

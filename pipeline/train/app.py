@@ -205,8 +205,8 @@ def _train_cells(
     from pipeline.train.placement import placed
 
     cells = placed(cells)  # a GPU that is not there is reported before anything is fetched
-    datas = [(cell, cell.config.data) for cell in cells]
-    groups = grouped(((folders[cell.id], data.name, data.file, data.rows, data.examples), cell) for cell, data in datas)
+    given = [(cell, cell.config.data) for cell in cells]
+    groups = grouped(((folders[cell.id], data.name, data.file, data.rows, data.examples), cell) for cell, data in given)
     before, updates = UPDATES["done"], sum(cell.steps * cell.config.seeds for cell in cells)
     total = max(UPDATES["planned"], before + updates)
     # Of the whole command, so that the time left is, too; disable=None: only on a terminal.

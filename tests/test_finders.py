@@ -4,6 +4,7 @@ import json
 import sys
 from dataclasses import replace
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -27,6 +28,8 @@ from pipeline.lab.config.cell import Cell
 from pipeline.lab.errors import UserError
 from pipeline.measure.table import Measured, read_measured, table_of, write_measured
 from pipeline.train.cells import train_cells
+from pipeline.workflow.jobs import Jobs
+from pipeline.workflow.settings import read_settings
 
 EPOCHS, START, FLOOR = 4, 1.0, 0.2
 BATCH_SIZES = (16, 64, 256)
@@ -80,6 +83,15 @@ def test_there_are_ten_methods_and_four_problems_or_more():
     assert set(read_pins(PINS)) >= {"optuna", "prodigyopt", "schedulefree", "dadaptation"}
     assert version_of("minibatch-lab") == "0.1.0"
     assert version_of("no-such-library") == ""
+
+
+@pytest.mark.parametrize(("study", "promised"), [("landscape", False), ("wine_sweep", True)])
+def test_a_table_is_promised_to_a_job_only_where_the_whole_study_is_about_it(study, promised):
+    """An override reaches every cell of a study: those on fetched data would refuse it."""
+    jobs = Jobs(read_settings({}))
+    job = next(name for name in jobs.of(study) if "airfoil" not in name)
+    places = jobs.places(SimpleNamespace(study=study, job=job), SimpleNamespace(runs="results/x/runs.parquet"))
+    assert any("data.split" in override for override in places) == promised
 
 
 def test_the_best_has_no_regret_and_another_has_as_much_as_it_is_worse(steep):

@@ -41,7 +41,7 @@ rule audit_finders:
         str(ENVIRONMENT)
     threads: cores
     params:
-        study=f"{results}/landscape",
+        study=lambda wildcards, input: str(Path(input.tables[0]).parent),
         data=f"{results}/data",
         libraries=".frameworks/finders",
         label=lambda wildcards: wildcards.problem.replace("-", " "),

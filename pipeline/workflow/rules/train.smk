@@ -31,9 +31,8 @@ rule train:
         " {params.overrides:q} {params.places:q} track=false > {log:q} 2>&1"
 
 
-def on_slurm():
-    """Whether jobs go to Slurm; known when jobs are planned."""
-    return getattr(workflow.executor_plugin, "name", "") == "slurm"
+# Whether jobs go to Slurm; known when jobs are planned.
+on_slurm = lambda: getattr(workflow.executor_plugin, "name", "") == "slurm"
 
 
 # A study with `search: race`: one job, which trains on all cores, and goes on where it stopped. On Slurm it runs beside

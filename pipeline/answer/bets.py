@@ -12,7 +12,7 @@ Here parts of the wealth (``STAKES``) are staked on a few shares :math:`p` (``SH
 fall by about a constant factor: each true share above 0.51 is near enough to one of them to be decided in the end, and
 what is paid for not knowing which is a constant factor (Robbins, 1970; Howard, Ramdas, McAuliffe, Sekhon, 2021,
 Time-uniform, nonparametric, nonasymptotic confidence sequences, on mixtures over a geometric grid). With :math:`p`
-spread evenly over (1/2, 1) instead, that factor grows with the seeds, and races on the airfoil table took a third more
+spread evenly over (1/2, 1) instead, that factor grows with the seeds, and replayed races on the airfoil table took more
 runs. Arms are compared by quantiles because costs may be infinite and losses have heavy tails (Howard, Ramdas, 2022,
 Sequential estimation of quantiles with applications to A/B testing and best-arm identification).
 """

@@ -66,7 +66,6 @@ NOT_RUN = {
     "git diff": "Git's",
     "mlflow db upgrade URI": "MLflow's, and needs an older store",
     "snakemake --cores 2 finders": "ten minutes; tests/test_finders.py runs every method on a small problem",
-    "snakemake --cores 2 landscape": "part of that",
     "snakemake --cores 2 frameworks": "fetches gigabytes; tests/test_frameworks.py runs PyTorch's part",
     "snakemake --cores all frameworks": "as above",
     "snakemake --cores all frameworks --forcerun framework_environment": "as above",

@@ -66,6 +66,7 @@ def test_every_claim_has_its_line_with_verdict_sign_and_link(decided):
     assert len(ids) == len(set(ids))
 
 
+@pytest.mark.slow
 def test_what_an_open_test_lacks_is_shown(decided):
     claims = json.loads(json.dumps(decided))
     claims["claims"][0]["tests"][0]["needed"] = 1234
@@ -73,6 +74,7 @@ def test_what_an_open_test_lacks_is_shown(decided):
     assert "would decide" not in page(decided)
 
 
+@pytest.mark.slow
 def test_a_stored_verdict_is_shown_with_its_date(decided):
     claims = [claim | {"stored": "2026-11-27"} if claim["id"] == "F6" else claim for claim in decided["claims"]]
     html = page(decided | {"claims": claims})

@@ -32,9 +32,9 @@ every_test = pytest.mark.parametrize(("claim", "test", "holding", "failing"), TE
 
 
 def decided_at(claim, test, value):
-    """The claim, by this one of its tests, with tables from which its statistic has a value at each point in turn."""
+    """The claim, by this one of its tests, with tables from which its statistic has a value; both ends of its cases."""
     found = []
-    for at in test.points:
+    for at in test.points[:: max(1, len(test.points) - 1)]:
         one = replace(test, arguments={**test.arguments, **at}, vary={}, exists=False)
         alone = replace(claim, tests=(one,), by_construction=False)
         found.append(decide(alone, MAKERS[test.statistic](one.arguments, value)))

@@ -78,7 +78,7 @@ LOAD_SHARES = ("load_share_q25", "load_share", "load_share_q75")
 BUDGET = 0.1
 WORKER_BATCH_SIZES = (32, 100)
 #: Rows that are slow to read, and the seconds that each takes.
-SLOW_ROWS, SLOW_SECONDS = 128, 0.002
+SLOW_ROWS, SLOW_SECONDS = 64, 0.002
 #: Of the images: the second document's.
 IMAGE_BATCH_SIZE = 32
 

@@ -38,10 +38,10 @@ def summary(claims: Mapping[str, Any]) -> list[str]:
     list of str
     """
     counts = claims["counts"]
-    given = counts["by construction"]
+    given, open_ = counts["by construction"], counts["inconclusive"]
     lines = [
         f"Of {len(claims['claims']) - given} claims {counts['holds']} hold, {counts['does not hold']} do not, "
-        f"{counts['depends']} depend on how they are asked, and {counts['inconclusive']} are inconclusive; "
+        f"{counts['depends']} depend on how they are asked, and {open_} {'is' if open_ == 1 else 'are'} inconclusive; "
         f"{given} more cannot be otherwise. What surprises most:",
         "",
         "| | claim | verdict | rests on | numbers |",

@@ -66,6 +66,8 @@ NOT_RUN = {
     "git diff": "Git's",
     "mlflow db upgrade URI": "MLflow's, and needs an older store",
     "snakemake --cores 2 finders": "ten minutes; tests/test_finders.py runs every method on a small problem",
+    "snakemake --cores 2 referee": "two minutes; tests/claims/test_referee.py decides and stores on small tables",
+    "make referee": "the same, and a copy",
     "snakemake --cores 2 frameworks": "fetches gigabytes; tests/test_frameworks.py runs PyTorch's part",
     "snakemake --cores all frameworks": "as above",
     "snakemake --cores all frameworks --forcerun framework_environment": "as above",

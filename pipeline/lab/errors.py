@@ -101,9 +101,12 @@ def _signals_raise() -> Iterator[None]:
     taken = [number for number in _ENDING if before[number] is not signal.SIG_IGN]
     for number in taken:
         signal.signal(number, end)
+    hook = sys.unraisablehook  # a finalizer that the signal meets cannot raise: Python would print a traceback
+    sys.unraisablehook = lambda found: None if found.exc_type is Ended else hook(found)
     try:
         yield
     finally:
+        sys.unraisablehook = hook
         for number in taken:
             signal.signal(number, before[number])
         if received:

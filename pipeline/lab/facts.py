@@ -112,8 +112,9 @@ def _names(table: Path) -> list[str]:
 
 
 def read_provenance(data_dir: Path) -> dict[str, dict[str, Any]]:
-    """Read what fetching wrote beside each raw table, by the name in the configuration."""
-    return {path.stem: json_object(path, MAKE_AGAIN) for path in sorted(data_dir.glob("*.json"))}
+    """Read what fetching wrote beside each table, by the name in the configuration; other JSON is somebody else's."""
+    beside = [path for path in sorted(data_dir.glob("*.json")) if len(list(data_dir.glob(f"{path.stem}[.-]*"))) > 1]
+    return {path.stem: json_object(path, MAKE_AGAIN) for path in beside}
 
 
 def json_object(path: Path, cure: str) -> dict[str, Any]:

@@ -200,8 +200,8 @@ def test_the_filter_keeps_the_lines_with_all_words_and_counts_them(opened):
 
 def test_a_verdict_leads_to_its_numbers_and_its_figure(opened):
     report = opened()
-    report.page.click("a.chip:has-text('A10')")
-    card = report.page.locator("details.claim-card:has(strong:text-is('A10'))")
+    report.page.click("a.chip:has-text('A10a')")
+    card = report.page.locator("details.claim-card:has(strong:text-is('A10a'))")
     card.locator("img.beside").wait_for(state="visible")
     assert card.locator("li").count() > 0
 

@@ -45,7 +45,7 @@ def what_rules_say():
         for text in re.split(r"^(?:rule|checkpoint) ", path.read_text(), flags=re.MULTILINE)[1:]:
             for message in re.findall(r'^    message:\n        "(.*)"$', text, re.MULTILINE):
                 name = text.partition(":")[0]
-                found[name] = re.sub(r"\{(?:wildcards\.)?(\w+)\}", r"(?P<\1>\\S+)", message)
+                found[name] = re.sub(r"\{(?:wildcards\.|resources\.)?(\w+)\}", r"(?P<\1>\\S+)", message)
     return found
 
 

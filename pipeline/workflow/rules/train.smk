@@ -25,7 +25,7 @@ rule train:
         configuration=jobs.configuration,
         code=jobs.code,
     message:
-        "Train study {wildcards.study}, job {wildcards.job} (resources: threads={threads}, gpu={resources.gpu})"
+        "Train study {wildcards.study}, job {wildcards.job}, resources: threads={threads} gpu={resources.gpu}"
     shell:
         "python -m pipeline.train study={wildcards.study:q} job={wildcards.job:q} {params.extension:q}"
         " {params.overrides:q} {params.places:q} track=false > {log:q} 2>&1"

@@ -1,13 +1,12 @@
 """``python -m pipeline.contrib.ledger_page docs/ledger.md``: write what is known of every claim as a page."""
 
-import argparse
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.lab.errors import exit_on_user_error
 from pipeline.lab.paths import CONF, ROOT
+from pipeline.lab.stage import Options, argument, command
 
 _HEAD = """# The ledger of the claims
 
@@ -24,29 +23,14 @@ _CHANGE = {
 }
 
 
-@exit_on_user_error()
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Write the page.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        The command line; that of the process by default.
-
-    Raises
-    ------
-    SystemExit
-        With status 2 after a mistake of the user's.
-    """
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.contrib.ledger_page", description="Write the page of every claim."
-    )
-    parser.add_argument("file", type=Path, metavar="FILE.md", help="the page")
-    parser.add_argument(
-        "--claims", type=Path, default=Path("results/claims.json"), metavar="FILE.json", help="verdicts"
-    )
-    options = parser.parse_args(arguments)
-    # Here, so that --help answers at once.
+@command(
+    "pipeline.contrib.ledger_page",
+    "Write the page of every claim.",
+    argument("file", type=Path, metavar="FILE.md", help="the page"),
+    argument("--claims", type=Path, default=Path("results/claims.json"), metavar="FILE.json", help="verdicts"),
+)
+def main(options: Options) -> None:
+    """Write the page."""
     from pipeline.claims.ledger import read_ledger
     from pipeline.contrib.verdicts import read_decided
     from pipeline.lab.files import write_whole
@@ -127,8 +111,8 @@ def _sample(point: Mapping[str, Any]) -> str:
 def history(name: str) -> list[str]:
     """Commits that changed the entry of a claim, the latest first; none where there is no repository."""
     where = f"/id: {name}$/,/^$/:conf/claims.yaml"
-    command = ["git", "log", "--date=short", "--format=%h (%ad)", "-s", f"-L{where}"]
-    found = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    log = ["git", "log", "--date=short", "--format=%h (%ad)", "-s", f"-L{where}"]
+    found = subprocess.run(log, capture_output=True, text=True, cwd=ROOT, check=False)
     return found.stdout.split("\n")[:-1] if found.returncode == 0 else []
 
 

@@ -4,40 +4,26 @@ They are of studies that take minutes (``snakemake referee``). What is stored in
 report, with its date, where those studies were not made and the rules are still the same.
 """
 
-import argparse
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pipeline.lab.errors import UserError, exit_on_user_error
+from pipeline.lab.errors import UserError
 from pipeline.lab.paths import CONF
+from pipeline.lab.stage import Options, argument, command
 
 #: The studies that only a referee asks for.
 STUDIES = ("contenders", "equal_steps")
 
 
-@exit_on_user_error()
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Decide the claims about :data:`STUDIES` and write them.
-
-    Parameters
-    ----------
-    arguments : sequence of str, optional
-        The command line; that of the process by default.
-
-    Raises
-    ------
-    SystemExit
-        With status 2 after a mistake of the user's, such as tables that were not made.
-    """
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.contrib.referee", description="Decide what takes long, and store it with its date."
-    )
-    parser.add_argument("--results", type=Path, default=Path("results"), metavar="DIR", help="the folder of the tables")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE.json", help="where the verdicts go")
-    options = parser.parse_args(arguments)
-    # Here, so that --help answers at once.
+@command(
+    "pipeline.contrib.referee",
+    "Decide what takes long, and store it with its date.",
+    argument("--results", type=Path, default=Path("results"), metavar="DIR", help="the folder of the tables"),
+    argument("--out", type=Path, required=True, metavar="FILE.json", help="where the verdicts go"),
+)
+def main(options: Options) -> None:
+    """Decide the claims about :data:`STUDIES` and write them."""
     from pipeline.claims.decide import decide_all
     from pipeline.claims.evidence import Evidence
     from pipeline.claims.ledger import read_ledger

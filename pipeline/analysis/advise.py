@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.analysis.axes import Value, along_axes
-from pipeline.analysis.bootstrap import bootstrap_medians, median_interval, percentile_interval, seed_draws
-from pipeline.analysis.compare import Comparison, probability_better
-from pipeline.analysis.seconds import StepCosts, read_step_costs, step_costs_of_runs
+from pipeline.analysis.best import halves
+from pipeline.analysis.bootstrap import median_interval
+from pipeline.analysis.compare import ONE_SIDED, Comparison, probability_better
+from pipeline.analysis.seconds import StepCosts, StepKind, read_step_costs, step_costs_of_runs
 from pipeline.analysis.sweep import Sweep
-from pipeline.analysis.target import first_hits
 from pipeline.lab import formats, stage
 from pipeline.lab.command import command_of
 from pipeline.lab.config import checks
@@ -34,7 +34,8 @@ class Choice:
     cell : CellResults
         The cell.
     value, low, high : float
-        The median over seeds, infinite where half of them or more never arrive, and its 95 % interval.
+        The median over the seeds that measure, infinite where half of them or more never arrive, and its 95 %
+        interval; below six seeds it is their whole range.
     at_edge : bool
         Whether this is the lowest or highest learning rate tried at that batch size: the best may lie beyond.
     """
@@ -59,7 +60,8 @@ class Advice:
     runner_up : Choice or None
         The second; None where there is one cell alone.
     comparison : Comparison or None
-        The best held against the runner-up, seed by seed; None where neither gets to the target.
+        The best held against the runner-up, seed by seed; None where the best does not get to the target. Of seconds,
+        with the step of the best as slow, and that of the runner-up as quick, as the error of their times allows.
     """
 
     measure: str
@@ -69,7 +71,7 @@ class Advice:
 
     @property
     def known(self) -> bool:
-        """Whether half of the seeds or more of the best cell get to the target."""
+        """Whether more than half of the seeds that measure the best cell get to the target."""
         return math.isfinite(self.best.value)
 
 
@@ -89,42 +91,51 @@ def advise(sweep: Sweep, optimizer: str | None = None, target: float | None = No
     -------
     list of Advice
         By clock, then by loss. Seconds are steps times the measured time of a step, and left out where that is not
-        known for every batch size.
+        known for every batch size; their intervals and comparisons allow for the error of that time.
 
     Notes
     -----
-    Cells are ordered by the median over seeds of the cost of the first reading at or below the target; equal medians
-    by the share of seeds that arrive, then by the median final loss, as in :func:`pipeline.analysis.target.scaling`.
+    Every second seed chooses, the others measure: the best of many noisy cells looks better than it is to the seeds
+    that chose it (Dodge et al., 2019, Show Your Work, EMNLP). A single seed does both. Cells are ordered by the median
+    over seeds of the cost of the target, between readings too; equal medians by the share of seeds that arrive, then by
+    the median final loss, as in :func:`pipeline.analysis.target.scaling`. Other seeds have chosen the direction of a
+    comparison than those that bear it out, so that its test is one-sided, at 5 %.
     """
     grid = sweep.grid
     own = np.arange(len(grid.cells)) if optimizer is None else grid.rows(optimizer)
     cells = [sweep.study.cells[str(cell_id)] for cell_id in grid.cells["cell_id"].iloc[own]]
-    hits = first_hits(grid, sweep.study.curves, sweep.target.loss if target is None else target)
+    hits = sweep.hits(sweep.target.loss if target is None else target)
     steps, examples, losses = hits.steps[own], hits.examples[own], grid.losses[own]
     epoch = np.array([[cell.examples or np.nan] for cell in cells])
-    costs = {"epochs": examples / epoch, "steps": steps, "examples": examples}
-    costs["seconds"] = steps * sweep.step_seconds(own)[:, None]
-    measures = {clock: (cost, median_interval(cost)) for clock, cost in costs.items() if not np.isnan(cost).any()}
-    measures["loss"] = losses, percentile_interval(bootstrap_medians(losses, seed_draws(len(grid.seeds))))
-    arrived = np.isfinite(steps).mean(axis=1)
+    measures = {"epochs": examples / epoch, "steps": steps, "examples": examples}
+    measures |= {"seconds": steps * sweep.step_seconds(own)[:, None], "loss": losses}
+    choosing, measuring = halves(len(grid.seeds))
+    arrived, final = np.isfinite(steps[:, choosing]).mean(axis=1), np.median(losses[:, choosing], axis=1)
     rates = grouped(((sweep.study.series[cell.id], cell.batch_size), cell.lr) for cell in cells)
     found = []
-    for measure, (values, (low, high)) in measures.items():
-        medians = np.median(values, axis=1)
-        order = np.lexsort((grid.medians[own], -arrived, medians))[:2]
+    for measure, values in measures.items():
+        if np.isnan(values).any():
+            continue
+        order = np.lexsort((final, -arrived, np.median(values[:, choosing], axis=1)))[:2]
+        error = sweep.step_errors(own[order])[:, None] if measure == "seconds" else np.ones((len(order), 1))
+        best = values[order][:, measuring]
+        low, high = median_interval(best / error)[0], median_interval(best * error)[1]
         choices = [
             Choice(
                 cell=cells[i],
-                value=float(medians[i]),
-                low=float(low[i]),
-                high=float(high[i]),
+                value=float(np.median(best[place])),
+                low=float(low[place]),
+                high=float(high[place]),
                 at_edge=len(tried := rates[sweep.study.series[cells[i].id], cells[i].batch_size]) > 1
                 and cells[i].lr in (min(tried), max(tried)),
             )
-            for i in order
+            for place, i in enumerate(order)
         ]
-        compared = len(order) == 2 and np.isfinite(medians[order[0]])
-        comparison = probability_better(*values[order]) if compared else None
+        # Of the same step the error is the same: it makes both as much slower or quicker.
+        if len({(StepKind.of(cells[i].config), cells[i].batch_size) for i in order}) > 1:
+            best *= np.concatenate([error[:1], 1 / error[1:]])
+        compared = len(order) == 2 and math.isfinite(choices[0].value)
+        comparison = probability_better(best[0], best[1], ONE_SIDED) if compared else None
         found.append(Advice(measure, choices[0], choices[1] if len(choices) > 1 else None, comparison))
     return found
 
@@ -150,7 +161,7 @@ def table_of(advice: Sequence[Advice], name: Callable[[CellResults], str] | None
     for one in advice:
         measure = "lowest final loss" if one.measure == "loss" else one.measure
         if not one.known:
-            rows.append((measure, "–", "–", "–", "missed by half of the seeds or more in every cell", "–", "–"))
+            rows.append((measure, "–", "–", "–", "missed by half of the seeds or more", "–", "–"))
             continue
         best, other = one.best, one.runner_up
         interval = f"{_cost(best.value, one)} [{_cost(best.low, one)}, {_cost(best.high, one)}]"
@@ -251,6 +262,9 @@ def _section(
     lines = [
         f"{who} on {names}{twin}{f' ({words})' if words else ''}: {cells}, {seeds}, {epochs}.",
         f"The target is a {kind} of {formats.loss(loss)}, {aim}. Ties go to the cell that more seeds bring there.",
+        "Every second seed chooses the cell, the others measure it."
+        if len(grid.seeds) > 1
+        else "One seed chooses the cell and measures it, which flatters it.",
         "",
         *formats.aligned(table_of(advice, None if series else lambda cell: sweep.study.series[cell.id])),
         "",

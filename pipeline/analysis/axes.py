@@ -1,12 +1,13 @@
 """What else a study varies beside batch size and learning rate: each value at its best cell."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from pipeline.analysis.best import PER_OPTIMIZER, best_cells
-from pipeline.analysis.compare import Comparison, probability_better
+from pipeline.analysis.best import PER_OPTIMIZER, best_cells, halves
+from pipeline.analysis.bootstrap import median_interval
+from pipeline.analysis.compare import ONE_SIDED, Comparison, probability_better
 from pipeline.analysis.sweep import Sweep
 
 
@@ -23,7 +24,7 @@ class Value:
     lr : float
         Of its best cell.
     median, low, high : float
-        Final loss of that cell: the median over seeds, and its 95 % interval.
+        Final loss of that cell: the median over the seeds that did not choose it, and its 95 % interval.
     against_best : Comparison or None
         The best value held against this one, seed by seed; None for the best itself.
     """
@@ -58,10 +59,13 @@ def along_axes(sweep: Sweep, optimizer: str) -> list[Value]:
     data = {repr(cell.config.get("data")) for cell in study.cells.values() if cell.optimizer == optimizer}
     if len(own) < 2 or len(data) > 1:
         return []
-    table = best_cells(grid, PER_OPTIMIZER)
+    choosing, measuring = halves(len(grid.seeds))
+    table = best_cells(replace(grid, seeds=grid.seeds[choosing], losses=grid.losses[:, choosing]), PER_OPTIMIZER)
     table = table[table["optimizer"].isin(own) & (table["row"] >= 0)].sort_values("median", kind="stable")
-    losses = grid.losses[table["row"].to_numpy(dtype=np.intp)]
-    held = [None, *(probability_better(losses[0], other) for other in losses[1:])]
+    losses = grid.losses[table["row"].to_numpy(dtype=np.intp)][:, measuring]
+    low, high = median_interval(losses)
+    table = table.assign(median=np.median(losses, axis=1), low=low, high=high)
+    held = [None, *(probability_better(losses[0], other, level=ONE_SIDED) for other in losses[1:])]
     lines: list[dict[Any, Any]] = table[["batch_size", "lr", "median", "low", "high"]].to_dict("records")
     named = zip(table["optimizer"], lines, held[: len(lines)], strict=True)
     return [Value(name=str(name), **line, against_best=other) for name, line, other in named]

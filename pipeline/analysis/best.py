@@ -93,6 +93,11 @@ def held_out(losses: Array) -> float:
     return float(np.median(scores))
 
 
+def halves(seeds: int) -> tuple[slice, slice]:
+    """Every second seed, to choose by, and the others, to measure what they chose; a single seed does both."""
+    return slice(0, None, 2), slice(min(1, seeds - 1), None, 2)
+
+
 COLUMNS = ("optimizer", "batch_size", "side", "best_lr")
 
 

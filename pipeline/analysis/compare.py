@@ -20,6 +20,8 @@ from scipy.special import betaincinv
 from pipeline.analysis.bootstrap import LEVEL
 
 Array = NDArray[np.float64]
+#: Level of the interval whose lower end decides where other seeds chose the direction: 5 % on that side.
+ONE_SIDED = 0.9
 
 
 @dataclass(frozen=True)

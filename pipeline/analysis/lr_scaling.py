@@ -69,27 +69,49 @@ def lr_scaling(grid: Grid) -> list[LrScaling]:
 
 
 def _of_optimizer(grid: Grid, optimizer: str, draws: NDArray[np.intp]) -> LrScaling:
-    medians = grid.medians
-    lrs, steps = grid.cells["lr"].to_numpy(dtype=float), grid.cells["steps"].to_numpy(dtype=float)
-    sizes, best, chosen, fitted = [], [], [], []
-    for b in grid.batch_sizes:
-        rows = grid.rows(optimizer, b)
-        row = best_row(medians, rows) if rows.size else None
-        if row is None:
-            continue
-        resampled = bootstrap_medians(grid.losses[rows], draws)
-        sizes.append(b)
-        best.append(lrs[row])
-        chosen.append(lrs[rows[np.argmin(resampled, axis=0)]])
-        fitted.append(steps[rows].max() >= LEAST_STEPS)
-    batch_sizes, rates, kept = np.array(sizes, dtype=float), np.array(best), np.array(fitted, dtype=bool)
-    redrawn = np.reshape(chosen, (len(sizes), len(draws)))
-    low, high = percentile_interval(redrawn) if len(sizes) else (rates, rates)
+    batch_sizes, rates, redrawn, kept = best_rates(grid, grid.rows(optimizer), draws)
+    low, high = percentile_interval(redrawn) if len(rates) else (rates, rates)
     slope, intercept = fit_line(np.log2(batch_sizes[kept]), np.log2(rates[kept]))
     slopes, _ = fit_line(np.log2(batch_sizes[kept]), np.log2(redrawn[kept]))
     slope_low, slope_high = percentile_interval(np.atleast_1d(slopes))
     limits = (float(slope_low), float(slope_high))
     return LrScaling(optimizer, batch_sizes, rates, low, high, kept, float(slope), *limits, float(intercept))
+
+
+def best_rates(
+    grid: Grid, own: NDArray[np.intp], draws: NDArray[np.intp]
+) -> tuple[Array, Array, Array, NDArray[np.bool_]]:
+    """Find the best rates of some cells, and those of resampled seeds.
+
+    Parameters
+    ----------
+    grid : Grid
+        The study.
+    own : ndarray
+        Positions of the cells.
+    draws : ndarray, shape (r, s)
+        As of :func:`pipeline.analysis.bootstrap.seed_draws`.
+
+    Returns
+    -------
+    batch_sizes, lrs : ndarray, shape (m,)
+        Ascending, without those whose runs all diverged, and the best rates.
+    redrawn : ndarray, shape (m, r)
+        The best rates of the resampled seeds.
+    fitted : ndarray of bool, shape (m,)
+        Which of the runs take at least :data:`LEAST_STEPS` updates.
+    """
+    cells, medians = grid.cells.iloc[own], grid.medians
+    lrs, steps = (grid.cells[name].to_numpy(dtype=float) for name in ("lr", "steps"))
+    found = []
+    for b, places in sorted(cells.groupby("batch_size").indices.items()):
+        rows = own[places]
+        if (row := best_row(medians, rows)) is not None:
+            resampled = lrs[rows[np.argmin(bootstrap_medians(grid.losses[rows], draws), axis=0)]]
+            found.append((b, lrs[row], resampled, steps[rows].max() >= LEAST_STEPS))
+    sizes, best, chosen, fitted = zip(*found, strict=True) if found else ((), (), (), ())
+    redrawn = np.reshape(chosen, (len(sizes), len(draws)))
+    return np.array(sizes, dtype=float), np.array(best), redrawn, np.array(fitted, dtype=bool)
 
 
 def fit_line(x: Array, y: Array) -> tuple[Array, Array]:

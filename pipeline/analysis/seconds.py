@@ -1,7 +1,7 @@
 """Seconds for runs that have no clock: steps times the measured time of a step."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from pipeline.lab.config.cell import canonical_json
 from pipeline.lab.config.compose import compose_cell
@@ -59,12 +60,12 @@ class StepCosts:
     Parameters
     ----------
     seconds : mapping
-        Kind of step to batch size to seconds.
+        Kind of step to batch size to seconds: those of each process, or run, that measured it.
     source : str
         Where they come from, as the end of a sentence.
     """
 
-    seconds: Mapping[StepKind, Mapping[int, float]] = field(default_factory=dict)
+    seconds: Mapping[StepKind, Mapping[int, Sequence[float]]] = field(default_factory=dict)
     source: str = "not measured"
 
     def of(self, config: Mapping[str, Any], batch_size: int) -> float:
@@ -80,18 +81,32 @@ class StepCosts:
         Returns
         -------
         float
-            Between two measured batch sizes it is interpolated linearly: a step costs something once, and something
-            for each example. NaN outside of them, and where this kind of step was not measured.
+            The median. Between two measured batch sizes it is interpolated linearly: a step costs something once, and
+            something for each example. NaN outside of them, and where this kind of step was not measured.
         """
-        measured = sorted(self.seconds.get(StepKind.of(config), {}).items())
-        if not measured:
-            return float("nan")
-        sizes, seconds = zip(*measured, strict=True)
-        return float(np.interp(batch_size, sizes, seconds, left=np.nan, right=np.nan))
+        return self._at(config, batch_size, np.median)
+
+    def error(self, config: Mapping[str, Any], batch_size: int) -> float:
+        """The factor, up and down, to the ends of a 95 % interval of :meth:`of`, and NaN where that is.
+
+        Student's, over the logarithms of what several processes or runs measured. 1 where there was one alone, of
+        which nothing is known.
+        """
+        return self._at(config, batch_size, _error)
+
+    def _at(self, config: Mapping[str, Any], batch_size: int, summary: Callable[[Sequence[float]], float]) -> float:
+        measured = sorted(self.seconds.get(StepKind.of(config), {}).items()) or [(0, [np.nan])]
+        values = [summary(seconds) for _, seconds in measured]
+        return float(np.interp(batch_size, [b for b, _ in measured], values, left=np.nan, right=np.nan))
+
+
+def _error(samples: Sequence[float]) -> float:
+    n = np.size(samples)
+    return float(np.exp(stdtrit(n - 1, 0.975) * np.std(np.log(samples), ddof=1) / np.sqrt(n))) if n > 1 else 1.0
 
 
 def read_step_costs(path: Path) -> StepCosts:
-    """Read the measurement of step costs; several rows of one kind count by their median.
+    """Read the measurement of step costs; several rows of one kind are of different processes.
 
     Parameters
     ----------
@@ -120,7 +135,10 @@ def read_step_costs(path: Path) -> StepCosts:
         kind = _measured_kind(*map(str, named))
         if kind is not None:
             steps.append((kind, int(batch_size), 1e-6 * float(microseconds)))
-    return StepCosts(_medians(steps), "the measured time of a step")
+    seconds = _pooled(steps)
+    least = min((len(each) for sizes in seconds.values() for each in sizes.values()), default=0)
+    known = f"measured in {least} processes" if least > 1 else "measured once, so that its error is not known"
+    return StepCosts(seconds, f"the time of a step, {known}")
 
 
 def step_costs_of_runs(studies: Iterable[StudyResults]) -> StepCosts:
@@ -150,7 +168,7 @@ def step_costs_of_runs(studies: Iterable[StudyResults]) -> StepCosts:
             names.add(study.name)
     if not steps:
         return StepCosts()
-    return StepCosts(_medians(steps), f"the time of a step in the timed runs of study {', '.join(sorted(names))}")
+    return StepCosts(_pooled(steps), f"the time of a step in the timed runs of study {', '.join(sorted(names))}")
 
 
 @lru_cache(maxsize=256)
@@ -167,8 +185,8 @@ def _measured_kind(implementation: str, optimizer: str, model: str, data: str, s
     return StepKind.of({**config, "implementation": implementation, "optimizer": {"name": optimizer}})
 
 
-def _medians(steps: Iterable[tuple[StepKind, int, float]]) -> dict[StepKind, dict[int, float]]:
+def _pooled(steps: Iterable[tuple[StepKind, int, float]]) -> dict[StepKind, dict[int, list[float]]]:
     pooled: dict[StepKind, dict[int, list[float]]] = {}
     for kind, batch_size, seconds in steps:
         pooled.setdefault(kind, {}).setdefault(batch_size, []).append(seconds)
-    return {kind: {b: float(np.median(s)) for b, s in sizes.items()} for kind, sizes in pooled.items()}
+    return pooled

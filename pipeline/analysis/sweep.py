@@ -1,7 +1,9 @@
 """A study read as a sweep: what figures, report and advice say of it, computed once."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +14,7 @@ from pipeline.analysis.compare import Comparison, probability_better
 from pipeline.analysis.grid import Array, Grid, grid_of
 from pipeline.analysis.lr_scaling import LrScaling, lr_scaling
 from pipeline.analysis.seconds import StepCosts
-from pipeline.analysis.target import Target, first_hits, scaling, stated_target, target_loss
+from pipeline.analysis.target import Hits, Target, hits_of, scaling, stated_target, target_loss
 from pipeline.analysis.tuning import TuningCurve, tuning_curves
 from pipeline.lab.results import StudyResults
 
@@ -31,16 +33,30 @@ class Sweep:
 
     study: StudyResults
     costs: StepCosts = field(default_factory=StepCosts)
+    _hits: dict[float, Hits] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def grid(self) -> Grid:
         """Final losses, cells by seeds."""
         return grid_of(self.study)
 
+    def hits(self, target: float) -> Hits:
+        """What each run costs until its loss is at a target; found once for each target."""
+        if target not in self._hits:
+            self._hits[target] = hits_of(self.grid, self.study.curves, target)
+        return self._hits[target]
+
     def step_seconds(self, rows: NDArray[np.intp]) -> Array:
         """Seconds of a step of some cells of the grid, by position; NaN where it was not measured."""
+        return self._of_step(self.costs.of, rows)
+
+    def step_errors(self, rows: NDArray[np.intp]) -> Array:
+        """The factors by which those seconds may be wrong; see :meth:`pipeline.analysis.seconds.StepCosts.error`."""
+        return self._of_step(self.costs.error, rows)
+
+    def _of_step(self, number: Callable[[Mapping[str, Any], int], float], rows: NDArray[np.intp]) -> Array:
         cells = [self.study.cells[str(cell_id)] for cell_id in self.grid.cells["cell_id"].iloc[rows]]
-        return np.array([self.costs.of(cell.config, cell.batch_size) for cell in cells], dtype=float)
+        return np.array([number(cell.config, cell.batch_size) for cell in cells], dtype=float)
 
     @cached_property
     def best(self) -> pd.DataFrame:
@@ -75,7 +91,7 @@ class Sweep:
     @cached_property
     def scaling(self) -> pd.DataFrame:
         """Steps, examples and seconds to the target by optimizer and batch size; NaN seconds where not measured."""
-        table = scaling(self.grid, first_hits(self.grid, self.study.curves, self.target.loss))
+        table = scaling(self.grid, self.hits(self.target.loss))
         each = self.step_seconds(table["row"].to_numpy(dtype=np.intp))
         return table.assign(
             **{f"seconds{end}": table[f"steps{end}"].to_numpy() * each for end in ("", "_low", "_high")}

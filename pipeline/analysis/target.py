@@ -7,6 +7,7 @@ import pandas as pd
 
 from pipeline.analysis.best import PER_BATCH_SIZE, best_row, groups
 from pipeline.analysis.bootstrap import median_interval
+from pipeline.analysis.costs import costs
 from pipeline.analysis.grid import Array, Grid
 
 #: Whose best cell sets the target, and how far above it the target lies, as a share of that loss.
@@ -38,7 +39,7 @@ class Target:
 
 @dataclass(frozen=True, eq=False)
 class Hits:
-    """Cost of the runs of a grid until the loss is first read at or below the target.
+    """Cost of the runs of a grid until the loss is at the target.
 
     Parameters
     ----------
@@ -85,10 +86,8 @@ def stated_target(grid: Grid, loss: float) -> Target:
     return Target(loss, "", -1 if row is None else row, float("inf") if row is None else float(grid.medians[row]))
 
 
-def first_hits(grid: Grid, curves: pd.DataFrame, target: float) -> Hits:
-    """Find the first reading of each run at or below the target.
-
-    The loss is read every so many examples, so a cost is known to within one such interval.
+def hits_of(grid: Grid, curves: pd.DataFrame, target: float) -> Hits:
+    """Find what each run costs until its loss is at the target, between readings too.
 
     Parameters
     ----------
@@ -102,17 +101,14 @@ def first_hits(grid: Grid, curves: pd.DataFrame, target: float) -> Hits:
     Returns
     -------
     Hits
+        See :func:`pipeline.analysis.costs.costs`.
     """
-    below = curves[curves["loss"].to_numpy(dtype=float) <= target]
-    cell = pd.Index(grid.cells["cell_id"]).get_indexer(pd.Index(below["cell_id"]))
-    seed = pd.Index(grid.seeds).get_indexer(pd.Index(below["seed"]))
+    found = costs(curves, "loss", target)
+    cell = pd.Index(grid.cells["cell_id"].astype(str)).get_indexer(pd.Index(found["cell_id"]))
+    seed = pd.Index(grid.seeds).get_indexer(pd.Index(found["seed"]))
     known = (cell >= 0) & (seed >= 0)
-    hits = []
-    for name in ("steps", "examples"):
-        first = np.full(grid.losses.shape, np.inf)
-        spent = below[name.removesuffix("s") if name == "steps" else name].to_numpy(dtype=float)
-        np.minimum.at(first, (cell[known], seed[known]), spent[known])
-        hits.append(first)
+    hits = np.full((2, *grid.losses.shape), np.inf)
+    hits[:, cell[known], seed[known]] = found.loc[known, ["steps", "examples"]].T
     return Hits(*hits)
 
 

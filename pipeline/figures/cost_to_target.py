@@ -55,7 +55,7 @@ def caption(study: AnalysedStudy) -> str:
     if missed:
         text += f" Missed by half of the seeds or more in every cell: {formats.listed(missed)}."
     every = {int(cell.config.get("read_every", 200)) for cell in study.cells.values()}
-    text += f" Readings are at least {min(every)} examples apart, so that no cost is known better than that."
+    text += f" Readings are at least {min(every)} examples apart; between two of them the loss is taken to fall evenly."
     if "seconds" in costs:
         unknown = int(scaling["seconds"].isna().sum())
         text += (

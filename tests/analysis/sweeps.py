@@ -21,10 +21,10 @@ def config_of(optimizer, batch_size, lr, data="airfoil"):
 
 
 def costs_of(seconds):
-    """Costs of a step from (optimizer, batch size) to seconds."""
+    """Costs of a step from (optimizer, batch size) to seconds, or to those of several processes."""
     kinds = {}
     for (optimizer, b), each in seconds.items():
-        kinds.setdefault(StepKind.of(config_of(optimizer, b, 1.0)), {})[b] = each
+        kinds.setdefault(StepKind.of(config_of(optimizer, b, 1.0)), {})[b] = list(np.atleast_1d(each))
     return StepCosts(kinds, "the measured time of a step")
 
 

@@ -68,13 +68,15 @@ def test_any_key_can_be_an_axis(axis, study_of, dataset):
 
     found = along_axes(Sweep(study), optimizer)
     assert len({one.name for one in found}) == len(values)
+    chosen_at = []
     for one in found:  # against a loop over the table
         own = [cell for cell in study.cells.values() if study.series[cell.id] == one.name]
-        best = min(own, key=lambda cell: np.median(cell.losses))
+        best = min(own, key=lambda cell: np.median(cell.losses[::2]))
         assert (one.batch_size, one.lr) == (best.batch_size, best.lr)
-        assert one.median == pytest.approx(np.median(best.losses))
+        assert one.median == pytest.approx(np.median(best.losses[1::2])), "other seeds than those that chose it"
         assert one.low <= one.median <= one.high
-    assert [one.median for one in found] == sorted(one.median for one in found)
+        chosen_at.append(np.median(best.losses[::2]))
+    assert chosen_at == sorted(chosen_at)
     assert [one.against_best is None for one in found] == [True] + [False] * (len(values) - 1)
 
     words = report(study, optimizer)

@@ -4,11 +4,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pipeline.analysis.best import best_row
-from pipeline.analysis.bootstrap import Array, bootstrap_medians, seed_draws
-from pipeline.analysis.costs import costs
+from pipeline.analysis.best import halves
+from pipeline.analysis.bootstrap import Array, seed_draws
 from pipeline.analysis.grid import Grid
-from pipeline.analysis.lr_scaling import LEAST_STEPS, fit_line
+from pipeline.analysis.lr_scaling import best_rates, fit_line
 from pipeline.claims.effect import RESAMPLES, Effect, bootstrapped, limits
 from pipeline.claims.evidence import Evidence, NoData
 from pipeline.claims.statistics import SEEDS, statistic
@@ -21,23 +20,13 @@ def lr_slope(evidence: Evidence, study: str, optimizer: str, least: int = 1, mos
     Batch sizes whose runs take fewer than ten updates are left out, as in :mod:`pipeline.analysis.lr_scaling`.
     """
     grid = evidence.sweep(study).grid
-    draws = seed_draws(len(grid.seeds), RESAMPLES)
-    steps, rates = grid.cells["steps"].to_numpy(dtype=float), grid.cells["lr"].to_numpy(dtype=float)
-    own = (grid.cells["rule"] == optimizer).to_numpy()  # the series of one rule differ in their epochs, if at all
-    sizes, best, resampled = [], [], []
-    for b in grid.batch_sizes:
-        rows = np.flatnonzero(own & (grid.cells["batch_size"] == b).to_numpy())
-        row = best_row(grid.medians, rows) if rows.size else None
-        if row is None or b < least or (most is not None and b > most) or steps[rows].max() < LEAST_STEPS:
-            continue
-        sizes.append(float(b))
-        best.append(rates[row])
-        resampled.append(rates[rows[np.argmin(bootstrap_medians(grid.losses[rows], draws), axis=0)]])
-    if len(sizes) < 3:
-        raise NoData(f"no data: {optimizer} has {len(sizes)} batch sizes with ten updates or more; a slope takes three")
-    x = np.log(sizes)
-    slope, _ = fit_line(x, np.log(best))
-    slopes, _ = fit_line(x, np.log(np.array(resampled)))
+    own = np.flatnonzero(grid.cells["rule"] == optimizer)  # the series of one rule differ in their epochs, if at all
+    sizes, best, redrawn, kept = best_rates(grid, own, seed_draws(len(grid.seeds), RESAMPLES))
+    kept &= (least <= sizes) & (sizes <= (most or np.inf))
+    if kept.sum() < 3:
+        raise NoData(f"no data: {optimizer} has {kept.sum()} batch sizes with ten updates or more; a slope takes three")
+    slope, _ = fit_line(np.log(sizes[kept]), np.log(best[kept]))
+    slopes, _ = fit_line(np.log(sizes[kept]), np.log(redrawn[kept]))
     return Effect(float(slope), *limits(np.asarray(slopes)), len(grid.seeds), "seeds")
 
 
@@ -90,11 +79,7 @@ def _of_steps(evidence: Evidence, study: str, keys: list[tuple[str, int]], ratio
     """A ratio of the median steps to the target of some optimizers and batch sizes."""
     sweep = evidence.sweep(study)
     groups = [_rows(sweep.grid, *key) for key in keys]
-    curves, cells = sweep.study.curves, sweep.grid.cells["cell_id"]
-    own = curves[curves["cell_id"].isin(cells.to_numpy()[np.concatenate(groups)])]
-    found = costs(own, "loss", sweep.target.loss).pivot(index="cell_id", columns="seed", values="steps")
-    steps = found.reindex(index=cells, columns=sweep.grid.seeds).to_numpy(dtype=float)
-    return _of_chosen(np.where(np.isnan(steps), np.inf, steps), groups, ratio)
+    return _of_chosen(sweep.hits(sweep.target.loss).steps, groups, ratio)
 
 
 def _rows(grid: Grid, optimizer: str, batch_size: int | None = None) -> Array:
@@ -116,12 +101,13 @@ def _of_chosen(values: Array, groups: Sequence[Array], ratio: Callable[..., Arra
     The seeds that choose flatter what they choose, so they have no part in the number (Dodge et al., 2019, Show your
     work, EMNLP); the others are resampled, the same in all cells.
     """
-    best = [int(rows[np.argmin(np.median(values[rows][:, ::2], axis=1))]) for rows in groups]
     if values.shape[1] < 2:
         raise NoData("no data: one seed cannot both choose a cell and measure it")
+    choosing, measuring = halves(values.shape[1])
+    best = [int(rows[np.argmin(np.median(values[rows][:, choosing], axis=1))]) for rows in groups]
 
     def of_medians(*samples: Array) -> Array:
         """The ratio, over the last axis of the samples."""
         return ratio(*(np.median(sample, axis=-1) for sample in samples))
 
-    return bootstrapped(of_medians, *(values[row, 1::2] for row in best))
+    return bootstrapped(of_medians, *(values[row, measuring] for row in best))

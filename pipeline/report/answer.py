@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from pipeline.lab import formats
-from pipeline.report.clocks import CLOCKS, Flip, Standing, flips, ranked, standings
+from pipeline.report.clocks import CLOCKS, Standing, flips, ranked, standings
 from pipeline.report.curves import Drawn
 from pipeline.report.language import Language, mark
 
 #: The clocks' names, which are looked up.
 NAMES = (mark("epochs"), mark("steps"), mark("examples"), mark("seconds"))
-#: Most pairs that are listed, and most cells that are named where they tie.
-MAX_PAIRS = 12
+#: Most cells that are named where they tie.
 MAX_NAMES = 2
 
 
@@ -28,10 +27,6 @@ class Answer:
         A clock to the least cost and to who needs it; both empty where nobody gets there or there is no such clock.
     turned : str
         How many pairs of cells change their order.
-    pairs : list of dict
-        ``first``, ``ahead``, ``second``, ``behind`` and ``numbers`` of the largest ones.
-    left_out : int
-        How many pairs are not listed.
     standings : list of dict
         ``label`` and, by clock, ``text`` and ``value`` of every cell that is drawn.
     ranking : dict
@@ -41,8 +36,6 @@ class Answer:
     target: str
     first: dict[str, tuple[str, str]]
     turned: str
-    pairs: list[dict[str, str]]
-    left_out: int
     standings: list[dict[str, object]]
     ranking: dict[str, str]
 
@@ -68,8 +61,6 @@ def answer(chosen: Drawn, lang: Language) -> Answer:
         target=target,
         first={clock: _first(found, clock, lang) for clock in CLOCKS},
         turned=_turned(len(turned), len(found), lang),
-        pairs=[_pair(flip, lang) for flip in turned[:MAX_PAIRS]],
-        left_out=max(len(turned) - MAX_PAIRS, 0),
         standings=[_line(standing, lang) for standing in found],
         ranking={clock: _ranking(found, clock, target, lang) for clock in CLOCKS},
     )
@@ -107,31 +98,6 @@ def _turned(pairs: int, cells: int, lang: Language) -> str:
         "what is counted.",
         total=total,
     )
-
-
-def _pair(flip: Flip, lang: Language) -> dict[str, str]:
-    ahead = max(flip.ahead, key=lambda clock: _ratio(flip.second, flip.first, clock))
-    behind = max(flip.behind, key=lambda clock: _ratio(flip.first, flip.second, clock))
-    numbers = [
-        lang.say(
-            "{one} against {other} {clock}",
-            one=lang.cost(flip.first.costs[clock].median, clock),
-            other=lang.cost(flip.second.costs[clock].median, clock),
-            clock=lang.word(clock) if clock != "seconds" else "",
-        ).strip()
-        for clock in (ahead, behind)
-    ]
-    return {
-        "first": flip.first.cell.name,
-        "second": flip.second.cell.name,
-        "ahead": lang.listed([lang.word(clock) for clock in flip.ahead]),
-        "behind": lang.listed([lang.word(clock) for clock in flip.behind]),
-        "numbers": "; ".join(numbers),
-    }
-
-
-def _ratio(one: Standing, other: Standing, clock: str) -> float:
-    return one.costs[clock].median / max(other.costs[clock].median, 1e-300)
 
 
 def _line(standing: Standing, lang: Language) -> dict[str, object]:

@@ -22,7 +22,7 @@ class Assets:
     style : str
         CSS.
     scripts : tuple of str
-        JavaScript: Vega, Vega-Lite and Vega-Embed in one bundle, then the page's own.
+        JavaScript: Vega, Vega-Lite and Vega-Embed in one bundle, then the page's own, by their names.
     """
 
     style: str
@@ -30,7 +30,7 @@ class Assets:
 
     @property
     def policy(self) -> str:
-        """The Content-Security-Policy: no request, no script but these two, by their SHA-256, and no ``eval``.
+        """The Content-Security-Policy: no request, no script but these, by their SHA-256, and no ``eval``.
 
         Vega usually turns its expressions into functions, which needs ``unsafe-eval``. The bundle has
         vega-interpreter too, which evaluates their syntax trees instead; the page's script asks for it (``ast``).
@@ -47,11 +47,12 @@ class Assets:
 def assets() -> Assets:
     """Read them."""
     # No end tag may stand in a script; what the page carries is trusted, and this says so if that ever changes.
-    scripts = tuple(
-        script.replace("</script", "<\\/script")
-        for script in (_vega(), (FOLDER / "report.js").read_text(encoding="utf-8"))
-    )
-    return Assets((FOLDER / "report.css").read_text(encoding="utf-8"), scripts)
+    scripts = tuple(script.replace("</script", "<\\/script") for script in (_vega(), *_texts("*.js")))
+    return Assets("".join(_texts("*.css")), scripts)
+
+
+def _texts(pattern: str) -> list[str]:
+    return [path.read_text(encoding="utf-8") for path in sorted(FOLDER.glob(pattern))]
 
 
 def _sha256(script: str) -> str:

@@ -14,7 +14,7 @@ PALETTE = (
     "#0079c4", "#d1570f", "#00916b", "#b0568f", "#8a7400", "#7a6ad0", "#c2403f", "#5f7f00", "#00879e", "#8c6d5a"
 )  # fmt: skip
 DASHES = ([1, 0], [7, 3], [2, 2], [9, 3, 2, 3], [5, 2], [1, 3], [12, 3], [4, 4], [3, 1], [6, 2, 1, 2])
-HEIGHT = 420
+HEIGHT = 300
 #: A number of seconds with its unit, as an expression of Vega's.
 _SECONDS = (
     "datum.value >= 0.9995 ? format(datum.value, '.3~g') + ' s'"

@@ -58,30 +58,6 @@ class Standing:
     costs: dict[str, Cost]
 
 
-@dataclass(frozen=True, eq=False)
-class Flip:
-    """Two cells whose order depends on the clock.
-
-    Parameters
-    ----------
-    first, second : Standing
-        The first is before the second on the clocks of ``ahead``, and behind it on those of ``behind``.
-    ahead, behind : tuple of str
-        Clocks.
-    """
-
-    first: Standing
-    second: Standing
-    ahead: tuple[str, ...]
-    behind: tuple[str, ...]
-
-    @property
-    def size(self) -> float:
-        """The smaller of the two factors by which the medians differ, one way and the other."""
-        one = max(_factor(self.second, self.first, clock) for clock in self.ahead)
-        return min(one, max(_factor(self.first, self.second, clock) for clock in self.behind))
-
-
 def with_seconds(study: AnalysedStudy, cells: Sequence[CellResults]) -> dict[str, pd.DataFrame]:
     """The curves of some cells, with seconds where they can be known.
 
@@ -133,24 +109,17 @@ def standings(cells: Sequence[CellResults], curves: dict[str, pd.DataFrame], tar
     ]
 
 
-def flips(found: Sequence[Standing]) -> list[Flip]:
+def flips(found: Sequence[Standing]) -> list[tuple[Standing, Standing]]:
     """The pairs of cells of which one is before the other on one clock, and behind it on another.
 
     Before means that the 95 % intervals of the medians do not meet; so a pair that the seeds cannot
     tell apart on one of the two clocks is none.
-
-    Returns
-    -------
-    list of Flip
-        The largest first.
     """
-    turned = []
-    for one, other in combinations(found, 2):
-        ahead = tuple(clock for clock in CLOCKS if one.costs[clock].before(other.costs[clock]))
-        behind = tuple(clock for clock in CLOCKS if other.costs[clock].before(one.costs[clock]))
-        if ahead and behind:
-            turned.append(Flip(one, other, ahead, behind))
-    return sorted(turned, key=lambda flip: -flip.size)
+
+    def before(one: Standing, other: Standing) -> bool:
+        return any(one.costs[clock].before(other.costs[clock]) for clock in CLOCKS)
+
+    return [(one, other) for one, other in combinations(found, 2) if before(one, other) and before(other, one)]
 
 
 def ranked(found: Sequence[Standing], clock: str) -> list[Standing]:
@@ -165,7 +134,3 @@ def _cost(spent: "pd.Series[float] | None") -> Cost:
     values = np.asarray(spent, dtype=np.float64)
     low, high = median_interval(values)
     return Cost(float(quantiles(values, 0.5)), float(low), float(high))
-
-
-def _factor(larger: Standing, smaller: Standing, clock: str) -> float:
-    return larger.costs[clock].median / max(smaller.costs[clock].median, 1e-300)

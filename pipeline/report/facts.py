@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import date
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -121,6 +122,24 @@ def data_facts(studies: Iterable[StudyResults], lang: Language) -> list[dict[str
         if entry not in found:
             found.append(entry)
     return found
+
+
+def about(studies: Sequence[StudyResults], lang: Language) -> str:
+    """Say what the page is about: how many runs of which models on which data, where, and when it was written."""
+    data, models, machines = (
+        lang.listed(list(dict.fromkeys(found)))
+        for found in (
+            [facts.title for study in studies for facts in study.data],
+            [str(model) for study in studies for model in study.runs["model"].unique()],
+            [str(machine) for study in studies for machine in study.runs["machine"].unique()],
+        )
+    )
+    return lang.count(
+        sum(len(study.runs) for study in studies),
+        "{n} run (model: {models}) on {data}, trained on {machines}; written on {date}.",
+        "{n} runs (model: {models}) on {data}, trained on {machines}; written on {date}.",
+        **{"models": models, "data": data, "machines": machines, "date": date.today().isoformat()},
+    )
 
 
 def public_source(source: str, lang: Language = ENGLISH) -> str:

@@ -70,6 +70,7 @@ def render(
         _environment(lang)
         .get_template("report.html.j2")
         .render(
+            about=facts.about(studies, lang),
             studies=sections,
             clocks=list(clock_titles(lang)),
             clock_titles=clock_titles(lang),

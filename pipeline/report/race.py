@@ -83,7 +83,7 @@ def raced(shown: Answer, found: Mapping[str, Any], examples: int | None, lang: L
     return replace(shown, target=lang.loss(found["target"]), first=first, turned=turned)
 
 
-def _line(found: Mapping[str, Any], claim: Mapping[str, Any], lang: Language) -> dict[str, str]:
+def _line(found: Mapping[str, Any], claim: Mapping[str, Any], lang: Language) -> dict[str, Any]:
     leader, numbers = found["cells"][claim["leader"]], _reported(found, claim)
     median, low, high = (
         lang.loss(value) if claim["measure"] == "loss" else lang.cost(value, claim["measure"])
@@ -95,6 +95,7 @@ def _line(found: Mapping[str, Any], claim: Mapping[str, Any], lang: Language) ->
         named.append(lang.count(len(claim["rivals"]) - NAMED, "{n} more", "{n} more"))
     return {
         "measure": lang.word(measure),
+        "whole": not claim["field"],
         "field": claim["field"] or lang.say("all cells"),
         "leader": _cell(found, claim["leader"], lang),
         "median": f"{median} {lang.between(low, high)}" if numbers else "–",

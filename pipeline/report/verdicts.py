@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -21,7 +22,7 @@ SIGNS = {
 }
 #: The source of what the lab itself found.
 _OWN = "lab"
-#: What samples consist of, what verdicts rest on, and why there may be none.
+#: What samples consist of, what verdicts rest on, why there may be none, and what they may depend on.
 _WORDS = (
     mark("seeds"),
     mark("rows"),
@@ -36,7 +37,15 @@ _WORDS = (
     mark("construction"),
     mark("the interval is on both sides of the threshold"),
     mark("too few runs arrive for an interval"),
+    mark("loader"),
+    mark("target"),
+    mark("threads"),
+    mark("batch_size"),
+    mark("data"),
+    mark("study"),
 )
+#: Most claims that the first screen shows.
+MAX_SURPRISES = 3
 _RULE = re.compile(r"(above|below|within) (\S+)(?: to (\S+))?")
 
 
@@ -52,9 +61,10 @@ class Verdicts:
         A claim each: ``number`` (its anchor, for ids may hold anything), ``id``, ``text``, ``lang`` (of the text), what
         :func:`_found` says of it, ``reason``, ``stored`` (the date, where it was not decided now), ``setting``,
         ``why``, ``rests_on``, ``source`` (one of ``sources``), ``own`` (whether the lab itself makes it), ``figures``
-        (those that may show it), ``tests``, ``offline_twin``.
+        (those that may show it), ``tests``, ``offline_twin``, ``cases`` (of what depends, in how many it holds),
+        ``trust`` (what it rests on, as the ledger calls it), ``group`` (the letter of those it is listed with).
     sources : list of dict
-        ``number``, ``name`` and ``title`` of where the claims come from.
+        ``name`` and ``title`` of where the claims come from, and whether it is a ``document``.
     not_applicable : str
         The claims about other data than the results are of; empty where there are none.
     remarks : dict
@@ -68,11 +78,17 @@ class Verdicts:
     remarks: dict[str, str] = field(default_factory=dict)
 
     @property
-    def groups(self) -> list[tuple[str, list[dict[str, Any]]]]:
-        """The claims of each document together, those of the field together, and the lab's own, with a heading each."""
-        groups = grouped((re.split(r"\d", line["id"])[0], line) for line in self.lines)
+    def groups(self) -> list[tuple[str, str, list[dict[str, Any]]]]:
+        """The claims of each document together, those of the field together, and the lab's own: letter, name, lines."""
+        groups = grouped((line["group"], line) for line in self.lines)
         names = {key: {line["source"]["name"] for line in lines} for key, lines in groups.items()}
-        return [(names[key].pop() if len(names[key]) == 1 else "", lines) for key, lines in groups.items()]
+        return [(key, names[key].pop() if len(names[key]) == 1 else "", lines) for key, lines in groups.items()]
+
+    @property
+    def surprises(self) -> list[dict[str, Any]]:
+        """Up to three claims of the sources that do not hold, then those that depend; documents before the field."""
+        found = [line for line in self.lines if line["style"] in {"bad", "mixed"} and not line["own"]]
+        return sorted(found, key=lambda line: (not line["source"]["document"], line["style"]))[:MAX_SURPRISES]
 
 
 def read_verdicts(path: Path, lang: Language = ENGLISH) -> Verdicts:
@@ -106,8 +122,12 @@ def verdicts_of(decided: dict[str, Any], lang: Language = ENGLISH) -> Verdicts:
     Verdicts
     """
     sources = {
-        key: {"number": number, "name": _source_name(key, str(title), lang), "title": str(title)}
-        for number, (key, title) in enumerate(decided["sources"].items(), 1)
+        key: {
+            "name": lang.say("This lab") if key == _OWN else str(title).split(",")[0],
+            "title": str(title),
+            "document": len(key) == 1,
+        }
+        for key, title in decided["sources"].items()
     }
     lines = [
         {"number": number, **_line(claim, lang), "source": sources[claim["source"]], "own": claim["source"] == _OWN}
@@ -139,13 +159,31 @@ def _line(claim: dict[str, Any], lang: Language) -> dict[str, Any]:
         "reason": lang.word(str(claim["reason"])),
         "stored": str(claim["stored"]),
         "rests_on": lang.word(str(claim["rests_on"])),
+        "trust": str(claim["rests_on"]),
+        "cases": _cases(claim, lang),
+        "group": re.split(r"\d", str(claim["id"]))[0],
         "figures": figures_of(str(claim["id"]), claim.get("tables", [])),
         "tests": [
-            {"name": str(test["name"]), "needed": lang.whole(test["needed"]), **_found(test, lang)}
+            {"name": str(test["name"]), "lang": "en", "needed": lang.whole(test["needed"]), **_found(test, lang)}
             for test in claim["tests"]
         ],
         "offline_twin": bool(claim["offline_twin"]),
     }
+
+
+def _cases(claim: dict[str, Any], lang: Language) -> str:
+    """In how many of the cases that its source leaves open a claim holds; empty where it does not depend on them."""
+    if claim["verdict"] != "depends":
+        return ""
+    points = [point for test in claim["tests"] if test["verdict"] == "depends" for point in test["points"]]
+    verdicts = Counter(point["verdict"] for point in points)
+    return lang.say(
+        "it depends on {axes}: of {total} cases it holds in {holds} and does not in {fails}.",
+        axes=lang.listed(list(dict.fromkeys(lang.word(axis) for point in points for axis in point["at"]))),
+        total=len(points),
+        holds=verdicts["holds"],
+        fails=verdicts["does not hold"],
+    )
 
 
 def _found(found: dict[str, Any], lang: Language) -> dict[str, str]:
@@ -190,13 +228,6 @@ def _number(value: float | str | None, lang: Language) -> str:
         return lang.number(float(value.replace("infinite", "inf")))
     near_one = value is not None and value != 1 and 0.95 < abs(value) < 1.05
     return lang.number(value, 5 if near_one else 3)
-
-
-def _source_name(key: str, title: str, lang: Language) -> str:
-    """What a source is called: a document by its letter, else its title up to the first comma."""
-    if len(key) == 1:
-        return lang.say("Document {letter}", letter=key)
-    return lang.say("This lab") if key == _OWN else title.split(",")[0]
 
 
 #: The figure of the claim's study. A claim about a measurement alone is shown by that measurement's figure.

@@ -91,6 +91,7 @@ class Opened:
         page.route("**/*", answer)
         page.goto(path.as_uri())
         self.drawn("epochs")
+        page.evaluate("document.querySelectorAll('.curves details').forEach((element) => (element.open = true))")
 
     def drawn(self, clock):
         """Wait until the curves are drawn on a clock."""

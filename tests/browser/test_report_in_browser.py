@@ -17,7 +17,8 @@ languages = pytest.mark.parametrize("lang", ["en", "pt"])
 # Visible elements whose own text sticks out of the window, or out of a box that would cut it off.
 CLIPPED = """() => [...document.querySelectorAll("body *")].filter((element) => {
   const text = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-  if (!text || !element.checkVisibility({ visibilityProperty: true }) || element.closest(".skip, .tip")) return false;
+  if (!text || !element.checkVisibility({ visibilityProperty: true })) return false;
+  if (element.closest(".skip, .tip, #contents")) return false;
   const box = element.getBoundingClientRect();
   if (!element.closest(".scroll") && (box.right > innerWidth + 1 || box.left < -1)) return true;
   const style = getComputedStyle(element);
@@ -168,6 +169,7 @@ def test_another_study_is_drawn_by_its_best_cells_and_says_what_is_left_out(open
 
 def test_headers_sort_by_number_up_and_down_and_say_so(opened):
     report = opened()
+    report.page.evaluate("location.hash = 'table-1'")  # its study unfolds
     table = report.page.locator("#table-1")
     header = table.locator(
         "th:has(> button.sort):has-text('Final loss'), th:has(> button.sort):has-text('Mean ± sd')"
@@ -192,6 +194,7 @@ def test_headers_sort_by_number_up_and_down_and_say_so(opened):
 
 def test_the_filter_keeps_the_lines_with_all_words_and_counts_them(opened):
     report = opened()
+    report.page.evaluate("location.hash = 'table-1'")
     report.page.fill("#filter-1", "GD epochs")
     shown = report.page.locator("#table-1 tbody tr:visible th").all_inner_texts()
     assert shown == ["gd, 100 epochs", "gd lr 0.88, 100 epochs"]
@@ -200,10 +203,26 @@ def test_the_filter_keeps_the_lines_with_all_words_and_counts_them(opened):
 
 def test_a_verdict_leads_to_its_numbers_and_its_figure(opened):
     report = opened()
-    report.page.click("a.chip:has-text('A10a')")
-    card = report.page.locator("details.claim-card:has(strong:text-is('A10a'))")
-    card.locator("img.beside").wait_for(state="visible")
-    assert card.locator("li").count() > 0
+    report.page.click("#story ~ article a:text-is('A10a')")
+    entry = report.page.locator("details.claim:has(strong:text-is('A10a'))")
+    entry.locator("img.beside").wait_for(state="visible")
+    assert entry.locator("li").count() > 0
+
+
+def test_claims_are_filtered_by_verdict_source_and_words_and_the_address_remembers(opened):
+    report = opened()
+    total = report.page.locator("details.claim").count()
+    report.page.check("#claim-filters [name=group][value=A]")
+    report.page.check("#claim-filters [name=verdict][value=given]")
+    shown = report.page.locator("details.claim:visible strong:first-child").all_inner_texts()
+    assert shown == ["A1b", "A6", "A7", "A8"]
+    assert report.page.inner_text("#claims-count") == f"4 of {total} claims"
+    report.page.fill("#claim-filters [name=words]", "whitened MEAN")
+    assert report.page.locator("details.claim:visible strong:first-child").all_inner_texts() == ["A7"]
+    report.page.reload()
+    assert report.page.locator("details.claim:visible strong:first-child").all_inner_texts() == ["A7"]
+    report.page.click("#story ~ article a:text-is('A10a')")  # which the filters hide
+    assert report.page.locator("details.claim:visible").count() == total
 
 
 def test_a_theme_can_be_chosen_whatever_the_system_says(opened):
@@ -218,7 +237,7 @@ def test_a_theme_can_be_chosen_whatever_the_system_says(opened):
 
 def test_portuguese_speaks_portuguese_in_the_page_in_the_chart_and_in_numbers(opened):
     report = opened("pt")
-    assert "A resposta, em quatro relógios" in report.page.inner_text("main")
+    assert "A resposta" in report.page.inner_text(".hero") and "O livro diz:" in report.page.inner_text("main")
     report.page.check("#curves-clock-seconds")
     report.drawn("seconds")
     labels = report.page.locator("#curves-chart text").all_text_contents()
@@ -230,9 +249,14 @@ def test_portuguese_speaks_portuguese_in_the_page_in_the_chart_and_in_numbers(op
     assert told["Comando"].startswith("python -m pipeline.train") and "Semente" in told
 
 
-def test_printing_shows_everything_on_white(opened):
+def test_printing_shows_a_summary_on_white_whatever_is_unfolded(opened):
     report = opened(theme="dark")
+    report.page.evaluate("document.querySelectorAll('details').forEach((element) => (element.open = true))")
     report.page.emulate_media(media="print")
     assert report.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    assert report.page.locator(".controls").first.is_hidden()
-    assert len(report.page.pdf(format="A4")) > 10_000
+    assert report.page.locator(".controls:visible, .filters:visible, .study:visible").count() == 0
+    assert report.page.locator(".hero, .run, details.claim > summary").evaluate_all(
+        "all => all.every((one) => one.checkVisibility())"
+    )
+    pages = len(re.findall(rb"/Type\s*/Page\b", report.page.pdf(prefer_css_page_size=True)))
+    assert 1 < pages <= 8

@@ -26,12 +26,14 @@ def full_batch(**changes):
 SINGLE = cell("sgd", batch_size=1, lr=0.005, final=0.24)
 
 
+def clocks_before(one, other):
+    return {clock for clock in CLOCKS if one.costs[clock].before(other.costs[clock])}
+
+
 def test_full_batches_win_on_steps_and_seconds_and_lose_on_epochs_and_examples():
-    turned = flips(found(full_batch(), SINGLE))
-    (flip,) = turned
-    assert (flip.first.cell.name, flip.second.cell.name) == ("gd", "sgd")
-    assert set(flip.ahead) == {"steps", "seconds"} and set(flip.behind) == {"epochs", "examples"}
-    assert flip.size > 1
+    ((one, other),) = flips(found(full_batch(), SINGLE))
+    assert (one.cell.name, other.cell.name) == ("gd", "sgd")
+    assert clocks_before(one, other) == {"steps", "seconds"} and clocks_before(other, one) == {"epochs", "examples"}
 
 
 def test_cells_that_agree_on_every_clock_do_not_flip():
@@ -64,8 +66,6 @@ def test_the_answer_says_who_is_first_on_each_clock_and_how_many_pairs_flip():
     said = answer(drawn(tables), ENGLISH)
     assert said.first["steps"][1] == "“gd”" and said.first["examples"][1] == "“sgd”"
     assert said.turned.startswith("1 of 1 pairs of cells changes its order")
-    (pair,) = said.pairs
-    assert pair["first"] == "gd" and pair["ahead"] == "steps and seconds"
     assert "“gd”" in said.ranking["seconds"].split(",")[1]
 
 

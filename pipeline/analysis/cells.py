@@ -56,7 +56,7 @@ def curve_table(own: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Index ``step``; columns ``examples``, ``epoch``, ``seconds`` (medians over the seeds that got
-        there), ``loss`` (median), ``low`` and ``high`` (10 and 90 % quantiles), ``seed`` (of the run nearest to the
+        there), ``loss`` (median), ``low`` and ``high`` (quartiles), ``seed`` (of the run nearest to the
         median).
     """
     losses = own.set_index(["step", "seed"])["loss"].astype(float).unstack("seed")  # noqa: PD010 -- no aggregation
@@ -64,7 +64,7 @@ def curve_table(own: pd.DataFrame) -> pd.DataFrame:
     if losses.empty:
         return axes.assign(loss=[], low=[], high=[], seed=[])
     values = losses.fillna(np.inf).to_numpy()
-    low, middle, high = quantiles(values.T, [0.1, 0.5, 0.9])
+    low, middle, high = quantiles(values.T, [0.25, 0.5, 0.75])
     with np.errstate(invalid="ignore"):  # inf - inf, where half of the runs diverged
         distance = np.where(np.isinf(values), np.inf, abs(values - middle[:, None]))
     return axes.assign(loss=middle, low=low, high=high, seed=losses.columns.to_numpy()[distance.argmin(axis=1)])

@@ -22,7 +22,7 @@ class Assets:
     style : str
         CSS.
     scripts : tuple of str
-        JavaScript: Vega, Vega-Lite and Vega-Embed in one bundle, then the page's own, by their names.
+        JavaScript, in the order of the files' names.
     """
 
     style: str
@@ -32,9 +32,7 @@ class Assets:
     def policy(self) -> str:
         """The Content-Security-Policy: no request, no script but these, by their SHA-256, and no ``eval``.
 
-        Vega usually turns its expressions into functions, which needs ``unsafe-eval``. The bundle has
-        vega-interpreter too, which evaluates their syntax trees instead; the page's script asks for it (``ast``).
-        Vega-Embed and its tooltip write style elements and attributes: hence ``unsafe-inline``, for styles only.
+        Charts and the card of a reading set style attributes: hence ``unsafe-inline``, for styles only.
         """
         hashes = " ".join(f"'sha256-{_sha256(script)}'" for script in self.scripts)
         return (
@@ -47,7 +45,7 @@ class Assets:
 def assets() -> Assets:
     """Read them."""
     # No end tag may stand in a script; what the page carries is trusted, and this says so if that ever changes.
-    scripts = tuple(script.replace("</script", "<\\/script") for script in (_vega(), *_texts("*.js")))
+    scripts = tuple(script.replace("</script", "<\\/script") for script in _texts("*.js"))
     return Assets("".join(_texts("*.css")), scripts)
 
 
@@ -57,12 +55,6 @@ def _texts(pattern: str) -> list[str]:
 
 def _sha256(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-
-
-def _vega() -> str:
-    import vl_convert
-
-    return vl_convert.javascript_bundle()  # type: ignore[call-arg]  # its stub asks for what has a default
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,8 @@
 """The report in a browser without a network: nothing is asked for, nothing overflows, and everything answers."""
 
-import json
 import re
-import shlex
 
 import pytest
-
-from pipeline.lab.config import Cell, compose_cell
 
 pytestmark = pytest.mark.slow
 
@@ -59,8 +55,6 @@ def test_hostile_names_are_text_and_no_script_runs(opened):
     text = report.page.inner_text("body")
     assert "<script>alert(1)</script>" in text
     assert report.page.evaluate("[...document.scripts].every((one) => !one.textContent.startsWith('alert'))")
-    report.page.select_option("#curves-cell", label="<script>alert(1)</script>")
-    assert "<script>alert(1)</script>" in report.page.inner_text("#curves-details")
     assert report.said == []
 
 
@@ -71,100 +65,6 @@ def test_the_policy_of_the_page_lets_no_other_script_in(opened):
     )
     assert report.page.evaluate("window.in") is None
     assert any("Content Security Policy" in text for _, text in report.said)
-
-
-def test_the_clock_redraws_every_curve_and_says_who_is_first(opened):
-    report = opened()
-    drawings, rankings = set(), set()
-    for clock in ("epochs", "steps", "examples", "seconds"):
-        report.page.check(f"#curves-clock-{clock}")
-        report.drawn(clock)
-        drawings.add(report.page.inner_html("#curves-chart"))
-        rankings.add(report.page.inner_text("#curves-ranking"))
-        titles = report.page.locator("#curves-chart text").all_text_contents()
-        assert any("log scale" in title for title in titles)
-        lines = report.page.locator("#curves-chart .mark-line path").count()
-        assert lines == report.page.locator("#curves-cell option").count()
-    assert len(drawings) == len(rankings) == 4
-    assert report.said == []
-
-
-def details(report):
-    """The details of the chosen point: a term to its text."""
-    terms = report.page.locator("#curves-details dt").all_inner_texts()
-    return dict(zip(terms, report.page.locator("#curves-details dd").all_inner_texts(), strict=True))
-
-
-def test_keys_alone_reach_cell_command_seed_and_mlflow_run(opened, studies):
-    report = opened()
-    report.page.focus("#curves-cell")
-    report.page.keyboard.press("ArrowDown")
-    chosen = report.page.input_value("#curves-cell")
-    report.page.focus("#curves-reading")
-    before = details(report)["Reading"]
-    report.page.keyboard.press("ArrowLeft")
-    told = details(report)
-    assert told["Reading"] != before
-    assert told["Cell"] == report.page.locator(f"#curves-cell option[value='{chosen}']").inner_text()
-    assert re.fullmatch(r"[0-5] is the run next to the median here; seeds 0–5", told["Seed"])
-    cell_id = re.fullmatch(r'tags\.cell_id = "(.+)"', told["MLflow run"])[1]
-    assert cell_id in set(studies["textbook"].runs["cell_id"])
-
-
-def test_every_command_composes_to_its_cell(opened, studies):
-    data = json.loads(opened().page.locator("#curves-data").text_content())
-    seen = set()
-    for study in data["studies"]:
-        for cell in study["cells"]:
-            python, m, module, *overrides = shlex.split(cell["command"])
-            assert (python, m, module) == ("python", "-m", "pipeline.train")
-            assert Cell(compose_cell(overrides)).id == cell["id"]
-            assert compose_cell(overrides).seeds == 6
-            seen.add(cell["id"])
-    assert set(studies["textbook"].runs["cell_id"]) < seen
-
-
-def a_point(report):
-    """Where the ring around the chosen reading is on the screen."""
-    report.page.locator("#curves-chart").scroll_into_view_if_needed()
-    box = report.page.locator("#curves-chart .mark-symbol path").last.bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
-def test_hovering_shows_the_point_and_leaving_hides_it(opened):
-    report = opened()
-    x, y = a_point(report)
-    report.page.mouse.move(x, y)
-    tip = report.page.locator("#curves-tip")
-    assert tip.is_visible()
-    assert "python -m pipeline.train" in tip.inner_text() and "tags.cell_id" in tip.inner_text()
-    report.page.mouse.move(2, 2)
-    assert tip.is_hidden()
-
-
-def test_a_tap_on_a_phone_chooses_the_point(opened):
-    report = opened(width=390, touch=True)
-    report.page.select_option("#curves-cell", index=2)
-    wanted = details(report)
-    x, y = a_point(report)
-    report.page.select_option("#curves-cell", index=0)
-    report.page.evaluate("window.scrollBy(0, 0)")
-    report.page.touchscreen.tap(x, y)
-    told = details(report)
-    assert told["Reading"].split("·")[0] == wanted["Reading"].split("·")[0]
-    assert report.page.inner_text("#curves-status") == told["Cell"]
-
-
-def test_another_study_is_drawn_by_its_best_cells_and_says_what_is_left_out(opened, studies):
-    report = opened()
-    report.page.select_option("#curves-study", label=studies["sweep"].title)
-    total = studies["sweep"].runs["cell_id"].nunique()
-    report.page.locator("#curves-note", has_text=f"10 of {total} cells are drawn").wait_for()
-    report.page.locator("#curves-chart .mark-line path").nth(9).wait_for(state="attached")
-    report.page.check("input[name=curves-kind][value=log]")
-    report.page.locator("#curves-chart text", has_text="above the minimum").wait_for(state="attached")
-    assert report.page.is_disabled("#curves-clock-seconds")  # stacked, and no step was timed
-    assert report.said == []
 
 
 def test_headers_sort_by_number_up_and_down_and_say_so(opened):
@@ -235,18 +135,9 @@ def test_a_theme_can_be_chosen_whatever_the_system_says(opened):
     assert report.page.evaluate(paper) == light
 
 
-def test_portuguese_speaks_portuguese_in_the_page_in_the_chart_and_in_numbers(opened):
+def test_portuguese_speaks_portuguese(opened):
     report = opened("pt")
     assert "A resposta" in report.page.inner_text(".hero") and "O livro diz:" in report.page.inner_text("main")
-    report.page.check("#curves-clock-seconds")
-    report.drawn("seconds")
-    labels = report.page.locator("#curves-chart text").all_text_contents()
-    assert any(re.fullmatch(r"\d+ (µs|ms|s)", label) for label in labels)
-    assert "Segundos de treino" in report.page.locator("#curves-chart").text_content()
-    assert re.search(r"0,2\d", report.page.locator("#curves-chart").text_content())
-    assert "perda de 0,25" in report.page.inner_text("#curves-ranking")
-    told = details(report)
-    assert told["Comando"].startswith("python -m pipeline.train") and "Semente" in told
 
 
 def test_printing_shows_a_summary_on_white_whatever_is_unfolded(opened):

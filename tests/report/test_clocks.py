@@ -9,7 +9,7 @@ from tables_for_tests import cell, study
 from pipeline.analysis.seconds import StepCosts, StepKind
 from pipeline.report.answer import answer
 from pipeline.report.clocks import CLOCKS, flips, ranked, standings, with_seconds
-from pipeline.report.curves import MAX_CELLS, MAX_LINES, MAX_READINGS, drawn, records, views
+from pipeline.report.curves import MAX_CELLS, MAX_READINGS, drawn, records
 from pipeline.report.language import ENGLISH
 
 
@@ -80,7 +80,7 @@ def test_more_cells_than_can_be_drawn_are_chosen_evenly_and_counted():
 def test_long_curves_are_thinned_and_keep_both_ends():
     (record,) = records(drawn(study(cell("long", epochs=100, seeds=2))))
     assert len(record["loss"]) <= MAX_READINGS
-    assert record["step"][0] == 0 and record["examples"][-1] == 150_000
+    assert record["steps"][0] == 0 and record["examples"][-1] == 150_000
 
 
 def test_a_curve_ends_where_half_of_the_runs_diverged():
@@ -89,10 +89,9 @@ def test_a_curve_ends_where_half_of_the_runs_diverged():
     assert None not in record["loss"]
 
 
-def test_up_to_ten_cells_are_one_group_and_more_are_parted():
-    few = study(*[cell(f"cell {i}", lr=0.001 * (i + 1), seeds=1) for i in range(MAX_LINES)])
-    assert [view["kind"] for view in views(list(few.cells.values()))] == ["all"]
-    many = study(*[cell(f"cell {i}", lr=0.001 * (i + 1), seeds=1, batch_size=1 + i % 3) for i in range(40)])
-    found_views = views(list(many.cells.values()))
-    assert {view["kind"] for view in found_views} == {"batch_size"}
-    assert sorted(position for view in found_views for position in view["cells"]) == list(range(40))
+def test_the_band_of_a_curve_is_the_quartiles_of_its_seeds():
+    tables = study(cell("one", seeds=5))
+    (record,) = records(drawn(tables))
+    losses = tables.curves[tables.curves["step"] == record["steps"][4]]["loss"]
+    assert [record[name][4] for name in ("low", "loss", "high")] == pytest.approx(losses.quantile([0.25, 0.5, 0.75]))
+    assert record["low"][4] < record["loss"][4] < record["high"][4]

@@ -15,6 +15,7 @@ from pipeline.report import facts
 from pipeline.report.answer import Answer, answer
 from pipeline.report.assets import InlinedFigure, assets
 from pipeline.report.browser import clock_titles, curves_data, seconds_kind
+from pipeline.report.choose import SCARCE, choosers
 from pipeline.report.curves import Drawn, drawn
 from pipeline.report.language import ENGLISH, Language, mark
 from pipeline.report.race import race_section, raced
@@ -75,6 +76,8 @@ def render(
             clocks=list(clock_titles(lang)),
             clock_titles=clock_titles(lang),
             curves=curves_data(sections, lang),
+            choosers=choosers(studies, lang),
+            scarce=SCARCE,
             measurements=measurements,
             data=facts.data_facts(studies, lang),
             offline_twin=twin,

@@ -1,0 +1,86 @@
+"""What should I use? What the page answers is what ``python -m pipeline.analysis.advise`` prints."""
+
+import json
+import re
+
+import pytest
+
+from pipeline.analysis.advise import advise, table_of
+from pipeline.report.choose import SCARCE
+
+pytestmark = pytest.mark.slow
+
+NUMBER = re.compile(r"(?:\d[\d,]*(?:\.\d+)?|∞)(?:\s?×\s?10[⁰¹²³⁴⁵⁶⁷⁸⁹]+)?")
+
+
+def numbers(text):
+    """The numbers of an interval, to three digits, as both tables write them."""
+    found = [float(one.replace(",", "").replace("∞", "inf")) for one in NUMBER.findall(text.replace("\xa0", " "))]
+    return [float(f"{one:.3g}") for one in found]
+
+
+def test_every_optimizer_and_every_scarce_thing_has_the_cell_and_the_interval_that_advise_prints(opened, studies):
+    report, sweep = opened(), studies["sweep"].sweep
+    for optimizer in [None, *sweep.grid.optimizers]:
+        report.page.select_option("#choose-optimizer", optimizer or "")
+        printed = table_of(advise(sweep, optimizer), lambda one: studies["sweep"].series[one.id])[1:]
+        assert len(printed) == 4, "no seconds: these runs have no clock"
+        for measure, name, b, lr, interval, runner, ranked in printed:
+            report.page.select_option("#choose-scarce", "loss" if measure == "lowest final loss" else measure)
+            told = report.page.inner_text("#choose-answer")
+            if interval.startswith("missed"):
+                assert "miss this loss" in told
+                continue
+            assert report.page.inner_text("#choose-best") == f"{name} at b = {b}, lr {lr}"
+            assert numbers(report.page.inner_text("#choose-cost")) == numbers(interval)
+            assert runner.split(":")[0].replace(" b ", " at b = ") in told
+            assert ("Not sure" in told) == ranked.startswith("no,")
+
+
+def test_the_answer_is_spoken_and_its_command_can_be_copied_and_its_curve_seen(opened):
+    report = opened()
+    assert report.page.get_attribute("#choose-answer", "role") == "status"
+    command = report.page.locator("#choose-answer [data-copy]").get_attribute("data-copy")
+    assert command in report.page.inner_text("#choose-answer") and command.startswith("python -m pipeline.train")
+    report.page.click("#choose-answer button:not([data-copy])")
+    batch_size = re.search(r"batch_size=(\d+)", command)[1]
+    assert f"b = {batch_size}" in report.page.locator("#curves-details dd").first.text_content()
+    assert report.page.locator("#curves-chart").evaluate("(one) => one.getBoundingClientRect().top < innerHeight")
+
+
+def test_keys_alone_change_the_question_and_the_address_asks_it_again(opened, reports):
+    report = opened()
+    report.page.focus("#choose-target")
+    report.page.keyboard.press("ArrowDown")
+    report.page.focus("#choose-scarce")
+    report.page.keyboard.press("ArrowDown")
+    told, address = report.page.inner_text("#choose-answer"), report.page.evaluate("location.hash")
+    assert "scarce=steps" in address and "target=" in address
+    report.page.goto("about:blank")
+    report.page.goto(reports["en"].as_uri() + address)
+    report.drawn("epochs")
+    assert report.page.inner_text("#choose-answer") == told
+
+
+def test_what_was_not_measured_cannot_be_asked(opened):
+    report = opened()
+    assert report.page.locator("#choose-scarce option[value=seconds]").is_disabled()
+
+
+def test_a_final_loss_has_no_loss_to_reach(opened):
+    report = opened()
+    report.page.select_option("#choose-scarce", "loss")
+    assert report.page.locator("#choose-target-field").is_hidden()
+
+
+@pytest.mark.parametrize("lang", ["en", "pt"])
+def test_without_a_script_a_table_of_the_defaults_stands_there(chromium, reports, lang):
+    context = chromium.new_context(java_script_enabled=False, offline=True)
+    page = context.new_page()
+    page.goto(reports[lang].as_uri())
+    rows = page.locator("#choose-answer tbody tr")
+    answers = json.loads(page.locator("#choose-data").text_content())["studies"][0]
+    assert rows.count() == len(SCARCE) - 1
+    own = f"|{answers['target']}|steps"
+    assert answers["answers"][own]["who"] in rows.nth(1).inner_text()
+    context.close()

@@ -30,7 +30,7 @@ class Answer:
     standings : list of dict
         ``label`` and, by clock, ``text`` and ``value`` of every cell that is drawn.
     ranking : dict
-        A clock to a sentence: who is first, who comes after, who is last.
+        A clock to a sentence: who is first, and for what.
     """
 
     target: str
@@ -116,17 +116,10 @@ def _line(standing: Standing, lang: Language) -> dict[str, object]:
 
 
 def _ranking(found: list[Standing], clock: str, target: str, lang: Language) -> str:
-    order, name = ranked(found, clock), lang.word(clock)
+    cost, who = _first(found, clock, lang)
     if not any(standing.costs[clock].known for standing in found):
         return lang.say("These runs have no clock, and the time of a step was not measured.")
-    if not order:
+    if not who:
         return lang.say("No cell reaches a loss of {target} in more than half of its runs.", target=target)
-    steps = [
-        lang.say("{label} ({cost})", label=formats.quoted(s.cell.name), cost=lang.cost(s.costs[clock].median, clock))
-        for s in order
-    ]
-    text = lang.say("On the clock of {clock}, a loss of {target} is reached first by ", clock=name, target=target)
-    shown = ", ".join(steps) if len(steps) <= 8 else f"{', '.join(steps[:5])}, …, {steps[-1]}"
-    missing = len(found) - len(order)
-    end = lang.count(missing, "{n} cell misses it.", "{n} cells miss it.") if missing else ""
-    return f"{text}{shown}. {end}".strip()
+    words = {"clock": lang.word(clock), "target": target, "who": who, "cost": cost}
+    return lang.say("On the clock of {clock}, a loss of {target} is reached first by {who}: {cost}.", **words)

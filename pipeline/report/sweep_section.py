@@ -28,24 +28,18 @@ class SweepSection:
     ----------
     leaders : list of dict
         A line for each optimizer's best cell, the lowest median first.
-    batches : list of dict
-        A line for each optimizer and batch size.
     edges : list of str
         Best learning rates on the border of their range.
     statuses : list of dict
         How many runs of each optimizer ended how.
     target : str
         The target and how it was fixed.
-    seconds : bool
-        Whether any cost in seconds is known.
     """
 
     leaders: list[dict[str, str]]
-    batches: list[dict[str, str]]
     edges: list[str]
     statuses: list[dict[str, str]]
     target: str
-    seconds: bool
 
 
 def sweep_section(study: AnalysedStudy, lang: Language = ENGLISH) -> SweepSection:
@@ -65,11 +59,9 @@ def sweep_section(study: AnalysedStudy, lang: Language = ENGLISH) -> SweepSectio
     sweep = study.sweep
     return SweepSection(
         leaders=_leaders(sweep, lang),
-        batches=_batches(sweep, lang),
         edges=edge_lines(sweep, lang),
         statuses=_statuses(sweep, lang),
         target=target_words(study, lang),
-        seconds=bool(sweep.scaling["seconds"].notna().any()),
     )
 
 
@@ -255,33 +247,6 @@ def _probability(other: Comparison | None, lang: Language) -> str:
 def _ended(sweep: Sweep, row: int, lang: Language) -> str:
     cell = sweep.grid.cells.iloc[row]
     return ", ".join(f"{lang.whole(int(cell[name]))} {name}" for name in STATUSES if cell[name])
-
-
-def _batches(sweep: Sweep, lang: Language) -> list[dict[str, str]]:
-    flagged = {
-        (str(o), int(b)): str(side) for o, b, side in sweep.edges[["optimizer", "batch_size", "side"]].to_numpy()
-    }
-    sides = {None: "", "low": lang.say("lowest tried"), "high": lang.say("highest tried")}
-    lines = []
-    for (_, best), (_, cost) in zip(sweep.best_by_batch_size.iterrows(), sweep.scaling.iterrows(), strict=True):
-        side = flagged.get((str(best["optimizer"]), int(best["batch_size"])))
-        text = {"optimizer": str(best["optimizer"]), "batch_size": lang.whole(int(best["batch_size"]))}
-        text |= {"median": "∞", "lr": "–"}
-        if best["row"] >= 0:
-            text |= {"median": _interval(best, lang), "lr": lang.rate(best["lr"])}
-        text |= {"edge": sides[side], "target_lr": "–"}
-        if cost["arrived"]:
-            text |= {"target_lr": lang.rate(cost["lr"])}
-        text |= {name: _cost(cost, name, lang) for name in ("examples", "steps", "seconds")}
-        lines.append(text | {"arrived": f"{100 * cost['arrived']:.0f}{_SPACE}%"})
-    return lines
-
-
-def _cost(line: "pd.Series", name: str, lang: Language) -> str:
-    if math.isnan(line[name]):
-        return lang.say("not measured")
-    middle, low, high = (lang.cost(float(line[key]), name) for key in (name, f"{name}_low", f"{name}_high"))
-    return "∞" if middle == low == "∞" else f"{middle} {lang.between(low, high)}"
 
 
 def _statuses(sweep: Sweep, lang: Language) -> list[dict[str, str]]:

@@ -89,7 +89,6 @@ def test_the_section_is_written_whatever_happened(case):
     section = sweep_section(study)
     assert "nan" not in text
     assert len(section.leaders) == len(study.sweep.grid.optimizers)
-    assert len(section.batches) == len(study.sweep.best_by_batch_size)
     total = sum(int(line[status]) for line in section.statuses for status in ("ok", "diverged", "error"))
     assert total == len(study.runs), "no run vanishes"
 

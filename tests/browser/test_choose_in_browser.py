@@ -14,9 +14,8 @@ NUMBER = re.compile(r"(?:\d[\d,]*(?:\.\d+)?|∞)(?:\s?×\s?10[⁰¹²³⁴⁵⁶
 
 
 def numbers(text):
-    """The numbers of an interval, to three digits, as both tables write them."""
-    found = [float(one.replace(",", "").replace("∞", "inf")) for one in NUMBER.findall(text.replace("\xa0", " "))]
-    return [float(f"{one:.3g}") for one in found]
+    """The numbers of an interval."""
+    return [float(one.replace(",", "").replace("∞", "inf")) for one in NUMBER.findall(text.replace("\xa0", " "))]
 
 
 def test_every_optimizer_and_every_scarce_thing_has_the_cell_and_the_interval_that_advise_prints(opened, studies):
@@ -32,7 +31,8 @@ def test_every_optimizer_and_every_scarce_thing_has_the_cell_and_the_interval_th
                 assert "miss this loss" in told
                 continue
             assert report.page.inner_text("#choose-best") == f"{name} at b = {b}, lr {lr}"
-            assert numbers(report.page.inner_text("#choose-cost")) == numbers(interval)
+            # Of the same interval the page writes up to four digits, and the terminal three.
+            assert numbers(report.page.inner_text("#choose-cost")) == pytest.approx(numbers(interval), rel=0.0051)
             assert runner.split(":")[0].replace(" b ", " at b = ") in told
             assert ("Not sure" in told) == ranked.startswith("no,")
 
@@ -43,8 +43,7 @@ def test_the_answer_is_spoken_and_its_command_can_be_copied_and_its_curve_seen(o
     command = report.page.locator("#choose-answer [data-copy]").get_attribute("data-copy")
     assert command in report.page.inner_text("#choose-answer") and command.startswith("python -m pipeline.train")
     report.page.click("#choose-answer button:not([data-copy])")
-    batch_size = re.search(r"batch_size=(\d+)", command)[1]
-    assert f"b = {batch_size}" in report.page.locator("#curves-details dd").first.text_content()
+    assert command in report.page.text_content("#curves-details")
     assert report.page.locator("#curves-chart").evaluate("(one) => one.getBoundingClientRect().top < innerHeight")
 
 

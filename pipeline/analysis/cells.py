@@ -41,7 +41,7 @@ def quantiles(values: NDArray[np.float64], q: float | list[float]) -> Any:
     return np.where(found > _HUGE / 1e6, np.inf, found)
 
 
-def curve_table(own: pd.DataFrame) -> pd.DataFrame:
+def curve_table(own: pd.DataFrame, band: tuple[float, float] = (0.1, 0.9)) -> pd.DataFrame:
     """Summarise a cell's curves over its seeds, reading by reading.
 
     A run that diverged stops; from then on it counts as infinite, so that the median is not one of
@@ -51,12 +51,14 @@ def curve_table(own: pd.DataFrame) -> pd.DataFrame:
     ----------
     own : DataFrame
         The cell's readings.
+    band : tuple of float
+        The quantiles over the seeds that ``low`` and ``high`` are.
 
     Returns
     -------
     DataFrame
         Index ``step``; columns ``examples``, ``epoch``, ``seconds`` (medians over the seeds that got
-        there), ``loss`` (median), ``low`` and ``high`` (quartiles), ``seed`` (of the run nearest to the
+        there), ``loss`` (median), ``low`` and ``high``, ``seed`` (of the run nearest to the
         median).
     """
     losses = own.set_index(["step", "seed"])["loss"].astype(float).unstack("seed")  # noqa: PD010 -- no aggregation
@@ -64,7 +66,7 @@ def curve_table(own: pd.DataFrame) -> pd.DataFrame:
     if losses.empty:
         return axes.assign(loss=[], low=[], high=[], seed=[])
     values = losses.fillna(np.inf).to_numpy()
-    low, middle, high = quantiles(values.T, [0.25, 0.5, 0.75])
+    low, middle, high = quantiles(values.T, [band[0], 0.5, band[1]])
     with np.errstate(invalid="ignore"):  # inf - inf, where half of the runs diverged
         distance = np.where(np.isinf(values), np.inf, abs(values - middle[:, None]))
     return axes.assign(loss=middle, low=low, high=high, seed=losses.columns.to_numpy()[distance.argmin(axis=1)])

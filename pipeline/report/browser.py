@@ -84,15 +84,15 @@ def _study(study: Mapping[str, Any], lang: Language) -> dict[str, Any]:
 
 
 def _read_every(chosen: Drawn, lang: Language) -> str:
-    """Say how finely costs are known: cells that are first at the same reading tie."""
+    """Say how finely the loss is read, and what is taken to happen in between."""
     gaps = [np.diff(np.unique(curves["examples"])) for curves in chosen.curves.values()]
     known = np.concatenate([[], *gaps])
     return lang.count(
         int(known.min()) if known.size else 0,
-        "A cost is that of the first reading at the target. The loss is read after every {n} example, or after each "
-        "update where a batch has more, so cells that get there between the same two readings tie.",
-        "A cost is that of the first reading at the target. The loss is read after every {n} examples, or after each "
-        "update where a batch has more, so cells that get there between the same two readings tie.",
+        "The loss is read after every {n} example, or after each update where a batch has more. Between two readings it "
+        "is taken to fall evenly: a cost is no surer than that.",
+        "The loss is read after every {n} examples, or after each update where a batch has more. Between two readings it "
+        "is taken to fall evenly: a cost is no surer than that.",
     )
 
 

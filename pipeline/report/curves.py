@@ -17,6 +17,8 @@ from pipeline.report.clocks import with_seconds
 #: Most cells of a study that are drawn, and most readings of one. Beyond, an even choice of them.
 MAX_CELLS = 120
 MAX_READINGS = 120
+#: What the bands go from and to.
+QUARTILES = 0.25, 0.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,7 +112,7 @@ def _record(cell: CellResults, curves: pd.DataFrame) -> dict[str, Any]:
 
 def _readings(curves: pd.DataFrame) -> dict[str, Any]:
     """Medians, quantiles and the run next to the median, reading by reading, up to where half of the runs diverged."""
-    table = curve_table(curves).reset_index().rename(columns={"step": "steps", "epoch": "epochs"})
+    table = curve_table(curves, QUARTILES).reset_index().rename(columns={"step": "steps", "epoch": "epochs"})
     table = table[np.isfinite(table["loss"].astype(float))]
     if len(table) > MAX_READINGS:
         table = table.iloc[np.unique(np.linspace(0, len(table) - 1, MAX_READINGS).round().astype(int))]

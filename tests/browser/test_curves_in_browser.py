@@ -89,9 +89,9 @@ def test_a_name_in_the_legend_keys_included_singles_a_curve_out_and_gives_it_bac
     assert report.page.locator("#curves-chart .faint").count() == 0
 
 
-def test_it_says_how_finely_the_loss_is_read_and_that_ties_come_from_there(charted):
+def test_it_says_how_finely_the_loss_is_read(charted):
     note = charted().page.inner_text("#curves-note")
-    assert "read after every 200 examples" in note and "tie" in note
+    assert "read after every 200 examples" in note and "fall evenly" in note
 
 
 def test_keys_alone_reach_cell_command_seed_and_mlflow_run(charted, studies):

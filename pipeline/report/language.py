@@ -1,8 +1,8 @@
 """The report's language: its sentences, its lists, and how its numbers are written.
 
 English stands in the code and in the templates. Every other language has a folder in ``locale``: ``report.po``, a
-gettext catalogue, and two files with the texts that are somebody else's in English: ``claims.yaml`` (those of
-``conf/claims.yaml``, by id) and ``figures.yaml`` (those of the figures, by name).
+gettext catalogue, and files with the texts that are somebody else's in English: ``claims.yaml`` and ``tests.yaml``
+(those of ``conf/claims.yaml``, by id and by name) and ``figures.yaml`` (those of the figures, by name).
 """
 
 import gettext
@@ -21,6 +21,7 @@ from pipeline.lab.errors import UserError
 LOCALE = Path(__file__).parent / "locale"
 #: Every language that the report can be written in.
 LANGUAGES = ("en", *sorted(path.name for path in LOCALE.iterdir() if path.is_dir()))
+_TEXTS = ("claims.yaml", "figures.yaml", "tests.yaml")
 
 _BREAKS = re.compile(r"[ \n]+")  # and not the spaces that do not break
 _SEPARATOR = re.compile(r"(?<=\d)[.,](?=\d)")
@@ -40,12 +41,15 @@ class Language:
         A claim's id to its text.
     figures : mapping
         A figure's name to its ``title`` and its ``caption``.
+    tests : mapping
+        What a test of a claim measures, in English, to the same in this language.
     """
 
     code: str = "en"
     catalogue: gettext.NullTranslations = field(default_factory=gettext.NullTranslations)
     claims: Mapping[str, str] = field(default_factory=dict)
     figures: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    tests: Mapping[str, str] = field(default_factory=dict)
 
     def say(self, message: str, **values: Any) -> str:
         """Say a sentence; ``{name}`` stands for one of the values, which are texts or whole numbers."""
@@ -145,5 +149,5 @@ def language(code: str) -> Language:
         compiled = io.BytesIO()
         write_mo(compiled, read_po(file, locale=code))
     compiled.seek(0)
-    texts: list[Any] = [OmegaConf.to_object(OmegaConf.load(folder / name)) for name in ("claims.yaml", "figures.yaml")]
+    texts: list[Any] = [OmegaConf.to_object(OmegaConf.load(folder / name)) for name in _TEXTS]
     return Language(code, gettext.GNUTranslations(compiled), *texts)

@@ -164,7 +164,12 @@ def _line(claim: dict[str, Any], lang: Language) -> dict[str, Any]:
         "group": re.split(r"\d", str(claim["id"]))[0],
         "figures": figures_of(str(claim["id"]), claim.get("tables", [])),
         "tests": [
-            {"name": str(test["name"]), "lang": "en", "needed": lang.whole(test["needed"]), **_found(test, lang)}
+            {
+                "name": lang.tests.get(str(test["name"]), str(test["name"])),
+                "lang": lang.code if test["name"] in lang.tests else "en",
+                "needed": lang.whole(test["needed"]),
+                **_found(test, lang),
+            }
             for test in claim["tests"]
         ],
         "offline_twin": bool(claim["offline_twin"]),

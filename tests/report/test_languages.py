@@ -61,6 +61,7 @@ def test_a_translation_has_the_placeholders_of_its_message(code):
 @pytest.mark.parametrize("code", OTHERS)
 def test_every_claim_and_every_figure_has_its_text(code):
     assert language(code).claims.keys() == {claim.id for claim in LEDGER.claims}
+    assert language(code).tests.keys() == {test.name for claim in LEDGER.claims for test in claim.tests}
     figures = language(code).figures
     assert figures.keys() == figure_names()
     for texts in figures.values():

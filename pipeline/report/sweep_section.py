@@ -9,15 +9,9 @@ from pipeline.analysis.compare import Comparison
 from pipeline.analysis.grid import STATUSES
 from pipeline.analysis.study import AnalysedStudy
 from pipeline.analysis.sweep import Sweep
-from pipeline.analysis.target import cheapest
-from pipeline.report.language import ENGLISH, Language, mark
+from pipeline.report.language import ENGLISH, Language
 
 _SPACE = "\N{NO-BREAK SPACE}"
-_FEWEST = {
-    "examples": mark("the fewest examples, {cost}, by {place}"),
-    "steps": mark("the fewest steps, {cost}, by {place}"),
-    "seconds": mark("the least time, {cost}, by {place}"),
-}
 
 
 @dataclass(frozen=True)
@@ -90,7 +84,7 @@ def target_words(study: AnalysedStudy, lang: Language) -> str:
 
 
 def sweep_summary(study: AnalysedStudy, lang: Language = ENGLISH) -> list[str]:
-    """Write the summary: the best cell, whether the seeds can rank it, the cheapest ways to the target, the caveats."""
+    """Write the summary: the best cell, whether the seeds can rank it, the caveats."""
     sweep = study.sweep
     first = sweep.best.iloc[0]
     if not math.isfinite(first["median"]):
@@ -107,7 +101,7 @@ def sweep_summary(study: AnalysedStudy, lang: Language = ENGLISH) -> list[str]:
     if math.isfinite(first["held_out"]):
         held_out = lang.loss(first["held_out"])
         text += lang.say("; {loss} where each seed is scored on a cell chosen by the others", loss=held_out)
-    return [f"{text}).", *_ranking(sweep, lang), *_cheapest(sweep, lang), _border(sweep, lang), *_caveat(sweep, lang)]
+    return [f"{text}).", *_ranking(sweep, lang), _border(sweep, lang), *_caveat(sweep, lang)]
 
 
 def _place(line: "pd.Series", lang: Language) -> str:
@@ -149,25 +143,6 @@ def _ranking(sweep: Sweep, lang: Language) -> list[str]:
             close=lang.listed(close),
         )
     ]
-
-
-def _cheapest(sweep: Sweep, lang: Language) -> list[str]:
-    """The fewest examples, steps and seconds."""
-    found = []
-    for name, words in _FEWEST.items():
-        table = cheapest(sweep.scaling, name)
-        reached = table[table[name] < math.inf].sort_values(name, kind="stable")
-        if len(reached):
-            line = reached.iloc[0]
-            found.append(lang.say(words, cost=lang.cost(float(line[name]), name), place=_place(line, lang)))
-    if not found:
-        return [lang.say("No cell reaches the target in more than half of its runs.")]
-    goal = lang.loss(sweep.target.loss)
-    text = lang.say("A loss of {goal} is reached with {found}", goal=goal, found=lang.listed(found))
-    known = sweep.scaling["seconds"].notna()
-    if known.any() and not known.all():
-        text += lang.say(" (times are known for {n} of {total} combinations)", n=int(known.sum()), total=len(known))
-    return [f"{text}."]
 
 
 def _border(sweep: Sweep, lang: Language) -> str:

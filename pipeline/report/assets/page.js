@@ -1,18 +1,6 @@
 // Finding one's way on the page: the list of claims and its filters, the contents, buttons that copy.
-// What is chosen stands in the address' hash, as key=value pairs; other scripts keep their own keys there.
 "use strict";
 (() => {
-  document.documentElement.classList.add("scripted");
-
-  // -- the hash: an anchor has no "=", so that pairs and anchors are told apart
-  const chosen = () => new URLSearchParams(location.hash.includes("=") ? location.hash.slice(1) : "");
-  const remember = (key, values) => {
-    const all = chosen();
-    all.delete(key);
-    for (const value of values) if (value) all.append(key, value);
-    history.replaceState(null, "", `#${all}`);
-  };
-
   // -- claims: those with one of the verdicts, of one of the sources, and with all of the words
   const form = document.getElementById("claim-filters");
   if (form) {
@@ -34,30 +22,30 @@
         element.hidden = !kept;
         shown += kept;
       }
-      for (const group of document.querySelectorAll(".claim-group"))
+      for (const group of document.querySelectorAll(".claim-group, .claim-group .folded"))
         group.hidden = !group.querySelector("details.claim:not([hidden])");
+      for (const folded of document.querySelectorAll(".claim-group .folded")) folded.open = shown < claims.length;
       count.textContent = count.dataset.text.replace("{n}", shown).replace("{total}", claims.length);
     };
     const read = () => {
-      const all = chosen();
-      for (const box of form.querySelectorAll("[type=checkbox]")) box.checked = all.getAll(box.name).includes(box.value);
-      form.words.value = all.get("words") ?? "";
+      for (const box of form.querySelectorAll("[type=checkbox]"))
+        box.checked = (lab.address.get(box.name) ?? "").split(",").includes(box.value);
+      form.words.value = lab.address.get("words") ?? "";
       filter();
     };
     form.addEventListener("input", () => {
-      for (const name of ["verdict", "group"]) remember(name, ticked(name));
-      remember("words", [form.words.value]);
+      lab.remember({ verdict: ticked("verdict").join(), group: ticked("group").join(), words: form.words.value });
       filter();
     });
     form.addEventListener("submit", (event) => event.preventDefault());
     addEventListener("hashchange", () => {
-      if (location.hash.includes("=")) return read();
       // A link to a claim that is filtered out shows it again.
       if (document.getElementById(location.hash.slice(1))?.closest("details.claim[hidden]")) {
         form.reset();
         filter();
       }
     });
+    lab.restored(read);
     read();
   }
 

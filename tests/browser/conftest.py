@@ -18,6 +18,14 @@ from pipeline.report.verdicts import verdicts_of
 from pipeline.train.cells import train_cells
 
 EVIL = "<script>alert(1)</script>"
+#: Verdicts as of a whole run, on top of those of no measurement at all.
+_POINTS = [{"at": {"target": 0.3}, "verdict": "holds"}, {"at": {"target": 0.25}, "verdict": "does not hold"}]
+VERDICTS = {
+    "A10a": {"verdict": "does not hold", "effect": 0.0172, "interval": [0.0133, 0.0193], "n": 20, "of": "seeds"},
+    "A13b": {"verdict": "does not hold", "effect": 2.44, "interval": [1.48, 4.01], "n": 38, "of": "repeats"},
+    "A16a": {"verdict": "depends", "reason": "holds at target 0.3, does not hold at target 0.25"},
+    "F6": {"verdict": "does not hold", "effect": 0.833, "interval": [0.727, 0.983], "n": 100, "of": "seeds"},
+}
 _DRAWING = "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 6'><rect width='9' height='6'/></svg>"
 
 
@@ -55,6 +63,10 @@ def write_report(studies, code, folder):
     ledger = read_ledger(ROOT / "conf" / "claims.yaml")
     decided = decide_all(ledger, Evidence(Path("nowhere")))
     decided["claims"][0] |= {"setting": EVIL, "why": EVIL}
+    for claim in decided["claims"]:
+        claim |= VERDICTS.get(claim["id"], {})
+        if claim["verdict"] == "depends":
+            claim["tests"] = [test | {"verdict": "depends", "points": _POINTS} for test in claim["tests"]]
     uri = "data:image/svg+xml," + _DRAWING.replace("<", "%3C").replace(">", "%3E")
     figures = [
         InlinedFigure("loss_by_epoch", "Loss", "what to see", "textbook", uri),
@@ -75,7 +87,7 @@ def reports(studies, tmp_path_factory):
 class Opened:
     """A page, with everything it said and asked for on the way."""
 
-    def __init__(self, page, path: Path):
+    def __init__(self, page, path: Path, unfolded: bool):
         self.page, self.said, self.asked = page, [], []
         page.on("console", lambda message: self.said.append((message.type, message.text)))
         page.on("pageerror", lambda error: self.said.append(("error", str(error))))
@@ -91,7 +103,12 @@ class Opened:
         page.route("**/*", answer)
         page.goto(path.as_uri())
         self.drawn("epochs")
-        page.evaluate("document.querySelectorAll('.curves details').forEach((element) => (element.open = true))")
+        if unfolded:
+            self.unfold()
+
+    def unfold(self):
+        """Open everything that is folded."""
+        self.page.evaluate("document.querySelectorAll('details').forEach((element) => (element.open = true))")
 
     def drawn(self, clock):
         """Wait until the curves are drawn on a clock."""
@@ -103,13 +120,13 @@ def opened(chromium, reports):
     """Open the report in a language, of a width, in a theme."""
     contexts = []
 
-    def open_report(lang="en", width=1440, theme="light", touch=False, path=None):
+    def open_report(lang="en", width=1440, theme="light", touch=False, path=None, unfolded=True):
         context = chromium.new_context(
             viewport={"width": width, "height": 900}, color_scheme=theme, offline=True, has_touch=touch
         )
         context.set_default_timeout(120_000)  # a busy machine is no error
         contexts.append(context)
-        return Opened(context.new_page(), path or reports[lang])
+        return Opened(context.new_page(), path or reports[lang], unfolded)
 
     yield open_report
     for context in contexts:

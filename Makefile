@@ -7,6 +7,7 @@
 # make compare  which conclusions changed since baselines/reference.json, which `make baseline` stores
 # make coverage branches of pipeline/ that the tests reach    make mutate   edits of it that they do not notice
 # make picture  the README's picture and verdicts, from finished results
+# make docs     the site: docs/_build/html/index.html; each warning is an error
 # make sbom     results/sbom.json: the bill of materials of requirements.lock
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -20,7 +21,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # than everything else that most of them do.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: all setup setup-dev test test-quick test-gpu kill check format bench baseline compare coverage mutate ui referee picture sbom lock clean
+.PHONY: all setup setup-dev test test-quick test-gpu kill check format bench baseline compare coverage mutate ui referee picture docs sbom lock clean
 .DEFAULT_GOAL := all
 
 all: setup
@@ -98,10 +99,15 @@ referee: setup
 	snakemake --cores $(CORES) referee
 	cp results/referee.json conf/referee.json
 
-picture: setup
+picture: setup-dev
 	python -m pipeline.contrib.picture --out docs/images/theory-and-verdicts.png
+	python docs/_ext/screenshot.py results/report.html docs/images/report.png
 	python -m pipeline.contrib.verdicts README.md
 	python -m pipeline.contrib.ledger_page docs/ledger.md
+
+# Needs no network, and no results: the notebooks train what they show.
+docs: setup-dev
+	sphinx-build --quiet --fail-on-warning --keep-going docs docs/_build/html
 
 # Every pinned package, for whoever must know what is in here; needs no network.
 sbom: setup-dev

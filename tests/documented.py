@@ -7,9 +7,11 @@ from repository import ROOT
 
 #: A record of what once failed: it quotes commands, and shows none.
 RECORD = ROOT / "docs" / "dev" / "faults.md"
+#: Folders of `make docs`: copies, and what commands say of themselves.
+MADE = {"_build", "generated"}
 PAGES = [
     *(ROOT / "README.md", ROOT / "CONTRIBUTING.md"),
-    *(path for path in sorted((ROOT / "docs").rglob("*.md")) if path != RECORD),
+    *(path for path in sorted((ROOT / "docs").rglob("*.md")) if path != RECORD and not MADE & {*path.parts}),
 ]
 #: A line or a code span is a command if it begins with one of these, after variables that it sets.
 PROGRAMS = ("git", "make", "mlflow", "pip", "python", "snakemake")

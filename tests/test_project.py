@@ -47,7 +47,15 @@ def code_of(text):
     return re.findall(r"```\w*\n(.*?)```|`([^`\n]+)`", text, re.DOTALL)
 
 
-COMMANDS = "\n".join(block or span for block, span in code_of(README))
+#: What a newcomer reads, from the README on.
+PAGES = "\n".join(
+    [README]
+    + [
+        (ROOT / "docs" / f"{name}.md").read_text()
+        for name in ("start", "own-problem", "reading-the-answer", "how-it-works")
+    ]
+)
+COMMANDS = "\n".join(block or span for block, span in code_of(PAGES))
 
 
 @pytest.mark.parametrize("requirement", DIRECT, ids=lambda requirement: requirement.name)
@@ -115,7 +123,7 @@ def test_the_targets_of_make_that_are_written_about_exist():
 
 def test_the_files_and_folders_that_are_written_about_exist(tracked):
     folders = {name.split("/")[0] for name in tracked if "/" in name}
-    spans = {span for _, span in code_of(README) if re.fullmatch(r"[\w.-]+(/[\w.-]+)*/?", span)}
+    spans = {span for _, span in code_of(PAGES) if re.fullmatch(r"[\w.-]+(/[\w.-]+)*/?", span)}
     made = ("results", "mlflow.db", ".venv", "STUDY", "figures/", "logs/", "report.html")
     paths = {span for span in spans if ("/" in span or "." in span) and not span.startswith(made)}
     paths = {

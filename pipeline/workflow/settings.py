@@ -20,7 +20,7 @@ from pipeline.measure import measurements
 from pipeline.parts import own
 from pipeline.report.language import LANGUAGES
 
-_KEYS = ("overrides", "results", "studies", "measurements", "report_lang", "config_dir")
+KEYS = ("overrides", "results", "studies", "measurements", "report_lang", "config_dir")
 #: Folders of the results that are no study's.
 _FOLDERS = {"data", "logs", "figures", "measure", "track", "frameworks", "finders"}
 
@@ -69,7 +69,7 @@ def read_settings(config: Mapping[str, Any]) -> Settings:
         If there is another key, a value is of a wrong type, an override cannot be read, or a study cannot be run under
         its name.
     """
-    unknown = sorted(str(key) for key in config if key not in _KEYS)
+    unknown = sorted(str(key) for key in config if key not in KEYS)
     if unknown:
         value = config.get(unknown[0])
         raise UserError(

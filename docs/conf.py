@@ -1,0 +1,34 @@
+"""The documentation site: `make docs`. Nothing is fetched; each warning is an error."""
+
+import sys
+from pathlib import Path
+
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS / "_ext"))
+
+project = "minibatch-lab"
+author = "the maintainers of minibatch-lab"
+copyright = "the maintainers of minibatch-lab, MIT licence"  # noqa: A001 -- Sphinx's name
+
+extensions = ["myst_nb", "sphinx_copybutton", "lab_pages"]
+exclude_patterns = ["_build", "_ext", "Thumbs.db"]
+html_theme = "pydata_sphinx_theme"
+html_title = "minibatch-lab"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_theme_options = {
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "show_prev_next": True,
+}
+html_show_sourcelink = False
+
+myst_enable_extensions = ["dollarmath", "colon_fence", "deflist"]
+myst_heading_anchors = 4  # as GitHub makes them, so that links work in both places
+nb_execution_mode = "force"
+nb_execution_timeout = 120
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True

@@ -63,7 +63,7 @@ def render(
     measurements = [_shown(figure, lang) for figure in figures if not figure.study]
     pictures = {figure.id: figure for shown in (measurements, *(s["figures"] for s in sections)) for figure in shown}
     twin = any(study.offline_twin for study in studies)
-    if verdicts and not verdicts.lines:  # no claim is about these data
+    if verdicts and all(line["stored"] for line in verdicts.lines):  # no claim is about these data
         verdicts = None
     if verdicts:
         twin = twin or any(line["offline_twin"] for line in verdicts.lines)

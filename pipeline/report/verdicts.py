@@ -86,8 +86,10 @@ class Verdicts:
 
     @property
     def surprises(self) -> list[dict[str, Any]]:
-        """Up to three claims of the sources that do not hold, then those that depend; documents before the field."""
-        found = [line for line in self.lines if line["style"] in {"bad", "mixed"} and not line["own"]]
+        """Up to three claims that do not hold here, then those that depend; of documents before those of the field."""
+        found = [
+            line for line in self.lines if line["style"] in {"bad", "mixed"} and not line["own"] and not line["stored"]
+        ]
         return sorted(found, key=lambda line: (not line["source"]["document"], line["style"]))[:MAX_SURPRISES]
 
 
@@ -134,14 +136,16 @@ def verdicts_of(decided: dict[str, Any], lang: Language = ENGLISH) -> Verdicts:
         for number, claim in enumerate(decided["claims"], 1)
     ]
     holds, fails, depends, open_, given = (int(decided["counts"][verdict]) for verdict in SIGNS)
-    counts = [
-        lang.count(holds, "{n} holds", "{n} hold"),
-        lang.count(fails, "{n} does not hold", "{n} do not hold"),
-        lang.count(depends, "{n} depends on how it is asked", "{n} depend on how they are asked"),
-        lang.count(open_, "{n} is inconclusive", "{n} are inconclusive"),
-    ]
+    counts = {
+        lang.count(holds, "{n} holds", "{n} hold"): True,
+        lang.count(fails, "{n} does not hold", "{n} do not hold"): fails,
+        lang.count(depends, "{n} depends on how it is asked", "{n} depend on how they are asked"): depends,
+        lang.count(open_, "{n} is inconclusive", "{n} are inconclusive"): open_,
+    }
     total = lang.count(len(lines) - given, "{n} claim", "{n} claims")
-    summary = lang.say("Verdicts on {claims}: {counts}.", claims=total, counts=lang.listed(counts))
+    summary = lang.say(
+        "Verdicts on {claims}: {counts}.", claims=total, counts=lang.listed([words for words, n in counts.items() if n])
+    )
     if given:
         more = lang.count(given, "{n} more cannot be otherwise.", "{n} more cannot be otherwise.")
         summary = f"{summary} {more}"

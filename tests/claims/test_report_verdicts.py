@@ -84,6 +84,35 @@ def test_a_stored_verdict_is_shown_with_its_date(decided):
     assert "2025-02-03" not in page(decided)
 
 
+def test_verdicts_of_another_day_alone_are_none_of_these_results(decided):
+    stored = [claim | {"stored": "2025-02-03"} for claim in decided["claims"]]
+    html = page(decided | {"claims": stored})
+    for part in ("claims", "story"):
+        assert f'id="{part}"' not in html and f'href="#{part}"' not in html
+    assert "2025-02-03" not in html and "Verdicts on" not in html
+
+
+def test_the_first_screen_shows_three_claims_that_do_not_hold_or_depend_here_documents_first(decided):
+    wrong = {
+        "A2": "depends",
+        "A4": "does not hold",
+        "F1": "does not hold",
+        "F2": "does not hold",
+        "H1": "does not hold",
+    }
+    lines = [claim | {"verdict": wrong.get(claim["id"], "holds"), "tests": []} for claim in decided["claims"]]
+    shown = verdicts_of(decided | {"claims": lines}).surprises
+    assert [line["id"] for line in shown] == ["A4", "A2", "F1"], "and none that this lab makes itself"
+    stored = [line | {"stored": "2025-02-03" if line["id"] == "F1" else ""} for line in lines]
+    assert [line["id"] for line in verdicts_of(decided | {"claims": stored}).surprises] == ["A4", "A2", "F2"]
+
+
+def test_verdicts_that_no_claim_has_are_not_counted_out(decided):
+    counts = {"holds": 3, "does not hold": 0, "depends": 1, "inconclusive": 0, "by construction": 0}
+    found = verdicts_of(decided | {"claims": decided["claims"][:4], "counts": counts})
+    assert found.summary == "Verdicts on 4 claims: 3 hold and 1 depends on how it is asked."
+
+
 def test_nothing_of_a_claim_is_taken_for_markup(decided):
     evil = json.loads(json.dumps(decided))
     for claim in evil["claims"]:

@@ -16,7 +16,10 @@ html_theme = "pydata_sphinx_theme"
 html_title = "minibatch-lab"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+# The whole contents beside every page, in the order of index.md.
+html_sidebars = {"**": ["globaltoc"]}
 html_theme_options = {
+    "navbar_center": [],
     "show_toc_level": 2,
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],

@@ -125,6 +125,7 @@ def _study(study: AnalysedStudy, figures: Sequence[InlinedFigure], lang: Languag
         "race": race_section(study, lang),
         "drawn": chosen,
         "minimum": study.minimum,
+        "limit": study.problem and lang.number(study.problem.max_stable_lr_full_batch),
         "seconds": seconds_kind(study, chosen),
         "loss_kind": study.loss_kind,
         "held_out": study.metric == "validation_loss",

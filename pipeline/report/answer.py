@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from pipeline.lab import formats
-from pipeline.report.clocks import CLOCKS, Standing, flips, ranked, standings
+from pipeline.report.clocks import CLOCKS, Cost, Standing, flips, ranked, standings
 from pipeline.report.curves import Drawn
 from pipeline.report.language import Language, mark
 
@@ -101,18 +101,16 @@ def _turned(pairs: int, cells: int, lang: Language) -> str:
 
 
 def _line(standing: Standing, lang: Language) -> dict[str, object]:
-    texts, values = {}, {}
-    for clock, cost in standing.costs.items():
-        values[clock] = cost.median
-        if not cost.known:
-            texts[clock] = lang.say("not measured")
-        elif math.isinf(cost.median):
-            texts[clock] = "∞"
-        else:
-            low, high = (lang.cost(value, clock) for value in (cost.low, cost.high))
-            middle = lang.cost(cost.median, clock)
-            texts[clock] = middle if low == high else f"{middle} {lang.between(low, high)}"
+    texts = {clock: _cost(cost, clock, lang) for clock, cost in standing.costs.items()}
+    values = {clock: cost.median for clock, cost in standing.costs.items()}
     return {"id": standing.cell.id, "label": standing.cell.name, "text": texts, "value": values}
+
+
+def _cost(cost: Cost, clock: str, lang: Language) -> str:
+    if not cost.known:
+        return lang.say("not measured")
+    low, middle, high = (lang.cost(value, clock) for value in (cost.low, cost.median, cost.high))
+    return middle if low == high or math.isinf(cost.median) else f"{middle} {lang.between(low, high)}"
 
 
 def _ranking(found: list[Standing], clock: str, target: str, lang: Language) -> str:

@@ -66,7 +66,10 @@ def _study(study: Mapping[str, Any], lang: Language) -> dict[str, Any]:
         cell["grid"] = grids.setdefault(json.dumps(grid), len(grids))
     return {
         "name": study["name"],
+        "title": study["title"],
         "cells": cells,
+        "drawn": len(chosen.cells),
+        "mapped": chosen.best and len(cells) == chosen.total,
         "grids": [json.loads(grid) for grid in grids],
         "target": chosen.target,
         "readEvery": _read_every(chosen, lang),
@@ -85,14 +88,13 @@ def _study(study: Mapping[str, Any], lang: Language) -> dict[str, Any]:
 
 def _read_every(chosen: Drawn, lang: Language) -> str:
     """Say how finely the loss is read, and what is taken to happen in between."""
-    gaps = [np.diff(np.unique(curves["examples"])) for curves in chosen.curves.values()]
-    known = np.concatenate([[], *gaps])
+    gaps = [gap for curves in chosen.curves.values() for gap in np.diff(np.unique(curves["examples"]))]
     return lang.count(
-        int(known.min()) if known.size else 0,
-        "The loss is read after every {n} example, or after each update where a batch has more. Between two readings it "
-        "is taken to fall evenly: a cost is no surer than that.",
-        "The loss is read after every {n} examples, or after each update where a batch has more. Between two readings it "
-        "is taken to fall evenly: a cost is no surer than that.",
+        int(min(gaps, default=0)),
+        "The loss is read after every {n} example, or after each update where a batch has more. Between two readings "
+        "it is taken to fall evenly: a cost is no surer than that.",
+        "The loss is read after every {n} examples, or after each update where a batch has more. Between two readings "
+        "it is taken to fall evenly: a cost is no surer than that.",
     )
 
 

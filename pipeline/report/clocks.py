@@ -76,10 +76,9 @@ def with_seconds(study: AnalysedStudy, cells: Sequence[CellResults]) -> dict[str
     tables = {}
     for cell in cells:
         own = study.readings(cell)
-        seconds = own["seconds"].astype(float)
-        if len(own) and seconds.isna().all():
-            seconds = own["step"] * study.costs.of(cell.config, cell.batch_size)
-        tables[cell.id] = own.assign(seconds=seconds)
+        clocked = own["seconds"].notna().any()
+        seconds = own["seconds"] if clocked else own["step"] * study.costs.of(cell.config, cell.batch_size)
+        tables[cell.id] = own.assign(seconds=seconds.astype(float))
     return tables
 
 

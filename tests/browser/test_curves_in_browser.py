@@ -118,7 +118,7 @@ def test_every_command_composes_to_its_cell(opened, studies):
     data = json.loads(opened().page.locator("#curves-data").text_content())
     seen = set()
     for one in data["studies"]:
-        for record in one["cells"]:
+        for record in one["cells"][: one["drawn"]]:
             python, m, module, *overrides = shlex.split(record["command"])
             assert (python, m, module) == ("python", "-m", "pipeline.train")
             assert Cell(compose_cell(overrides)).id == record["id"]

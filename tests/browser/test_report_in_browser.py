@@ -26,9 +26,11 @@ HERO = """() => Math.max(...[...document.querySelectorAll(".hero *")]
   .filter((element) => element.checkVisibility({ visibilityProperty: true }) && !element.closest(".tip"))
   .map((element) => element.getBoundingClientRect().bottom))"""
 WORDS = "document.body.innerText.split(/\\s+/).filter(Boolean).length"
-#: Everything that answers to a hand, and does not take the focus of a keyboard.
+#: Everything that answers to a hand, and does not take the focus of a keyboard; a grid takes it in one cell, and arrow
+#: keys go from there.
 UNREACHED = """() => [...document.querySelectorAll("a[href], button, input, select, summary, [tabindex]")]
   .filter((element) => element.checkVisibility({ visibilityProperty: true }) && !element.disabled)
+  .filter((element) => !element.closest("[role=grid]:has([tabindex='0'])"))
   .filter((element) => (element.focus(), document.activeElement !== element || element.tabIndex < 0))
   .map((element) => element.outerHTML.slice(0, 120))"""
 

@@ -22,6 +22,8 @@ const lab = (() => {
     value === null || value === undefined
       ? "–"
       : new Intl.NumberFormat(tag, { maximumSignificantDigits: digits }).format(value);
+  const decimals = (value, digits) =>
+    new Intl.NumberFormat(tag, { minimumFractionDigits: digits, maximumFractionDigits: digits }).format(value);
   const seconds = (value, digits = 3) => {
     if (value === null || value === undefined) return "–";
     const [scale, unit] = value >= 0.9995 || !value ? [1, "s"] : value >= 0.9995e-3 ? [1e3, "ms"] : [1e6, "µs"];
@@ -42,5 +44,5 @@ const lab = (() => {
   const restored = (listener) =>
     addEventListener("hashchange", () => location.hash.includes("=") && listener());
 
-  return { byId, make, draw, read, number, seconds, address, remember, restored };
+  return { byId, make, draw, read, number, decimals, seconds, address, remember, restored };
 })();

@@ -6,13 +6,25 @@ lab.curves = (() => {
   const data = lab.read("curves-data");
   if (!data) return null;
   const { studies, styles, strings } = data;
+  // A command of the same series, with another batch size, learning rate and stack.
+  const commandOf = ({ cells }, { series, batch_size: b, lr, stack }) => {
+    const known = cells.find((one) => one.series === series && one.command);
+    if (!known) return null;
+    const words = known.command.split(" ").filter((word) => !/^(batch_size|lr|stack)=/.test(word));
+    const place = words.indexOf("pipeline.train") + 1;
+    const groups = words.slice(place).findLastIndex((word) => /^(data|model|optimizer|schedule|sampling)=/.test(word)) + 1;
+    words.splice(place + groups, 0, `batch_size=${b}`, `lr=${lr}`);
+    return [...words, ...(stack && known.command.includes(" stack=") ? [`stack=${stack}`] : [])].join(" ");
+  };
   for (const study of studies)
     for (const cell of study.cells) {
       Object.assign(cell, study.grids[cell.grid]);
       cell.mlflow = `tags.cell_id = "${cell.id}"`;
+      if (cell.command === undefined) cell.command = commandOf(study, cell);
     }
   // The groups of cells that are drawn together: all of them, unless so many that only groups can be read.
-  const viewsOf = ({ cells }) => {
+  const viewsOf = (study) => {
+    const cells = study.cells.slice(0, study.drawn);
     const everything = cells.map((_, i) => i);
     const few = styles.length;
     const groups = (kind) => Map.groupBy(everything, (i) => cells[i][kind]);
@@ -82,7 +94,7 @@ lab.curves = (() => {
   };
 
   const copy = (text) => make("button", strings.copy, { type: "button", class: "copy", "data-copy": text });
-  const describe = (cell, i) => {
+  const describe = (cell, i, brief = false) => {
     const list = make("dl");
     const term = (name, value, code) => {
       const entry = make("dd");
@@ -97,10 +109,10 @@ lab.curves = (() => {
       `${number(cell.examples[i], 9)} ${strings.examples}`,
     ];
     if (cell.seconds) places.push(seconds(cell.seconds[i]));
-    term(strings.reading, places.join(" · "));
+    if (!brief) term(strings.reading, places.join(" · "));
     const high = cell.high[i] === null ? "∞" : number(cell.high[i]);
     term(strings.loss, `${number(cell.loss[i])} [${number(cell.low[i])}; ${high}]`);
-    term(strings.seed, strings.seedText.replace("{seed}", cell.seed[i]).replace("{seeds}", cell.seeds));
+    if (!brief) term(strings.seed, strings.seedText.replace("{seed}", cell.seed[i]).replace("{seeds}", cell.seeds));
     term(strings.command, cell.command ?? strings.noCommand, cell.command !== null);
     term(strings.mlflow, cell.mlflow, true);
     return list;
@@ -170,7 +182,7 @@ lab.curves = (() => {
       clock: state.clock === "epochs" ? null : state.clock,
       loss: state.kind === "log" ? null : state.kind,
       only: state.only,
-      cell: state.pinned || state.extra !== null ? study().cells[state.cell].id : null,
+      cell: state.focused ? study().cells[state.cell].id : null,
       reading: state.pinned ? state.reading : null,
     });
   };
@@ -207,12 +219,12 @@ lab.curves = (() => {
     const view = study().views.findIndex(({ kind, value }) => `${kind}:${value}` === address.get("view"));
     if (view >= 0) part.view.value = String(view);
     const cell = study().cells.findIndex(({ id }) => id === address.get("cell"));
-    if (cell >= 0) [state.cell, state.extra] = [cell, group().cells.includes(cell) ? null : cell];
+    if (cell >= 0) [state.cell, state.focused, state.extra] = [cell, true, group().cells.includes(cell) ? null : cell];
     fillCells();
     state.only = address.get("only") ?? null;
     const reading = Number(address.get("reading") ?? NaN);
     if (cell >= 0 && reading >= 0 && reading < study().cells[cell].loss.length) {
-      [state.reading, state.focused] = [reading, true];
+      state.reading = reading;
       redraw();
       return pin();
     }
@@ -286,6 +298,34 @@ lab.curves = (() => {
     readOut();
   });
 
+  // A chart of a few cells, for elsewhere on the page: by epochs, the last one in full and the others faint.
+  const small = (host, { minimum, target, lossName }, cells) => {
+    const base = minimum ?? 0;
+    const lift = (value) => (value === null ? 1e300 : minimum === null ? value : Math.max(value - base, 1e-9));
+    const lines = cells.map((cell, k) => ({
+      ...styles[k === cells.length - 1 ? 0 : 1],
+      id: cell.id,
+      label: cell.label.replace(/^.+?, (?=b = )/, ""),
+      points: cell.loss.map((y, i) => ({ x: cell.epochs[i], y: lift(y), low: lift(cell.low[i]), high: lift(cell.high[i]), i })),
+    }));
+    const ys = [target - base, ...lines.flatMap(({ points }) => points.map(({ y }) => y))].filter((y) => y > 0 && y < 1e300);
+    const first = Math.max(...lines.map(({ points }) => points[0]?.y ?? 0));
+    const log = minimum !== null;
+    const ends = log ? [Math.min(...ys) / 1.5, first * 1.5] : [Math.min(...ys) - first * 0.02, first * 1.05];
+    const draw = () => lab.chart(host, {
+      lines,
+      x: { title: strings.epochs, format: (value) => number(value, 4) },
+      y: { title: log ? strings.aboveMinimum.replace("{minimum}", number(minimum)) : lossName, format: (value) => number(value, 3), log, ends },
+      target: { y: target - base, text: strings.target.replace("{target}", number(target)) },
+    });
+    let { clientWidth: width } = host;
+    draw();
+    new ResizeObserver(() => {
+      if (host.clientWidth === width) return;
+      width = host.clientWidth;
+      draw();
+    }).observe(host);
+  };
   const find = (name, id) => {
     const number = studies.findIndex((one) => one.name === name);
     return [number, studies[number]?.cells.findIndex((one) => one.id === id) ?? -1];
@@ -314,5 +354,5 @@ lab.curves = (() => {
     drawn();
   }).observe(part.chart);
   performance.mark("curves-drawn");
-  return { add, has, data };
+  return { add, has, describe, small, data };
 })();

@@ -59,7 +59,10 @@ lab.curves = (() => {
     const { colour, kind } = group();
     if (cell === study().cells[state.extra] && !group().cells.includes(state.extra)) return cell.label;
     const name = { label: cell.label, optimizer: cell.optimizer, batch_size: `b = ${cell.batch_size}` }[colour];
-    return kind === "optimizer" && colour === "label" ? cell.label.replace(/^.+?, (?=b = )/, "") : name;
+    if (colour !== "label") return name;
+    // What all of a group share need not be said of each.
+    const shared = { optimizer: /^.+?, (?=b = )/, batch_size: /, b = \d+(?=, lr )/ }[kind];
+    return shared ? cell.label.replace(shared, "") : name;
   };
   const pointsOf = (cell) => {
     const xs = cell[state.clock];
@@ -246,11 +249,17 @@ lab.curves = (() => {
       part.tip.prepend(close);
     }
     part.tip.hidden = false;
+    // Below the point or above it, wherever there is room, and never over it nor under what sticks to the top.
     const { innerWidth: wide, innerHeight: high } = window;
-    const { offsetWidth, offsetHeight } = part.tip;
-    const below = y + 18 + offsetHeight < high;
+    const ceiling = Math.max(0, document.querySelector("header")?.getBoundingClientRect().bottom ?? 0) + 6;
+    part.tip.style.maxHeight = "none";
+    const { offsetWidth, offsetHeight: wanted } = part.tip;
+    const [over, under] = [y - 16 - ceiling, high - y - 24];
+    const below = under >= wanted || under >= over;
+    const room = Math.min(wanted, Math.max(below ? under : over, 120));
+    part.tip.style.maxHeight = `${room}px`;
     part.tip.style.left = `${Math.max(8, Math.min(x + 14, wide - offsetWidth - 24)) + scrollX}px`;
-    part.tip.style.top = `${(below ? y + 18 : Math.max(8, y - offsetHeight - 18)) + scrollY}px`;
+    part.tip.style.top = `${(below ? y + 16 : y - 16 - room) + scrollY}px`;
   };
   const pin = () => {
     state.pinned = true;

@@ -108,7 +108,8 @@ def advise(sweep: Sweep, optimizer: str | None = None, target: float | None = No
     steps, examples, losses = hits.steps[own], hits.examples[own], grid.losses[own]
     epoch = np.array([[cell.examples or np.nan] for cell in cells])
     measures = {"epochs": examples / epoch, "steps": steps, "examples": examples}
-    measures |= {"seconds": steps * sweep.step_seconds(own)[:, None], "loss": losses}
+    of_step, error_of_step = sweep.step_seconds(own)[..., None]
+    measures |= {"seconds": steps * of_step, "loss": losses}
     choosing, measuring = halves(len(grid.seeds))
     arrived, final = np.isfinite(steps[:, choosing]).mean(axis=1), np.median(losses[:, choosing], axis=1)
     rates = grouped(((sweep.study.series[cell.id], cell.batch_size), cell.lr) for cell in cells)
@@ -117,7 +118,7 @@ def advise(sweep: Sweep, optimizer: str | None = None, target: float | None = No
         if np.isnan(values).any():
             continue
         order = np.lexsort((final, -arrived, np.median(values[:, choosing], axis=1)))[:2]
-        error = sweep.step_errors(own[order])[:, None] if measure == "seconds" else np.ones((len(order), 1))
+        error = error_of_step[order] if measure == "seconds" else np.ones((len(order), 1))
         best = values[order][:, measuring]
         low, high = median_interval(best / error)[0], median_interval(best * error)[1]
         choices = [

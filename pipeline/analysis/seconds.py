@@ -21,6 +21,8 @@ from pipeline.parts.base import TWIN_NAME
 COLUMNS = ("implementation", "optimizer", "batch_size", "us_per_step")
 #: What was measured where a table of step costs names no model and no data.
 MEASURED = {"model": "linear", "data": "airfoil", "sampling": "without_replacement"}
+#: Of a time that a single process measured.
+ONCE = "measured once, so that its error is not known"
 #: Keys of a model that decide where it starts, and not what a step costs.
 _START = ("weight_std", "bias", "_target_")
 #: Keys of a data set that decide how a minibatch is made.
@@ -136,9 +138,9 @@ def read_step_costs(path: Path) -> StepCosts:
         if kind is not None:
             steps.append((kind, int(batch_size), 1e-6 * float(microseconds)))
     seconds = _pooled(steps)
-    least = min((len(each) for sizes in seconds.values() for each in sizes.values()), default=0)
-    known = f"measured in {least} processes" if least > 1 else "measured once, so that its error is not known"
-    return StepCosts(seconds, f"the time of a step, {known}")
+    counts = sorted({len(each) for sizes in seconds.values() for each in sizes.values()})
+    known = f"measured in {' to '.join(map(str, dict.fromkeys(counts[:1] + counts[-1:])))} processes"
+    return StepCosts(seconds, f"the time of a step, {known}" if counts[-1:] > [1] else f"the time of a step, {ONCE}")
 
 
 def step_costs_of_runs(studies: Iterable[StudyResults]) -> StepCosts:

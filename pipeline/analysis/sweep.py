@@ -1,9 +1,7 @@
 """A study read as a sweep: what figures, report and advice say of it, computed once."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,16 +45,13 @@ class Sweep:
         return self._hits[target]
 
     def step_seconds(self, rows: NDArray[np.intp]) -> Array:
-        """Seconds of a step of some cells of the grid, by position; NaN where it was not measured."""
-        return self._of_step(self.costs.of, rows)
+        """Seconds of a step of some cells of the grid, by position, and the factors by which they may be wrong, (2, n).
 
-    def step_errors(self, rows: NDArray[np.intp]) -> Array:
-        """The factors by which those seconds may be wrong; see :meth:`pipeline.analysis.seconds.StepCosts.error`."""
-        return self._of_step(self.costs.error, rows)
-
-    def _of_step(self, number: Callable[[Mapping[str, Any], int], float], rows: NDArray[np.intp]) -> Array:
+        NaN where it was not measured; see :class:`pipeline.analysis.seconds.StepCosts`.
+        """
         cells = [self.study.cells[str(cell_id)] for cell_id in self.grid.cells["cell_id"].iloc[rows]]
-        return np.array([number(cell.config, cell.batch_size) for cell in cells], dtype=float)
+        numbers = (self.costs.of, self.costs.error)
+        return np.array([[number(cell.config, cell.batch_size) for cell in cells] for number in numbers], dtype=float)
 
     @cached_property
     def best(self) -> pd.DataFrame:
@@ -92,7 +87,7 @@ class Sweep:
     def scaling(self) -> pd.DataFrame:
         """Steps, examples and seconds to the target by optimizer and batch size; NaN seconds where not measured."""
         table = scaling(self.grid, self.hits(self.target.loss))
-        each = self.step_seconds(table["row"].to_numpy(dtype=np.intp))
+        each, _ = self.step_seconds(table["row"].to_numpy(dtype=np.intp))
         return table.assign(
             **{f"seconds{end}": table[f"steps{end}"].to_numpy() * each for end in ("", "_low", "_high")}
         )

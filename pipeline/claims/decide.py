@@ -193,7 +193,7 @@ def decide(claim: Claim, evidence: Evidence) -> dict[str, Any]:
         that order), ``tables``, ``data`` (the data sets that these are of), ``offline_twin``, ``stored`` (the date,
         where it was not decided now), ``tests`` (all of them), and ``effect``, ``interval``, ``n``, ``threshold`` of
         the test that decided: the first that failed, else the first that depends, else the first that is open, else
-        the first.
+        the first. A claim with a ``machine`` depends on that, whatever its tests found here.
 
     Raises
     ------
@@ -205,6 +205,9 @@ def decide(claim: Claim, evidence: Evidence) -> dict[str, Any]:
     verdict = next((v for v in (FAILS, DEPENDS, OPEN) if any(f.verdict == v for f in findings)), HOLDS)
     deciding = next((finding for finding in findings if finding.verdict == verdict), None)
     facts = _facts(deciding) if deciding else {**_numbers(None), "threshold": ""}
+    reason = deciding.reason if deciding else ""
+    if claim.machine and all(point.effect for finding in findings for point in finding.points):
+        verdict, reason = DEPENDS, f"this machine: {claim.machine}"
     return {
         "id": claim.id,
         "text": claim.text,
@@ -212,7 +215,7 @@ def decide(claim: Claim, evidence: Evidence) -> dict[str, Any]:
         "setting": claim.setting,
         "why": claim.why,
         "verdict": GIVEN if claim.by_construction and verdict == HOLDS else verdict,
-        "reason": deciding.reason if deciding else "",
+        "reason": reason,
         **{name: facts[name] for name in ("effect", "interval", "n", "of", "threshold")},
         "sentence": " ".join(finding.sentence for finding in findings),
         "rests_on": min((test.rests_on for test in claim.tests), key=BASES.index, default=CONSTRUCTION),

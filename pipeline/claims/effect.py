@@ -11,10 +11,6 @@ from pipeline.analysis.bootstrap import Array, percentile_interval, seed_draws
 
 #: Resamples behind each interval of this stage.
 RESAMPLES = 2000
-#: Standard error of a median of n normal values, in interquartile ranges over sqrt(n).
-_QUARTILES_TO_MEDIAN = 1.2533 / 1.349
-#: The interpolated quartiles of n normal values lie too close together, by a factor of about 1 - 1.15 / n.
-_TOO_CLOSE = 1.15
 
 
 @dataclass(frozen=True)
@@ -86,19 +82,12 @@ def mean_difference(a: Array, b: Array) -> Array:
     return np.asarray(np.mean(a - b, axis=-1))
 
 
-def median_of_quartiles(median: float, q25: float, q75: float, n: int) -> tuple[float, float]:
-    """95 % interval of a median of which only the quartiles were kept, never below zero.
-
-    Normal values are assumed, and Student's t allows for few of them; of a single one nothing is known.
-    """
-    if n < 2:
-        return 0.0, math.inf
-    half = float(student.ppf(0.975, n - 1)) * _QUARTILES_TO_MEDIAN * (q75 - q25) / (1 - _TOO_CLOSE / n) / np.sqrt(n)
-    return max(median - half, 0.0), median + half
-
-
 def geometric_mean(ratios: Array, of: str) -> Effect:
-    """Geometric mean of positive ratios with Student's interval on their logarithms: two repeats tell little."""
+    """Geometric mean of positive ratios with Student's interval on their logarithms.
+
+    Of processes: each tells one number, however often it has repeated its own, so that both how processes differ and
+    how repeats do are in the interval. One process alone tells nothing of the others: its interval has no ends.
+    """
     n = len(ratios)
     logs = np.log(ratios)
     value = float(np.exp(logs.mean()))
@@ -106,6 +95,20 @@ def geometric_mean(ratios: Array, of: str) -> Effect:
         return Effect(value, 0.0, math.inf, n, of)
     half = float(student.ppf(0.975, n - 1)) * float(logs.std(ddof=1)) / np.sqrt(n)
     return Effect(value, value * float(np.exp(-half)), value * float(np.exp(half)), n, of)
+
+
+def product(a: Effect, b: Effect) -> Effect:
+    """A product of two independent positive numbers, its interval from theirs on the logarithmic scale.
+
+    The squares of the distances to the ends add up (Zou, Donner, 2008, Construction of confidence limits about effect
+    measures, Statistics in Medicine 27, 1693). What is nothing or infinite has the ends of both.
+    """
+    value, n = a.value * b.value, min(a.n, b.n)
+    if not (0 < a.value < math.inf and 0 < b.value < math.inf):
+        return Effect(value, a.low * b.low, a.high * b.high, n, b.of)
+    with np.errstate(divide="ignore"):
+        down, up = np.hypot(*np.log([(one.low / one.value, one.high / one.value) for one in (a, b)]))
+    return Effect(value, float(value * np.exp(-down)), float(value * np.exp(up)), n, b.of)
 
 
 def quotient(a: tuple[float, float, float], b: tuple[float, float, float], n: int, of: str) -> Effect:

@@ -113,6 +113,8 @@ class Claim:
         The data set that it is about; empty where it is about any.
     by_construction : bool
         Whether it cannot be otherwise: its tests then check the lab and not the claim, and it is not counted.
+    machine : str
+        Why its verdict depends on the machine, or on how busy that is, where runs have given more than one; else empty.
     """
 
     id: str
@@ -123,6 +125,7 @@ class Claim:
     tests: tuple[Test, ...]
     data: str = ""
     by_construction: bool = False
+    machine: str = ""
 
 
 @dataclass(frozen=True)
@@ -187,7 +190,7 @@ def parse_ledger(content: Any, name: str = "claims.yaml") -> Ledger:
 
 
 def _claim(key: str, entry: Any, sources: Mapping[str, str]) -> Claim:
-    defaults = {"data": "", "by_construction": False}
+    defaults = {"data": "", "by_construction": False, "machine": ""}
     fields = _fields(key, entry, defaults, id=str, source=str, text=str, setting=str, why=str, tests=list)
     where = f"claim {fields['id']}"
     checks.word(f"{key}.id", fields["id"])
@@ -195,7 +198,8 @@ def _claim(key: str, entry: Any, sources: Mapping[str, str]) -> Claim:
     if not fields["tests"] and not fields["by_construction"]:
         raise UserError(f"{where}: tests=[] is not allowed: a claim takes at least one test")
     tests = tuple(_test(f"{where}: tests[{i}]", test) for i, test in enumerate(fields["tests"]))
-    words = {name: " ".join(fields[name].split()) for name in ("id", "source", "data", "text", "setting", "why")}
+    texts = ("id", "source", "data", "text", "setting", "why", "machine")
+    words = {name: " ".join(fields[name].split()) for name in texts}
     return Claim(**words, tests=tests, by_construction=fields["by_construction"])
 
 

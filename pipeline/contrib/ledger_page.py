@@ -70,6 +70,7 @@ def page(claim: Mapping[str, Any], sources: Mapping[str, str], changed: Sequence
         "Source": sources[claim["source"]],
         "Setting": claim["setting"],
         "Why these rules": claim["why"],
+        "Depends on": claim["reason"] if claim["verdict"] == "depends" else "",
         "Rests on": claim["rests_on"] + (f"; {', '.join(claim['tables'])}" if claim["tables"] else ""),
         "Changed by": ", ".join(changed),
     }

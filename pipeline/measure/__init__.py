@@ -20,6 +20,8 @@ from pipeline.lab.errors import UserError
 
 #: Types of columns; with a ``?`` after it, a column may have gaps.
 TYPES = ("text", "whole", "real", "flag")
+#: How many processes repeat a measurement. Student's interval of three is 2.5 standard deviations to either side.
+PROCESSES = 3
 
 
 @dataclass
@@ -34,6 +36,9 @@ class Measurement:
         Column to type, in the table's order; see :data:`TYPES`.
     timed : bool
         Whether it measures time: then nothing may run beside it.
+    repeated : bool
+        Whether :data:`PROCESSES` fresh processes measure it, at different moments of the workflow: how one process
+        differs from the next is part of the error of a time. Its table has the column ``process``.
     data : bool
         Whether it reads the whitened table.
     chapter : bool
@@ -47,6 +52,7 @@ class Measurement:
     title: str = MISSING
     columns: dict[str, str] = field(default_factory=dict)
     timed: bool = True
+    repeated: bool = False
     data: bool = True
     chapter: bool = False
     images: bool = False

@@ -24,6 +24,8 @@ class Inputs:
         Of ``step_cost``: other settings to measure, each a list of overrides such as ``model=mlp``.
     folder : Path
         Where other data sets lie, or are written.
+    process : int
+        Which of the measurement's processes this is. What no claim needs is measured by the first alone.
     """
 
     dataset: Dataset | None = None
@@ -31,6 +33,7 @@ class Inputs:
     full: bool = False
     also: Sequence[Sequence[str]] = ()
     folder: Path = Path("results/data")
+    process: int = 1
 
     def needed_dataset(self) -> Dataset:
         """The data set.

@@ -325,4 +325,4 @@ def step_cost(inputs: Inputs) -> pd.DataFrame:
         measured += subjects(dataset, [asked.optimizer.name] if chosen else names, STEPS, overrides)
     if not measured:
         raise UserError("the data are classes: add --also='data=...', the overrides that say what is learnt from them")
-    return measure_steps(measured, rounds=9 if inputs.full else 2)
+    return measure_steps(measured, rounds=9 if inputs.full else 1)

@@ -94,6 +94,16 @@ class Measured:
     facts: dict[str, Any]
 
     @property
+    def pooled(self) -> pd.DataFrame:
+        """The table with the rows of several processes made one: medians over processes, and all repeats counted."""
+        one = measurement(self.name)
+        if not one.repeated or self.table["process"].nunique() < 2:
+            return self.table
+        how = {name: "median" for name, kind in one.columns.items() if kind.rstrip("?") == "real"} | {"repeats": "sum"}
+        keys = [name for name in one.columns if name not in (*how, "process")]
+        return self.table.groupby(keys, sort=False, dropna=False).agg(how).reset_index().reindex(columns=[*one.columns])
+
+    @property
     def offline_twin(self) -> bool:
         """Whether the generated stand-in for the data was used."""
         return bool((self.facts.get("data") or {}).get("offline_twin"))

@@ -18,7 +18,7 @@ from pipeline.lab.config.yaml_file import read_config
 from pipeline.lab.errors import UserError, exit_on_user_error
 from pipeline.lab.paths import CONF
 from pipeline.lab.settings import Tracking, airfoil_data
-from pipeline.measure import measurement, measurements
+from pipeline.measure import PROCESSES, measurement, measurements
 from pipeline.parts.data.digits import Config as DigitsConfig
 from pipeline.parts.data.file import Config as OwnTable
 from pipeline.workflow.code import digest_of
@@ -116,9 +116,9 @@ class Inputs:
             if not own or not entry.data or (not entry.chapter and (data.task == "regression" or name == "step_cost"))
         ]
 
-    def measured(self, name: str) -> str:
-        """The table of a measurement."""
-        return f"{self._results}/measure/{name}.parquet"
+    def measured(self, name: str, process: int = 0) -> str:
+        """The table of a measurement: that of all its processes, or as far as one of the earlier ones."""
+        return f"{self._results}/measure/{f'processes/{name}-{process}' if 0 < process < PROCESSES else name}.parquet"
 
     def step_cost(self, wildcards: Any) -> list[str]:
         """The measured time of a step, where it is made: it turns the steps of stacked runs into seconds."""
@@ -136,20 +136,32 @@ class Inputs:
         """The Python file of a measurement."""
         return parts.find("measurement", name)
 
-    def measure(self, name: str) -> dict[str, str]:
-        """What a measurement reads."""
-        entry = measurement(name)
-        data = {"data": self.whitened(self._measured_cell)} if entry.data else {}
-        return data | ({"images": f"{self._results}/data/digits"} if entry.images else {})
+    @property
+    def repeated(self) -> dict[str, list[str]]:
+        """Measurements that several processes repeat: those of a plain run share theirs, others have their own."""
+        names = [name for name, entry in measurements().items() if entry.repeated]
+        # What times the first calls of a process comes first.
+        together = sorted(set(names) & set(self.measurements), reverse=True)
+        return ({"together": together} if together else {}) | {name: [name] for name in names if name not in together}
+
+    def measure(self, names: list[str], process: int = 1) -> dict[str, str | list[str]]:
+        """What a process reads that makes some measurements."""
+        entries = [measurement(name) for name in names]
+        return {
+            **({"after": [self.measured(name, process - 1) for name in names]} if process > 1 else {}),
+            **({"data": self.whitened(self._measured_cell)} if any(entry.data for entry in entries) else {}),
+            **({"images": f"{self._results}/data/digits"} if any(entry.images for entry in entries) else {}),
+        }
 
     def measure_options(self, wildcards: Any, input: Any) -> list[str]:
         """The command line of a measurement that says what it reads."""
         given = dict(input.items())
-        rows = str(self._measured_cell.config.data.rows)
-        data = ["--data", given["data"], "--rows", rows] if "data" in given else []
-        return [*data, *(["--images", given["images"]] if "images" in given else [])]
+        options = {"--data": "data", "--images": "images", "--after": "after"}
+        files = {key: [one] if isinstance(one, str) else one for key, one in given.items()}
+        found = [text for option, key in options.items() if key in files for text in (option, *files[key])]
+        return [*found, *(["--rows", str(self._measured_cell.config.data.rows)] if "data" in given else [])]
 
-    def also(self, name: str) -> list[str]:
+    def also(self, names: list[str]) -> list[str]:
         """Of ``step_cost``: the model and the classes that the overrides choose, so that runs of them have seconds."""
         chosen = parse_overrides(self._settings.cell_overrides)
         keys = [key for key in chosen if key.lstrip("+").startswith("model.")]
@@ -157,7 +169,7 @@ class Inputs:
         cell = self._default_cell
         if isinstance(cell.config.data, OwnTable) and cell.config.data.task != "regression":
             wanted += data_overrides(cell)
-        return [f"--also={shlex.join(wanted)}"] if name == "step_cost" and wanted else []
+        return [f"--also={shlex.join(wanted)}"] if "step_cost" in names and wanted else []
 
     # -- figures, claims, MLflow
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.claims.decide import interval_words, number_words
-from pipeline.claims.effect import Effect, median_of_quartiles, quotient
+from pipeline.claims.effect import Effect, quotient
 from pipeline.claims.evidence import Evidence, NoData
 from pipeline.claims.ledger import read_ledger
 from pipeline.claims.statistics import curves, measured, runs, sweeps
@@ -104,7 +104,7 @@ def test_processes_of_the_epoch_metric_that_are_missing():
     rounds = [EPOCH | {"run": "gd", "process": 0, "round": 0}]
     rounds += [EPOCH | {"run": "sgd", "process": 0, "round": 1, "garbage_collection": False}]
     evidence = measurement("epoch_metric", rounds)
-    lacks("epoch_metric has no round with both runs", epoch_metric.epoch_metric_rounds, evidence, "sgd", "gd", True)
+    lacks("epoch_metric has no process with both runs", epoch_metric.epoch_metric_rounds, evidence, "sgd", "gd", True)
 
 
 # -- values at the edges
@@ -121,25 +121,22 @@ def test_a_critical_batch_size_is_read_at_the_ends_of_the_curve_too():
         assert (effect.n, effect.of) == (2, "readings")
 
 
-def test_a_number_comes_with_the_interval_that_stands_beside_it_or_that_of_its_quartiles():
+def test_a_number_comes_with_the_interval_that_stands_beside_it_or_that_of_its_processes():
     def value(column, **row):
         return measured.measured_value(measurement("memory", [{"k": 1, **row}]), "memory", {"k": 1}, column)
 
     beside = value("value", value=2.0, low=1.0, high=5.0, minibatches=9)
     assert (beside.value, beside.low, beside.high, beside.n, beside.of) == (2, 1, 5, 9, "minibatches")
-    low, high = median_of_quartiles(2.0, 1.9, 2.2, 7)
-    quartiles = value("value", value=2.0, low=None, q25=1.9, q75=2.2, repeats=7)
-    assert (quartiles.low, quartiles.high, quartiles.n, quartiles.of) == (low, high, 7, "repeats")
     exact = value("value", value=2.0, q25=None, repeats=None, minibatches=None)
     assert (exact.low, exact.high, exact.n, exact.of) == (2, 2, 1, "rows")
     scaled = value("ratio_to_independent", ratio_to_independent=3.0, ratio=1.5, low=1.0, high=2.0)
     assert (scaled.low, scaled.high) == (2.0, 4.0)
-    rate = value("gigaflops", gigaflops=10.0, seconds=2.0, seconds_q25=1.9, seconds_q75=2.2, repeats=7)
-    assert (rate.low, rate.high) == (10 * 2 / high, 10 * 2 / low)
-    seconds = value("seconds", seconds=2.0, seconds_q25=1.9, seconds_q75=2.2, repeats=7)
-    assert (seconds.low, seconds.high) == (low, high)
-    unknown = value("gigaflops", gigaflops=10.0, seconds=2.0, seconds_q25=1.9, seconds_q75=2.2, repeats=1)
-    assert (unknown.low, unknown.high) == (0.0, math.inf)
+    for column in ("gigaflops", "seconds", "value"):
+        alone = value(column, **{column: 10.0, "repeats": 7, "process": 1})
+        assert (alone.value, alone.low, alone.high) == (pytest.approx(10), 0.0, math.inf), "one process says nothing"
+        assert (alone.n, alone.of) == (1, "processes")
+    counted = value("flops_per_byte", flops_per_byte=2.0, repeats=7, process=1)
+    assert (counted.low, counted.high) == (2, 2), "what is counted is exact, by one process too"
 
 
 def test_a_ratio_of_numbers_is_as_wide_as_both_allow_and_as_often_as_the_lesser():

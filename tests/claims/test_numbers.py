@@ -20,7 +20,6 @@ from pipeline.claims.effect import (
     geometric_mean,
     limits,
     mean_difference,
-    median_of_quartiles,
     quotient,
     ratio_of_medians,
 )
@@ -58,14 +57,6 @@ def test_a_geometric_mean_has_students_interval_on_the_logarithms(n):
 
 def test_one_ratio_says_nothing_of_its_spread():
     effect_is(geometric_mean(np.array([2.0]), "processes"), 2.0, 0.0, math.inf, 1, "processes")
-    assert median_of_quartiles(5.0, 4.0, 6.0, 1) == (0.0, math.inf)
-
-
-@pytest.mark.parametrize("n", [2, 3, 5])
-def test_a_median_of_quartiles_has_students_interval(n):
-    half = T[n - 1] * 1.2533 / 1.349 * 3 / (1 - 1.15 / n) / math.sqrt(n)
-    assert median_of_quartiles(1000.0, 998.0, 1001.0, n) == pytest.approx((1000 - half, 1000 + half))
-    assert median_of_quartiles(1.0, 0.5, 3.5, n)[0] == 0.0
 
 
 def test_statistics_of_samples_are_over_the_last_axis():
@@ -112,20 +103,32 @@ def test_a_measured_number_has_the_interval_that_stands_beside_it():
     effect_is(value("ratio", ratio=3.0, low=2.0, high=5.0), 3.0, 2.0, 5.0, 5, "repeats")
     independent = value("ratio_to_independent", ratio_to_independent=6.0, ratio=3.0, low=2.0, high=5.0)
     effect_is(independent, 6.0, 4.0, 10.0, 5, "repeats")
-    rate = value("gigaflops", gigaflops=10.0, seconds=2.0, seconds_q25=2.0, seconds_q75=2.0)
-    effect_is(rate, 10.0, 10.0, 10.0, 5, "repeats")
-    wide = value("gigaflops", gigaflops=10.0, seconds=1.0, seconds_q25=0.0, seconds_q75=9.0)
-    assert (wide.low, wide.high) == (10 / median_of_quartiles(1.0, 0.0, 9.0, 5)[1], math.inf)
-    assert value("exact", exact=4.0).of == "repeats"
+    assert value("exact", exact=4.0).of == "processes"
 
 
 def test_a_ratio_of_measurements_counts_the_smaller_sample_and_names_the_measurement():
-    rows = [{"k": "a", "repeats": 5, "v": 6.0}, {"k": "b", "repeats": 3, "v": 2.0}]
+    rows = [{"k": "a", "minibatches": 5, "v": 6.0}, {"k": "b", "minibatches": 3, "v": 2.0}]
     effect = measured.measured_ratio(measurement("m", rows), "m", {"k": "a"}, {"k": "b"}, "v", times=2.0)
-    effect_is(effect, 6.0, 6.0, 6.0, 3, "repeats")
+    effect_is(effect, 6.0, 6.0, 6.0, 3, "minibatches")
     for a, b in (("a", "z"), ("z", "a")):
         with pytest.raises(NoData, match="^no data: m has 0 rows with k z, not one$"):
             measured.measured_ratio(measurement("m", rows), "m", {"k": a}, {"k": b}, "v")
+
+
+def test_a_ratio_of_times_is_taken_in_each_process_and_the_processes_are_the_sample():
+    """Everything is twice as slow in the second process: the ratio is not."""
+    rows = []
+    for process, slow, ratio in ((1, 1.0, 2.0), (2, 2.0, 4.0), (3, 1.0, 8.0)):
+        rows += [{"k": "a", "process": process, "repeats": 9, "seconds": slow * ratio}]
+        rows += [{"k": "b", "process": process, "repeats": 9, "seconds": slow}]
+    effect = measured.measured_ratio(measurement("m", rows), "m", {"k": "a"}, {"k": "b"}, "seconds", times=0.5)
+    half = T[2] * math.log(2) / math.sqrt(3)
+    effect_is(effect, 2.0, 2.0 / math.exp(half), 2.0 * math.exp(half), 3, "processes")
+    lacking = measurement("m", [row for row in rows if (row["k"], row["process"]) != ("b", 3)])
+    assert measured.measured_ratio(lacking, "m", {"k": "a"}, {"k": "b"}, "seconds").n == 2, "those that have both"
+    twice = measurement("m", [*rows, rows[0]])
+    with pytest.raises(NoData, match="m has 4 rows with k a, not one"):
+        measured.measured_value(twice, "m", {"k": "a"}, "seconds")
 
 
 def chapter(**columns):
@@ -134,7 +137,8 @@ def chapter(**columns):
     for repeat in (1, 2, 3):
         for place, run in enumerate(("own", "other")):
             line = {"run": run, "garbage_collection": False} | {k: v[place] * repeat for k, v in columns.items()}
-            rows += [line | {"process": repeat, "round": None}, line | {"process": 0, "round": repeat}]
+            rows += [line | {"process": repeat, "round": None}]
+            rows += [line | {"process": process, "round": repeat} for process in (1, 2)]
     return measurement("epoch_metric", rows)
 
 
@@ -142,11 +146,24 @@ def test_the_chapters_runs_are_held_against_each_other_repeat_by_repeat():
     evidence = chapter(printed_seconds=(12.0, 4.0), seconds_per_epoch=(3.0, 2.0), collections=(6.0, 1.0))
     value = epoch_metric.epoch_metric_value
     effect_is(value(evidence, "own", "collections", False), 12.0, 6.0, 18.0, 3, "processes")
-    effect_is(value(evidence, "own", "collections", False, rounds=True), 12.0, 6.0, 18.0, 3, "rounds")
+    effect_is(value(evidence, "own", "collections", False, rounds=True), 12.0, 6.0, 18.0, 6, "rounds")
     ratio = epoch_metric.epoch_metric_ratio(evidence, "own", "other", "collections", "seconds_per_epoch", False)
     effect_is(ratio, 3.0, 3.0, 3.0, 3, "processes")
     rounds = epoch_metric.epoch_metric_rounds(evidence, "own", "other", False)
-    assert (rounds.value, rounds.n, rounds.of) == (1.5, 3, "rounds")
+    effect_is(rounds, 1.5, 1.5, 1.5, 2, "processes")
+
+
+def test_a_disturbed_round_of_a_process_does_not_matter_and_a_process_that_differs_does():
+    seconds = {0: (2.0, 2.0, 50.0), 1: (4.0, 4.0, 4.0)}
+    rows = [
+        {"run": run, "garbage_collection": False, "process": process, "round": number, "seconds_per_epoch": each}
+        for process, own in seconds.items()
+        for number, x in enumerate(own)
+        for run, each in (("own", x), ("other", 1.0))
+    ]
+    effect = epoch_metric.epoch_metric_rounds(measurement("epoch_metric", rows), "own", "other", False)
+    half = T[1] * math.log(2) / 2
+    effect_is(effect, math.sqrt(8), math.sqrt(8) / math.exp(half), math.sqrt(8) * math.exp(half), 2, "processes")
 
 
 def test_a_critical_batch_size_is_held_against_the_noise_scale_at_the_same_excess():
@@ -198,7 +215,7 @@ def test_seconds_to_a_target_are_epochs_of_the_runs_times_a_measured_epoch():
         studies=study("s", rows, readings).studies, measurements=measurement("loading", timed).measurements
     )
     ratio = loading.seconds_to_target_ratio(evidence, "s", "a", "b", 0.5, "slices")
-    effect_is(ratio, 1 / 6, 1 / 6, 1 / 6, 10, "seeds")
+    effect_is(ratio, 1 / 6, 1 / 6, 1 / 6, 3, "processes")
     never = loading.seconds_to_target_ratio
     with pytest.raises(NoData, match="neither 'a' nor 'b' gets to a loss of 0.4"):
         never(evidence, "s", "a", "b", 0.4, "slices")
@@ -377,7 +394,8 @@ def test_the_ledger_is_read_the_same_each_time_and_what_is_wrong_in_it_is_told_i
     assert told == f"{first}: tests[0]='none' is not allowed: it must be a mapping"
     told = refused(lambda claim: claim.update(extra=1))
     assert told.endswith(
-        "claims[0].extra is not allowed: the keys are id, source, text, setting, why, tests, data, by_construction"
+        "claims[0].extra is not allowed: the keys are id, source, text, setting, why, tests, data, by_construction, "
+        "machine"
     )
     told = refused(lambda claim: claim.update(id="no word"))
     assert told.startswith("c.yaml: claims[0].id='no word' is not allowed")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pipeline.claims.__main__ import main
-from pipeline.claims.effect import bootstrapped, geometric_mean, median_of_quartiles, ratio_of_medians
+from pipeline.claims.effect import Effect, bootstrapped, geometric_mean, product, ratio_of_medians
 from pipeline.claims.evidence import NoData
 from pipeline.claims.statistics import curves, measured, runs, sweeps
 
@@ -69,18 +69,67 @@ def test_the_slope_of_a_noisy_power_law_is_covered():
     assert 170 <= hits <= 200
 
 
-@pytest.mark.parametrize("n", [3, 5, 20])
-def test_intervals_from_quartiles_and_from_few_processes_cover(n):
-    rng = np.random.default_rng(n)
-    covered = np.zeros(2)
-    for _ in range(400):
-        values = rng.normal(10, 1, n)
-        low, high = median_of_quartiles(np.median(values), *np.quantile(values, [0.25, 0.75]), n)
-        effect = geometric_mean(np.exp(values), "processes")
-        covered += [low <= 10 <= high, effect.low <= np.exp(10) <= effect.high]
-    assert (covered / 400 >= 0.88).all()
+#: Standard deviations of the logarithm of a time: between processes, and between repeats in one.
+BETWEEN, WITHIN = 0.1, 0.2
+
+
+def timed_world(rng, processes, truth=1.0):
+    """Seven repeats of two things in each process, and their medians; the first takes ``truth`` times as long."""
+    logs = rng.normal(0, BETWEEN, (2, processes, 1)) + rng.normal(0, WITHIN, (2, processes, 7))
+    return np.exp(np.log([[[truth]], [[1.0]]]) + logs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [3, 4])
+def test_the_interval_of_a_ratio_of_times_covers_where_processes_differ_and_repeats_do(processes):
+    rng = np.random.default_rng(processes)
+    covered, naive, worlds = 0, 0, 4000
+    for _ in range(worlds):
+        a, b = timed_world(rng, processes, truth=2.0)
+        effect = geometric_mean(np.median(a, axis=1) / np.median(b, axis=1), "processes")
+        covered += effect.low <= 2 <= effect.high
+        alone = geometric_mean(a[0] / b[0], "repeats")  # as if the repeats of one process were all there is
+        naive += alone.low <= 2 <= alone.high
+    assert 0.93 <= covered / worlds <= 0.97
+    assert naive / worlds < 0.85, "between-process variance is worth having"
     assert geometric_mean(np.array([2.0]), "processes").high == np.inf
-    assert median_of_quartiles(1, 1, 1, 1) == (0, np.inf)
+
+
+def test_intervals_of_two_runs_overlap_as_often_as_their_level_says():
+    """Two 95 % intervals that cover meet in more than 95 % of pairs: each covers the truth in all but 5 %."""
+    rng = np.random.default_rng(5)
+    effects = []
+    for _ in range(400):
+        a, b = timed_world(rng, 3)
+        effects.append(geometric_mean(np.median(a, axis=1) / np.median(b, axis=1), "processes"))
+    pairs = list(zip(effects[::2], effects[1::2], strict=True))
+    assert np.mean([one.low <= other.high and other.low <= one.high for one, other in pairs]) >= 0.95
+
+
+@pytest.mark.slow
+def test_the_interval_of_a_product_covers():
+    """Steps of twenty seeds, times the seconds of a step of three processes: somewhat too often, never too seldom."""
+    rng = np.random.default_rng(6)
+    covered, worlds = 0, 1500
+    for _ in range(worlds):
+        steps = np.exp(rng.normal(0, 0.3, (2, 20)))
+        a, b = timed_world(rng, 3)
+        seconds = geometric_mean(np.median(a, axis=1) / np.median(b, axis=1), "processes")
+        effect = product(bootstrapped(ratio_of_medians, *steps), seconds)
+        covered += effect.low <= 1 <= effect.high
+    assert 0.93 <= covered / worlds <= 0.985
+
+
+def test_a_product_with_nothing_or_infinity_has_the_ends_of_both():
+    seconds = Effect(2.0, 1.0, 4.0, 3, "processes")
+    never = product(Effect(np.inf, np.inf, np.inf, 20), seconds)
+    assert (never.value, never.low, never.high, never.n, never.of) == (np.inf, np.inf, np.inf, 3, "processes")
+    nothing = product(Effect(0.0, 0.0, 5.0, 20), seconds)
+    assert (nothing.value, nothing.low, nothing.high) == (0, 0, 20)
+    open_ = product(Effect(1.0, 0.0, np.inf, 20), seconds)
+    assert (open_.value, open_.low, open_.high) == (2, 0, np.inf)
+    square = product(Effect(1.0, np.exp(-3), np.exp(3), 20), Effect(1.0, np.exp(-4), np.exp(4), 3, "processes"))
+    assert (square.low, square.high) == pytest.approx((np.exp(-5), np.exp(5)))
 
 
 def test_the_bootstrap_knows_nothing_where_ratios_are_not_defined():

@@ -36,7 +36,7 @@ def decided_at(claim, test, value):
     found = []
     for at in test.points[:: max(1, len(test.points) - 1)]:
         one = replace(test, arguments={**test.arguments, **at}, vary={}, exists=False)
-        alone = replace(claim, tests=(one,), by_construction=False)
+        alone = replace(claim, tests=(one,), by_construction=False, machine="")
         found.append(decide(alone, MAKERS[test.statistic](one.arguments, value)))
     (verdict,) = {decided["verdict"] for decided in found}
     return found[0] | {"verdict": verdict}
@@ -129,6 +129,15 @@ def gap(**more):
 
 CELLS = study("s", sum((run_rows(name, lr=lr, final_loss=lr) for name, lr in (("a", 1), ("b", 2), ("c", 4))), []))
 AGAINST = {"arguments": {"study": "s", "over": "b", "column": "final_loss"}, "rule": {"below": 1}}
+
+
+def test_a_claim_that_runs_have_decided_in_more_than_one_way_depends_on_the_machine_whatever_this_run_found():
+    for cell in ("a", "c"):
+        decided = decide(gap(tests=[AGAINST | {"vary": {"cell": [cell]}}], machine="two runs differed"), CELLS)
+        assert decided["verdict"] == DEPENDS and decided["reason"] == "this machine: two runs differed"
+        assert decided["tests"][0]["verdict"] == (HOLDS if cell == "a" else FAILS), "its tests say what was found"
+    missing = decide(gap(tests=[AGAINST | {"vary": {"cell": ["z"]}}], machine="two runs differed"), CELLS)
+    assert missing["verdict"] == OPEN and "no data" in missing["reason"]
 
 
 def test_a_claim_that_holds_in_some_cases_and_not_in_others_depends_and_says_where():

@@ -18,7 +18,7 @@ BASES = (CLOCK, SEEDS, THEORY, CONSTRUCTION)
 #: Arguments that name a column.
 _COLUMNS = ("column", "over_column", "axis", "x", "y")
 #: Columns that are counted and repeat exactly.
-_COUNTS = {"steps", "readings", "collections", "flops_per_byte"}
+COUNTS = {"steps", "readings", "collections", "flops_per_byte"}
 #: Columns of times, and of what is divided by them.
 _TIMES = ("second", "gigaflops", "load_share")
 
@@ -34,7 +34,7 @@ def basis_of(arguments: Mapping[str, Any]) -> str:
     columns = {str(arguments[name]) for name in _COLUMNS if name in arguments}
     if any(word in column for column in columns for word in _TIMES):
         return CLOCK
-    return CONSTRUCTION if arguments.get("column") in _COUNTS else SEEDS
+    return CONSTRUCTION if arguments.get("column") in COUNTS else SEEDS
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,11 @@ import pandas as pd
 
 from pipeline.analysis.bootstrap import Array
 from pipeline.analysis.lr_scaling import fit_line
-from pipeline.claims.effect import Effect, median_of_quartiles, quotient
+from pipeline.claims.effect import Effect, geometric_mean, quotient
 from pipeline.claims.evidence import Evidence, NoData
-from pipeline.claims.statistics import CLOCK, CONSTRUCTION, THEORY, basis_of, statistic
+from pipeline.claims.statistics import CLOCK, CONSTRUCTION, COUNTS, THEORY, basis_of, statistic
 
 Value = tuple[float, float, float]
-#: Reciprocal columns: their quartiles are those of the seconds, turned around.
-_RATES = ("gigaflops",)
 
 
 def _basis(arguments: Mapping[str, Any]) -> str:
@@ -29,10 +27,8 @@ def _basis(arguments: Mapping[str, Any]) -> str:
 
 @statistic(_basis)
 def measured_value(evidence: Evidence, measurement: str, row: dict[str, Any], column: str) -> Effect:
-    """One number of a measurement, with the interval that stands beside it, or else its quartiles'."""
-    line = one_row(evidence.measurement(measurement), measurement, row)
-    value, low, high = value_of(line, column)
-    return Effect(value, low, high, *_size(line))
+    """One number of a measurement: with the interval that stands beside it, or with that of several processes."""
+    return ratio_of_rows(evidence, measurement, row, None, column)
 
 
 @statistic(_basis)
@@ -40,11 +36,31 @@ def measured_ratio(
     evidence: Evidence, measurement: str, row: dict[str, Any], over: dict[str, Any], column: str, times: float = 1.0
 ) -> Effect:
     """A column of one row of a measurement over that of another, times a factor that makes the units agree."""
+    return ratio_of_rows(evidence, measurement, row, over, column, times)
+
+
+def ratio_of_rows(
+    evidence: Evidence,
+    measurement: str,
+    row: dict[str, Any],
+    over: dict[str, Any] | None,
+    column: str,
+    times: float = 1.0,
+) -> Effect:
+    """A column of one row over that of another, or over 1, process by process where there are several.
+
+    A number with an interval beside it, or one that is counted, is that of the one row. Others are times: each process
+    is a sample of one, and a single process says nothing.
+    """
     table = evidence.measurement(measurement)
-    a, b = one_row(table, measurement, row), one_row(table, measurement, over)
-    n, of = min(_size(a), _size(b))
-    value, low, high = (times * number for number in value_of(a, column))
-    return quotient((value, low, high), value_of(b, column), n, of)
+    rows = [_rows(table, measurement, where) for where in (row, over) if where is not None]
+    values = [*(value_of(one.iloc[0], column) for one in rows), (1.0, 1.0, 1.0)]
+    n, of = min(_size(one.iloc[0]) for one in rows)
+    if of == "repeats" and column not in COUNTS and all(low == high for _, low, high in values):
+        ratios = times * rows[0][column] / (rows[1][column] if over else 1.0)
+        return geometric_mean(ratios.dropna().to_numpy(dtype=float), "processes")
+    value, low, high = (times * number for number in values[0])
+    return quotient((value, low, high), values[1], n, of)
 
 
 @statistic()
@@ -84,10 +100,16 @@ def one_row(table: pd.DataFrame, measurement: str, where: dict[str, Any]) -> "pd
     NoData
         If there is none, or more than one.
     """
+    return _rows(table, measurement, where).iloc[0]
+
+
+def _rows(table: pd.DataFrame, measurement: str, where: dict[str, Any]) -> pd.DataFrame:
+    """The row with some values in each process, by process."""
     found = matching(table, where)
-    if len(found) != 1:
+    process = found.get("process", pd.Series(1, found.index)).fillna(1)
+    if found.empty or process.duplicated().any():
         raise NoData(f"no data: {measurement} has {len(found)} rows with {words_of(where)}, not one")
-    return found.iloc[0]
+    return found.set_index(process)
 
 
 def matching(table: pd.DataFrame, where: dict[str, Any]) -> pd.DataFrame:
@@ -104,7 +126,7 @@ def words_of(where: dict[str, Any]) -> str:
 
 
 def value_of(row: "pd.Series[Any]", column: str) -> Value:
-    """A number with its interval: that of the table, or that of its quartiles, or none where it is exact."""
+    """A number with its interval: that of the table, or none where it is exact."""
     value = float(row[column])
     if math.isnan(value):
         raise NoData(f"no data: {column} was not measured")
@@ -113,12 +135,6 @@ def value_of(row: "pd.Series[Any]", column: str) -> Value:
     if column == "ratio_to_independent" and not pd.isna(row["ratio"]):
         scale = value / float(row["ratio"])
         return value, scale * float(row["low"]), scale * float(row["high"])
-    if column in _RATES:
-        seconds, low, high = value_of(row, "seconds")
-        return value, value * seconds / high, value * seconds / low if low else math.inf
-    first, third = ("q25", "q75") if column == "value" else (f"{column}_q25", f"{column}_q75")
-    if first in row.index and not pd.isna(row[first]):
-        return value, *median_of_quartiles(value, float(row[first]), float(row[third]), int(row["repeats"]))
     return value, value, value
 
 

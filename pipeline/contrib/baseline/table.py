@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.claims.effect import median_of_quartiles, quotient
+from pipeline.claims.effect import geometric_mean
 from pipeline.lab.config.cell import updates
 from pipeline.lab.config.study import load_study, study_names
 from pipeline.lab.errors import UserError
@@ -132,18 +132,12 @@ def rows_of_steps(steps: pd.DataFrame) -> list[Row]:
     own = steps[(steps["part"] == "step") & (steps[kind] == steps[kind].iloc[0]).all(axis=1)]
     rows = []
     for (optimizer, batch_size), pair in own.groupby(["optimizer", "batch_size"], sort=False):
-        by_name = {str(row["implementation"]): row for row in pair.to_dict("records")}
-        if by_name.keys() == {"scratch", "torch"}:
-            torch, scratch = (_microseconds(by_name[name]) for name in ("torch", "scratch"))
-            ratio = quotient(torch, scratch, int(pair["repeats"].min()), "repeats")
+        seconds = pair.pivot_table(index="process", columns="implementation", values="us_per_step")
+        if {*seconds} == {"scratch", "torch"}:
+            ratio = geometric_mean((seconds["torch"] / seconds["scratch"]).dropna().to_numpy(dtype=float), "processes")
             name = f"seconds of a step with torch.optim over from scratch, {optimizer}, b {batch_size}"
             rows.append({"part": "ratio", "name": name} | vars(ratio))
     return rows
-
-
-def _microseconds(row: Mapping[Any, Any]) -> tuple[float, float, float]:
-    median, q25, q75 = (float(row[f"us_per_step{end}"]) for end in ("", "_q25", "_q75"))
-    return median, *median_of_quartiles(median, q25, q75, int(row["repeats"]))
 
 
 def rows_of_benchmarks(bench: Mapping[str, Any]) -> list[Row]:

@@ -15,7 +15,7 @@ from pipeline.measure.table import Measured
 
 def caption(measured: Measured) -> str:
     """Say what workers do to each table, and how much of an epoch loading is."""
-    table = measured.table
+    table = measured.pooled
     sentences = ["Seconds to load one epoch; medians, bars from quartile to quartile. Anew: started every epoch."]
     for (data, b), rows in table[table["workers"] > 0].groupby(["data", "batch_size"], sort=False):
         best = rows.sort_values("seconds").iloc[0]
@@ -49,15 +49,15 @@ def loading(measured: Measured) -> Figure:
     Figure
     """
     order = ["loader", "workers", "persistent", "prefetch"]
-    table = measured.table.sort_values(order, ascending=[False, True, False, True])
+    table = measured.pooled.sort_values(order, ascending=[False, True, False, True])
     table = table.assign(row=[_loader(row) for _, row in table.iterrows()])
     names = list(dict.fromkeys(table["row"]))
     figure = style.new_figure(height=4.2 + 0.3 * len(names))
     upper, lower = figure.subplots(2, 1, height_ratios=[0.3 * len(names) + 0.8, 2.4])
-    worked = measured.table[measured.table["workers"] > 0]
+    worked = measured.pooled[measured.pooled["workers"] > 0]
     groups = [table[(table["data"] == data) & (table["batch_size"] == b)] for data, b in _pairs(worked)]
     keys = _draw_loaders(upper, groups, names)
-    _draw_shares(lower, measured.table)
+    _draw_shares(lower, measured.pooled)
     style.add_legend(figure, keys)
     return figure
 

@@ -15,7 +15,7 @@ from pipeline.measure.table import Measured
 
 def caption(measured: Measured) -> str:
     """Say what the caches buy, what the products reach, and redo the source's arithmetic."""
-    table = measured.table
+    table = measured.pooled
     read, products = _bandwidth(table, "read") / 1e9, _products(table)
     first, last = read.index[0], read.index[-1]
     rates, intensities = products["value"].astype(float) / 1e9, products["flops_per_byte"].astype(float)
@@ -95,8 +95,8 @@ def memory(measured: Measured) -> Figure:
     """
     figure = style.new_figure(height=7.6)
     upper, lower = figure.subplots(2, 1, height_ratios=[1, 1.25])
-    _draw_bandwidth(upper, measured.table)
-    _draw_roofline(lower, measured.table)
+    _draw_bandwidth(upper, measured.pooled)
+    _draw_roofline(lower, measured.pooled)
     return figure
 
 

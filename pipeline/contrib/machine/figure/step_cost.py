@@ -29,7 +29,7 @@ _FILLS: tuple[dict[str, Any], ...] = (
 
 def caption(measured: Measured) -> str:
     """Say what a step costs, what the update is of it, and how well the parts add up."""
-    table = measured.table
+    table = measured.pooled
     wide = _wide(table)
     sums = 100 * wide[list(_WHOLE)].sum(axis=1) / wide["whole"]
     share = (100 * wide["update"] / wide["step"]).groupby("implementation").median()
@@ -69,7 +69,7 @@ def step_cost(measured: Measured) -> Figure:
     -------
     Figure
     """
-    wide = _wide(measured.table)
+    wide = _wide(measured.pooled)
     sizes = list(dict.fromkeys(wide.index.get_level_values("batch_size")))
     middle = sizes[min(1, len(sizes) - 1)]
     rows = pd.DataFrame(wide.xs(middle, level="batch_size"))

@@ -15,7 +15,7 @@ from pipeline.measure.table import Measured
 
 def caption(measured: Measured) -> str:
     """Say how far apart the ways are, what blocks reach, and by how much the source's formula is off."""
-    table = measured.table
+    table = measured.pooled
     one = _methods(table, threads=1)
     n = int(one["n"].iloc[0])
     rate = one["gigaflops"]
@@ -55,7 +55,7 @@ def vectorisation(measured: Measured) -> Figure:
     -------
     Figure
     """
-    table = measured.table
+    table = measured.pooled
     counts = sorted(table.loc[table["part"] == "methods", "threads"].unique())
     figure = style.new_figure(height=7.4)
     upper, lower = figure.subplots(2, 1, height_ratios=[1.5, 1])

@@ -4,7 +4,7 @@ The chapter stops its timer at every evaluation and prints the mean of what the 
 evaluations*. Gradient descent evaluates every second epoch, the others 7.5 times an epoch, so the printed numbers are
 off by a factor of 2 upwards and of 7.5 downwards. And a garbage collection that happens to fall into the quickest run
 outlasts all of its epochs: whether it falls there is chance, and recorded; what it costs is measured in
-rounds within one process, with exactly one collection and without, so that few rounds are enough.
+rounds within each process, with exactly one collection and without, so that few rounds are enough.
 
 References
 ----------
@@ -26,9 +26,9 @@ from pipeline.lab.paths import ROOT
 from pipeline.measure.inputs import Inputs
 from pipeline.measure.table import table_of
 
-#: Rounds of full batch with and without a collection, and b 100: a quarter of a second each. One of nine may be
-#: disturbed.
-ROUNDS = 9
+#: Rounds of full batch with and without a collection, and b 100, in each process: a quarter of a second each. One of
+#: three may be disturbed.
+ROUNDS = 3
 
 
 def measure_epochs(
@@ -43,7 +43,7 @@ def measure_epochs(
     repeats : int
         Processes of either kind; each has its own seed, the same for both kinds.
     rounds : int
-        Rounds in the first process, after its runs; see :func:`pipeline.contrib.machine.chapter.train_rounds`.
+        Rounds in each process, after its runs; see :func:`pipeline.contrib.machine.chapter.train_rounds`.
     through_loader : bool
         Evaluate as the chapter does; see :func:`pipeline.contrib.machine.chapter.train`.
 
@@ -56,12 +56,11 @@ def measure_epochs(
         data = Path(folder) / "data.npy"
         np.save(data, np.column_stack([dataset.X, dataset.y]).astype(np.float32))
         rows = []
-        for process in range(repeats):
-            for collecting in (True, False):
-                options = ["--seed", str(process), "--rounds", str(0 if process or not collecting else rounds)]
-                options += [] if collecting else ["--no-gc"]
-                options += ["--through-loader"] if through_loader else []
-                rows += [row | {"process": process} for row in _process(data, options)]
+        for process in range(2 * repeats):
+            options = ["--seed", str(process // 2), "--rounds", str(rounds)]
+            options += ["--no-gc"] if process % 2 else []
+            options += ["--through-loader"] if through_loader else []
+            rows += [row | {"process": process} for row in _process(data, options)]
     return table_of("epoch_metric", rows)
 
 

@@ -61,8 +61,8 @@ SHORT = (
     Loader(workers=2, persistent=False, prefetch=2),
     Loader(workers=2, persistent=True, prefetch=4),
 )
-#: Those of claim B5, and how often each has its turn: a ratio of three samples each is too noisy.
-COMPARED, OFTEN = (PLAIN, Loader(workers=2, persistent=True, prefetch=2)), 7
+#: Those of claim B5.
+COMPARED = (PLAIN, Loader(workers=2, persistent=True, prefetch=2))
 #: The full grid.
 FULL = (
     SLICES,
@@ -189,7 +189,6 @@ def measure_loaders(
     repeats: int,
     trained: Collection[Loader] = (),
     budget: float = 0.0,
-    often: int = 0,
 ) -> list[dict[str, Any]]:
     """Time epochs through several loaders, which take turns.
 
@@ -209,8 +208,6 @@ def measure_loaders(
         Those whose epochs are also timed with a step of training per minibatch.
     budget : float
         Seconds of a turn of those, in which a quick loader is timed again: two epochs of milliseconds say little.
-    often : int
-        Turns of the loaders that are compared in a claim, and of those that are trained, if more than ``repeats``.
 
     Returns
     -------
@@ -228,10 +225,8 @@ def measure_loaders(
             epochs[loader] = epochs_of(source, loader, batch_size)
             examples[loader] = load(epochs[loader]())
             first[loader] = time.perf_counter() - start
-        for turn in range(max(repeats, often)):
+        for _ in range(repeats):
             for loader, epoch in epochs.items():
-                if turn >= repeats and loader not in COMPARED and loader not in training:
-                    continue
                 end = time.perf_counter() + (budget if loader in training else 0.0)
                 while True:
                     times[loader].append(seconds_of(lambda epoch=epoch: load(epoch())))  # type: ignore[misc]
@@ -327,12 +322,13 @@ def loading(inputs: Inputs) -> list[dict[str, Any]]:
     table = table_source(data.name, torch.from_numpy(data.X), torch.from_numpy(data.y))
     images = image_source(write_digits(inputs.needed_images()))
     here = (SLICES, PLAIN)
-    loaders, repeats = (FULL, OFTEN) if inputs.full else (SHORT, 3)
+    repeats = 7 if inputs.full else 2
+    loaders = (FULL if inputs.full else SHORT) if inputs.process == 1 else (SLICES, *COMPARED)
     rows = []
     for b in dict.fromkeys(min(b, len(data.X)) for b in BATCH_SIZES):
         own = loaders if b in WORKER_BATCH_SIZES else here
-        rows += measure_loaders(table, b, own, repeats, trained=here, budget=BUDGET, often=OFTEN)
+        rows += measure_loaders(table, b, own, 1 if b == 1 else repeats, trained=here, budget=BUDGET)
     slow = slow_source(torch.from_numpy(data.X), torch.from_numpy(data.y))
     for source, own in ((images, loaders), (slow, COMPARED)):
-        rows += measure_loaders(source, IMAGE_BATCH_SIZE, own, repeats, often=OFTEN)
+        rows += measure_loaders(source, IMAGE_BATCH_SIZE, own, repeats)
     return rows

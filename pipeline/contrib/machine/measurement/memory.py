@@ -226,12 +226,13 @@ def memory(inputs: Inputs) -> list[dict[str, Any]]:
     list of dict
         Rows; see ``conf/measurement/memory.yaml``.
     """
-    rounds = 15 if inputs.full else 5
-    peaks = measure_peaks(PEAK_N, SIZES[-1], thread_counts(), rounds=15 if inputs.full else 9)
+    peaks = measure_peaks(PEAK_N, SIZES[-1], thread_counts(), rounds=15 if inputs.full else 3)
+    if inputs.process > 1:
+        return peaks
     return [
-        *measure_bandwidth(SIZES, rounds),
+        *measure_bandwidth(SIZES, rounds=15 if inputs.full else 3),
         *peaks,
-        *measure_products(N, rounds=5 if inputs.full else 2),
+        *measure_products(N, rounds=5 if inputs.full else 1),
         *cache_rows(),
         *arithmetic(peaks),
     ]

@@ -1,9 +1,11 @@
 """Statistics of the chapter's timer, with and without a garbage collection."""
 
+from operator import truediv
+
 import numpy as np
 import pandas as pd
 
-from pipeline.analysis.bootstrap import Array, median_interval
+from pipeline.analysis.bootstrap import Array
 from pipeline.claims.effect import Effect, geometric_mean
 from pipeline.claims.evidence import Evidence, NoData
 from pipeline.claims.statistics import CLOCK, statistic
@@ -33,21 +35,19 @@ def epoch_metric_ratio(
 
 @statistic(CLOCK)
 def epoch_metric_rounds(evidence: Evidence, run: str, over: str, collection: bool) -> Effect:
-    """Seconds per epoch of a run over those of another, round by round in one process: the median.
+    """Seconds per epoch of a run over those of another, round by round: medians of several processes, and their mean.
 
-    Its interval is that of order statistics: of nine rounds one on either side may be disturbed. No collection falls
-    into the first run; one falls into the other if ``collection`` says so.
+    Of three rounds in a process one may be disturbed. No collection falls into the first run; one falls into the other
+    if ``collection`` says so.
     """
     own, other = _by_repeat(evidence, run, False, True), _by_repeat(evidence, over, collection, True)
-    ratios: Array = np.asarray((own["seconds_per_epoch"] / other["seconds_per_epoch"]).dropna(), dtype=np.float64)
-    if not len(ratios):
-        raise NoData("no data: epoch_metric has no round with both runs")
-    low, high = median_interval(ratios)
-    return Effect(float(np.median(ratios)), float(low), float(high), len(ratios), "rounds")
+    seconds = (one.set_index("process", append=True)["seconds_per_epoch"] for one in (own, other))
+    ratios = truediv(*seconds).dropna().groupby("process").median()
+    return _mean_ratio(ratios.rename_axis("processes"))
 
 
 def _by_repeat(evidence: Evidence, run: str, garbage_collection: bool, rounds: bool = False) -> pd.DataFrame:
-    """The rows of a run, by process, or by round of the one process that has rounds."""
+    """The rows of a run, by process, or by round of each process."""
     table = evidence.measurement("epoch_metric")
     where = {"run": run, "garbage_collection": garbage_collection}
     repeat = "round" if rounds else "process"

@@ -4,16 +4,14 @@ Both are timed in the same measurement, with an SGD step for each minibatch and 
 Lightning's own work, which would weigh on a loop of few updates more than on one of many.
 """
 
+import math
 from typing import Any
 
-import numpy as np
-
-from pipeline.analysis.bootstrap import Array
-from pipeline.claims.effect import Effect, bootstrapped, quotient
+from pipeline.claims.effect import Effect, product
 from pipeline.claims.evidence import Evidence, NoData
 from pipeline.claims.statistics import CLOCK, statistic
-from pipeline.claims.statistics.curves import costs
-from pipeline.claims.statistics.measured import measured_ratio, measured_value, one_row, value_of
+from pipeline.claims.statistics.curves import target_ratio
+from pipeline.claims.statistics.measured import measured_ratio, measured_value
 
 
 @statistic(CLOCK)
@@ -25,21 +23,12 @@ def epoch_seconds_ratio(evidence: Evidence, batch_size: int, over: int, loader: 
 
 @statistic(CLOCK)
 def seconds_to_target_ratio(evidence: Evidence, study: str, cell: str, over: str, target: float, loader: str) -> Effect:
-    """Seconds until the loss is at a target, over those of another cell: epochs of the runs times a measured epoch.
-
-    The interval is as wide as those of the epochs and of the seconds allow.
-    """
-    parts = []
-    for label in (cell, over):
-        runs = evidence.cell(study, label).runs
-        row = one_row(evidence.measurement("loading"), "loading", _where(int(runs["batch_size"].iloc[0]), loader))
-        examples: Array = np.asarray(costs(evidence, study, label, target)["examples"], dtype=np.float64)
-        spent = bootstrapped(lambda x: np.asarray(np.median(x, axis=-1)), examples)
-        value, low, high = value_of(row, "training_seconds")
-        parts.append((spent.value * value, spent.low * low, spent.high * high))
-    if not any(np.isfinite(value) for value, _, _ in parts):
+    """Seconds until the loss is at a target, over those of another cell: epochs of the runs times a measured epoch."""
+    sizes = [int(evidence.cell(study, label).runs["batch_size"].iloc[0]) for label in (cell, over)]
+    examples = target_ratio(evidence, study, cell, over, "examples", target)
+    if math.isnan(examples.value):
         raise NoData(f"no data: neither {cell!r} nor {over!r} gets to a loss of {target:g}")
-    return quotient(parts[0], parts[1], len(runs), "seeds")
+    return product(examples, epoch_seconds_ratio(evidence, sizes[0], sizes[1], loader))
 
 
 @statistic(CLOCK)

@@ -97,9 +97,9 @@ def advise(sweep: Sweep, optimizer: str | None = None, target: float | None = No
     -----
     Every second seed chooses, the others measure: the best of many noisy cells looks better than it is to the seeds
     that chose it (Dodge et al., 2019, Show Your Work, EMNLP). A single seed does both. Cells are ordered by the median
-    over seeds of the cost of the target, between readings too; equal medians by the share of seeds that arrive, then by
-    the median final loss, as in :func:`pipeline.analysis.target.scaling`. Other seeds have chosen the direction of a
-    comparison than those that bear it out, so that its test is one-sided, at 5 %.
+    cost of the target, between readings too; equal medians by the share of seeds that arrive, then by the median final
+    loss, as in :func:`pipeline.analysis.target.scaling`. The direction of a comparison is chosen by other seeds than
+    those that bear it out: its test is one-sided, at 5 %.
     """
     grid = sweep.grid
     own = np.arange(len(grid.cells)) if optimizer is None else grid.rows(optimizer)
@@ -263,9 +263,8 @@ def _section(
     lines = [
         f"{who} on {names}{twin}{f' ({words})' if words else ''}: {cells}, {seeds}, {epochs}.",
         f"The target is a {kind} of {formats.loss(loss)}, {aim}. Ties go to the cell that more seeds bring there.",
-        "Every second seed chooses the cell, the others measure it."
-        if len(grid.seeds) > 1
-        else "One seed chooses the cell and measures it, which flatters it.",
+        "Every second seed chooses the cell, the others measure it"
+        f"{'; a single one does both, which flatters it' * (len(grid.seeds) < 2)}.",
         "",
         *formats.aligned(table_of(advice, None if series else lambda cell: sweep.study.series[cell.id])),
         "",

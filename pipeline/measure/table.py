@@ -97,7 +97,7 @@ class Measured:
     def pooled(self) -> pd.DataFrame:
         """The table with the rows of several processes made one: medians over processes, and all repeats counted."""
         one = measurement(self.name)
-        if not one.repeated or self.table["process"].nunique() < 2:
+        if not one.repeated or "process" not in self.table or self.table["process"].nunique() < 2:
             return self.table
         how = {name: "median" for name, kind in one.columns.items() if kind.rstrip("?") == "real"} | {"repeats": "sum"}
         keys = [name for name in one.columns if name not in (*how, "process")]

@@ -87,4 +87,5 @@ def test_fresh_processes_with_and_without_the_collector(dataset):
     runs, rounds = table[table["round"].isna()], table[table["round"].notna()]
     assert runs.groupby("garbage_collection").size().to_dict() == {False: 4, True: 4}
     assert (table.loc[~table.garbage_collection, "collections"] == 0).all()
-    assert rounds["round"].nunique() == ROUNDS and set(rounds["process"]) == {0}
+    assert rounds.groupby("process")["round"].nunique().to_dict() == {0: ROUNDS, 1: ROUNDS}
+    assert runs.groupby("garbage_collection")["process"].unique().map(list).to_dict() == {False: [1], True: [0]}

@@ -43,6 +43,39 @@ def test_a_measurement_says_which_machine_and_data_it_speaks_of(twin, tmp_path, 
     assert str(out) in capsys.readouterr().out
 
 
+def test_a_process_adds_its_rows_to_those_before_and_all_are_pooled(tmp_path, capsys, monkeypatch):
+    speed = iter([1.0, 4.0, 2.0])
+    monkeypatch.setattr("pipeline.contrib.machine.measurement.vectorisation.SIZES", (8,))
+    monkeypatch.setattr("pipeline.contrib.machine.measurement.vectorisation.N", 8)
+    monkeypatch.setattr("pipeline.contrib.machine.measurement.vectorisation.BLOCKS", (2,))
+    monkeypatch.setattr("pipeline.contrib.machine.measurement.vectorisation.thread_counts", lambda: [1])
+    files = [tmp_path / f"{process}.parquet" for process in range(4)]
+    for before, out in zip(files, files[1:], strict=False):
+        seconds = next(speed)
+        rows = lambda *_, seconds=seconds, **__: [  # noqa: E731 -- what is timed is of no matter here
+            {"part": "methods", "method": "whole", "n": 8, "threads": 1, "repeats": 5, "equal": True}
+            | dict.fromkeys(("seconds", "seconds_q25", "seconds_q75", "gigaflops"), seconds)
+            | dict.fromkeys(("printed_2_over_t", "printed_003_over_t"), seconds)
+        ]
+        monkeypatch.setattr("pipeline.contrib.machine.measurement.vectorisation.measure_methods", rows)
+        main(["vectorisation", "--out", str(out), *(["--after", str(before)] if before.exists() else [])])
+    measured = read_measured(files[-1])
+    own = measured.table[measured.table["part"] == "methods"]
+    assert own["process"].tolist() == [1, 2, 3] and own["seconds"].tolist() == [1, 4, 2]
+    (pooled,) = measured.pooled[measured.pooled["part"] == "methods"].to_dict("records")
+    assert (pooled["seconds"], pooled["repeats"]) == (2, 15)
+    assert list(measured.pooled.columns) == list(measured.table.columns)
+    assert set(measured.table.loc[measured.table["part"] == "sizes", "process"]) == {1}, "no claim needs it"
+
+    other = Measured(measured.name, measured.table, {**measured.facts, "machine": {"CPU": "another"}})
+    write_measured(other, files[0])
+    main(["vectorisation", "--out", str(files[1]), "--after", str(files[0])])
+    assert set(read_measured(files[1]).table["process"]) == {4}, "times of two machines are never put together"
+    with pytest.raises(SystemExit):
+        main(["vectorisation", "memory", "--out", str(files[1])])
+    assert "--out is not allowed with 1 files: 2 are measured" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_other_cells_are_measured_by_step_cost_alone(twin, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("pipeline.measure.step_cost.STEPS", {100: 2})

@@ -37,7 +37,8 @@ def small_noise_scale(dataset):
 
 
 def small_step_cost(dataset):
-    return step_cost.measure_steps(step_cost.subjects(dataset, ["sgd"], {100: 4, 1500: 2}), rounds=1)
+    rows = step_cost.measure_steps(step_cost.subjects(dataset, ["sgd"], {100: 4, 1500: 2}), rounds=1)
+    return table_of("step_cost", rows)
 
 
 def small_epoch_metric(dataset):

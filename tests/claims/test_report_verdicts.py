@@ -16,6 +16,7 @@ from pipeline.claims.decide import decide_all
 from pipeline.claims.evidence import Evidence
 from pipeline.claims.ledger import read_ledger
 from pipeline.lab.errors import UserError
+from pipeline.report.assets import InlinedFigure
 from pipeline.report.page import render
 from pipeline.report.verdicts import read_verdicts, verdicts_of
 
@@ -66,6 +67,18 @@ def test_every_claim_has_its_line_with_verdict_sign_and_link(decided):
     assert "About other data than these, and so without a verdict: A7." in page(other)
     ids = re.findall(r' id="([^"]+)"', html)
     assert len(ids) == len(set(ids))
+
+
+def test_the_chapter_is_told_with_its_pictures_and_each_is_on_the_page_once(decided):
+    words = ("textbook", "data:image/svg+xml,drawn")
+    picture = InlinedFigure("loss_by_epoch", "Loss", "what to see", *words)
+    html = render([report_study(cell("gd"), name="textbook")], [picture], verdicts_of(decided))
+    story = html[html.index('<section aria-labelledby="story">') : html.index('<section aria-labelledby="claims">')]
+    assert html.count(words[1]) == story.count(words[1]) == 1
+    assert '<a href="#figure-textbook-loss_by_epoch">' in html[html.index('id="study-1"') :]
+    for claim in decided["claims"]:
+        if claim["id"] in ("A10a", "A16a", "A13b", "A14", "A18", "H1"):
+            assert claim["text"] in unescape(story)
 
 
 @pytest.mark.slow

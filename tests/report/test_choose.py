@@ -1,6 +1,8 @@
 """What should I use? The page answers with the words of ``advise``, or of a race, and with nothing of its own."""
 
 import math
+import re
+from html import unescape
 
 import pytest
 from tables_for_tests import cell, study
@@ -8,6 +10,7 @@ from tables_for_tests import cell, study
 from pipeline.analysis.advise import advise
 from pipeline.report.choose import DISTANCES, choosers, targets
 from pipeline.report.language import ENGLISH, language
+from pipeline.report.page import render
 
 
 def a_sweep(**changes):
@@ -111,3 +114,30 @@ def test_a_race_answers_with_its_claims_and_no_other():
     assert sure["cost"] == "70 [65,\xa075]" and sure["sure"] == "separated from all others" and sure["decided"]
     assert sure["cell"] == ids["b"] and open_question["cell"] == "joined" and not open_question["decided"]
     assert [target["text"] for target in found["targets"]] == ["0.25000"]
+    first = first_screen([a_sweep(answer=raced)])
+    assert "The answer, to a loss of 0.25000 Fewest steps: sgd at b = 10, lr 0.05, 70 [65, 75]. separated from" in first
+    assert "Fewest examples" not in first and "Lowest final loss" not in first, "the race was not asked"
+
+
+def first_screen(studies):
+    """What the page says before its chart, as text."""
+    html = render(studies, [])
+    text = re.sub(r"<[^>]+>", " ", html[html.index('<section class="hero"') : html.index('<section class="curves"')])
+    return re.sub(r"\s+", " ", unescape(text)).replace(" ,", ",")
+
+
+def test_the_first_screen_has_the_answers_of_the_widget_on_what_the_study_was_trained_on():
+    tables = a_sweep()
+    first = first_screen([study(cell("gd")), tables])
+    (found,) = choosers([tables], ENGLISH)
+    assert f"The answer, to a loss of {found['targets'][found['target']]['text']} Fewest examples:" in first
+    for measure in ("examples", "steps", "loss"):  # no seconds: the time of a step is not known
+        line = found["answers"][f"|{found['target']}|{measure}"]
+        cost, sure = line["cost"].replace("\xa0", " "), line["sure"].replace("\xa0", " ")
+        assert f"{line['who']}, {cost}. {sure} Runner-up: {line['runner']}.".replace("\xa0", " ") in first
+    assert "28 runs (model: linear) on Airfoil, trained on" in first
+
+
+def test_the_first_screen_of_a_study_without_a_comparison_is_its_summary():
+    first = first_screen([study(cell("gd"), cell("slow", final=0.2499))])
+    assert "The answer “gd” is the first to reach a loss of 0.25" in first and "Runner-up" not in first

@@ -63,7 +63,7 @@ NOT_RUN = {
     "make mutate MUTANTS=0": "hours",
     "make kill SEED=7": "`make kill` with other moments",
     "python -m benchmarks.scale": "half an hour; `snakemake --cores 2 scale` runs the largest of its studies",
-    "python -m benchmarks.repeat_runs --runs 10 --out ../runs": "twenty minutes; tests/test_repeat_runs.py compares small runs",
+    "python -m benchmarks.repeat_runs --runs 10 --out ../runs": "twenty minutes; see tests/test_repeat_runs.py",
     "git diff": "Git's",
     "mlflow db upgrade URI": "MLflow's, and needs an older store",
     "snakemake --cores 2 finders": "ten minutes; tests/test_finders.py runs every method on a small problem",

@@ -142,9 +142,17 @@ def _answer(one: Advice, series: Mapping[str, str], lang: Language) -> Found:
 def _sure(compared: Comparison | None, lang: Language) -> str:
     if compared is None:
         return lang.say("There is no other cell.")
-    numbers = {"share": round(100 * compared.probability), "seeds": compared.seeds}
+    share = round(100 * compared.probability)
     if compared.low > 0.5:
-        return lang.say("Sure: better than the runner-up in {share} % of {seeds} seeds.", **numbers)
-    return lang.say(
-        "Not sure: better than the runner-up in {share} % of {seeds} seeds, too few to rank the two.", **numbers
+        return lang.count(
+            compared.seeds,
+            "Sure: better than the runner-up in {share} % of {n} seed.",
+            "Sure: better than the runner-up in {share} % of {n} seeds.",
+            share=share,
+        )
+    return lang.count(
+        compared.seeds,
+        "Not sure: better than the runner-up in {share} % of {n} seed, too few to rank the two.",
+        "Not sure: better than the runner-up in {share} % of {n} seeds, too few to rank the two.",
+        share=share,
     )

@@ -15,7 +15,7 @@ _METRICS = {
     "printed_seconds": "Printed: mean time between evaluations",
     "seconds_per_epoch": "True: seconds per epoch",
 }
-#: What a round in one process consists of: run and whether a collection fell into it.
+#: What a round within a process consists of: run and whether a collection fell into it.
 _TURNS = {
     ("gd", True): "gd with one\ncollection",
     ("gd", False): "gd",
@@ -45,7 +45,8 @@ def caption(measured: Measured) -> str:
         one, none, other = (formats.seconds(float(spent[name])) for name in _TURNS.values())
         pause = float(turns.loc[turns["garbage_collection"], "collecting_seconds"].median())
         text += (
-            f" Below, {formats.count(len(turns) // len(_TURNS), 'round')} in one process: one collection, "
+            f" Below, {formats.count(len(turns) // len(_TURNS), 'round')} in "
+            f"{turns['process'].nunique()} processes: one collection, "
             f"{formats.seconds(pause)} in the median, makes an epoch of gd {one} instead of {none}; one of "
             f"minibatch 100 takes {other}."
         )
@@ -58,7 +59,7 @@ def _processes(measured: Measured) -> pd.DataFrame:
 
 
 def _turns(measured: Measured) -> pd.DataFrame:
-    """The rounds in one process, each row named in ``turn``."""
+    """The rounds of all processes, each row named in ``turn``."""
     rows = measured.table[measured.table["round"].notna()]
     return rows.assign(turn=[_TURNS[key] for key in zip(rows["run"], rows["garbage_collection"], strict=True)])
 
@@ -87,7 +88,7 @@ def epoch_metric(measured: Measured) -> Figure:
     for axes, (metric, title) in zip(panels, _METRICS.items(), strict=False):
         _draw_panel(axes, table.rename(columns={"run": "row"}), metric, title, apart=0.2)
     turns = _turns(measured).rename(columns={"turn": "row"})
-    _draw_panel(panels[2], turns, "seconds_per_epoch", "True, in turn in one process", apart=0.0)
+    _draw_panel(panels[2], turns, "seconds_per_epoch", "True, in turn within each process", apart=0.0)
     style.log(panels[2].xaxis, formats.tick_seconds)
     panels[2].set_xlabel("time (log scale)")
     keys = [

@@ -44,7 +44,7 @@ def grid(seeds=1, epochs=EPOCHS):
     return [Cell(replace(base, batch_size=b, lr=lr)) for base in bases for b in BATCH_SIZES for lr in RATES]
 
 
-def simulated(dataset, levels, noise=0.0, seeds=44):
+def simulated(dataset, levels, noise=0.0, seeds=64):
     """A landscape where cell i ends at a loss of FLOOR + levels[i], and falls evenly to it."""
     cells = grid()
     random = np.random.default_rng(0)
@@ -60,7 +60,9 @@ def simulated(dataset, levels, noise=0.0, seeds=44):
     curves["loss"] = START + (np.repeat(final.ravel(), len(shares)) - START) * share
     times = StepTimes({StepTimes.kind(cell): [1e-4, 1e-4, 1e-4] for cell in cells})
     stacked = dict.fromkeys(times.samples, 1e-3)
-    return Landscape("airfoil linear", Runs(cells, range(seeds), runs, curves, "loss"), dataset, 20, times, stacked)
+    return Landscape(
+        "airfoil linear", Runs(cells, range(seeds), runs, curves, "loss"), dataset, times=times, stacked=stacked
+    )
 
 
 @pytest.fixture
@@ -107,14 +109,23 @@ def test_the_best_has_no_regret_and_another_has_as_much_as_it_is_worse(steep):
     assert rows["oracle"]["cost_runs"] == 1
     assert rows["oracle"]["cost_epochs"] == 4
     assert rows["oracle"]["cost_seconds"] == pytest.approx(4 * best.steps_per_epoch * 1e-4)
-    assert rows[BEST]["cost_runs"] == len(steep.cells) * steep.searched
+    assert rows[BEST]["cost_runs"] == len(steep.cells) * steep.choosing
+
+
+@pytest.mark.parametrize(("first", "last", "chosen"), [(0, 23, 7), (24, 43, 20), (44, 63, 7)])
+def test_only_the_seeds_that_choose_say_which_cell_is_the_best(steep, first, last, chosen):
+    """A cell may be lucky with the seeds that methods search with, or with those that judge."""
+    assert (steep.searched, steep.choosing, steep.judged) == (24, 20, 20)
+    runs = steep.all.runs.copy()
+    runs.loc[(runs.cell_id == steep.cells[20].id) & runs.seed.between(first, last), "final_loss"] = FLOOR / 2
+    assert replace(steep, all=replace(steep.all, runs=runs)).best("loss").id == steep.cells[chosen].id
 
 
 def test_the_seeds_that_choose_do_not_judge(steep):
-    """A cell that is best by the seeds for searching alone is found, and what it is worth is said."""
+    """A cell that is best by the seeds that choose alone is found, and what it is worth is said."""
     lucky = steep.cells[20].id
     runs = steep.all.runs.copy()
-    runs.loc[(runs.cell_id == lucky) & (runs.seed < steep.searched), "final_loss"] = FLOOR / 2
+    runs.loc[(runs.cell_id == lucky) & runs.seed.between(24, 43), "final_loss"] = FLOOR / 2
     landscape = replace(steep, all=replace(steep.all, runs=runs))
     assert landscape.best("loss").id == lucky
     (_, row) = audit(landscape, [always(steep.cells[7])])
@@ -122,7 +133,7 @@ def test_the_seeds_that_choose_do_not_judge(steep):
 
 
 def test_the_target_is_what_is_left_of_the_fall_of_the_best(steep):
-    best = np.median(steep.all.final[7, : steep.searched])
+    best = np.median(steep.all.final[7, 24:44])
     assert steep.target == pytest.approx(best + 0.05 * (START - best))
     # The loss falls evenly, so that it is there after 95 % of the updates.
     assert np.median(steep.steps[7]) == pytest.approx(0.95 * steep.cells[7].steps, rel=0.01)
@@ -138,7 +149,7 @@ def test_the_fastest_cell_is_one_that_arrives_nearly_always(dataset):
     curves = landscape.all.curves.copy()
     curves.loc[(curves.cell_id == landscape.cells[10].id) & (curves.seed % 3 == 0), "loss"] = START
     patchy = replace(landscape, all=replace(landscape.all, curves=curves))
-    assert np.isfinite(np.median(patchy.steps[10, : patchy.searched]))
+    assert np.isfinite(np.median(patchy.steps[10, 24:44]))
     assert patchy.best("steps").id == patchy.cells[0].id
 
 
@@ -225,8 +236,8 @@ def test_samplers_look_up_a_run_a_trial(steep, kind):
 
 
 def test_too_few_seeds_are_refused(dataset):
-    with pytest.raises(UserError, match="20 judge, and there must be some more to search with"):
-        simulated(dataset, np.zeros(len(grid())), seeds=20)
+    with pytest.raises(UserError, match="20 choose the best, 20 judge, and there must be some more to search with"):
+        simulated(dataset, np.zeros(len(grid())), seeds=40)
 
 
 def test_the_figure_says_what_was_found_and_what_failed(steep, tmp_path):
@@ -290,7 +301,7 @@ def real(dataset):
     """A small landscape that was trained."""
     cells = grid(seeds=26, epochs=2)
     tables = train_cells(cells, {"airfoil_twin": dataset})
-    return Landscape("airfoil linear", Runs(cells, range(26), *tables, "loss"), dataset)
+    return Landscape("airfoil linear", Runs(cells, range(26), *tables, "loss"), dataset, judged=10, choosing=10)
 
 
 @pytest.mark.slow
@@ -309,8 +320,8 @@ def test_a_look_up_is_a_training(real, dataset):
 def test_what_the_landscape_does_not_hold_is_trained_with_the_seeds_that_judge(real, dataset):
     known, new = real.cells[3], real.cell("sgd", 16, 0.31)
     judge = Judge(real, [known, new])
-    np.testing.assert_array_equal(judge.values(known, "loss"), real.all.final[3, 6:])
-    config = replace(new.config, engine="solo", seeds=20, first_seed=6)
+    np.testing.assert_array_equal(judge.values(known, "loss"), real.all.final[3, 16:])
+    config = replace(new.config, engine="solo", seeds=10, first_seed=16)
     runs, _ = train_cells([replace(new, config=config)], {"airfoil_twin": dataset})
     np.testing.assert_allclose(judge.values(new, "loss"), runs.sort_values("seed").final_loss, rtol=1e-4)
 

@@ -19,7 +19,7 @@ from pipeline.parts.own import short
 from pipeline.train.cells import train_cells
 
 #: What the others are held against, and its own row.
-BEST = "every cell, every seed"
+BEST = "every cell, twenty seeds"
 #: Seeds of the stacks whose time is measured: as many as in a race's first round.
 STACK_SEEDS = 3
 
@@ -101,7 +101,7 @@ def audit(
     measure_steps(landscape, settings)
     judge = Judge(landscape, settings)
     best: dict[str, Cell] = {measure: landscape.best(measure) for measure in MEASURES}
-    every = [(cell, float(landscape.epochs)) for cell in landscape.cells for _ in range(landscape.searched)]
+    every = [(cell, float(landscape.epochs)) for cell in landscape.cells for _ in range(landscape.choosing)]
     oracle = Method(BEST, "minibatch-lab", lambda *_: Found(best, every, stacked=True), repetitions=1)
     searched = {BEST: search(landscape, oracle, {}), **searched}
     return [row(landscape, judge, best, method, *searched[method.name]) for method in [oracle, *methods]]

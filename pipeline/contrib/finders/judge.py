@@ -28,7 +28,7 @@ class Judge:
 
     def __init__(self, landscape: Landscape, cells: Sequence[Cell]) -> None:
         self.landscape = landscape
-        seeds = list(landscape.all.seeds[landscape.searched :])
+        seeds = list(landscape.all.seeds[-landscape.judged :])
         new = list({cell.id: cell for cell in cells if cell.id not in landscape.position}.values())
         asked = [replace(c, config=replace(c.config, seeds=len(seeds), first_seed=seeds[0])) for c in new]
         self.failures: dict[str, str] = {}
@@ -42,7 +42,7 @@ class Judge:
         """A cell's values, shape (seeds,)."""
         landscape = self.landscape
         if cell.id in landscape.position:
-            return landscape.values(measure)[landscape.position[cell.id], landscape.searched :]
+            return landscape.values(measure)[landscape.position[cell.id], -landscape.judged :]
         if measure == "loss":
             return np.asarray(self.runs.final[self.place[cell.id]])
         seconds = landscape.times.seconds(cell) if measure == "seconds" else 1.0

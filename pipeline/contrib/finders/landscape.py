@@ -1,4 +1,4 @@
-"""What the runs of one problem say: every cell, with seeds to search with and seeds to judge by."""
+"""What the runs of one problem say: every cell, with seeds to search with, to choose the best by, and to judge by."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -19,8 +19,8 @@ Array = NDArray[np.float64]
 Measure = Literal["loss", "steps", "seconds"]
 MEASURES: tuple[Measure, ...] = ("loss", "steps", "seconds")
 
-#: Seeds that judge, the last ones; the others are for searching.
-JUDGED = 20
+#: Seeds that choose the measured best, and seeds that judge, the last ones; the others are for searching.
+CHOOSING, JUDGED = 20, 20
 #: The target: the loss that is left when this share of what the best cell takes away is still to go.
 TO_GO = 0.05
 #: Share of its runs that the best cell must get to the target, or to their end.
@@ -93,8 +93,8 @@ class Landscape:
         Every cell with every seed.
     dataset : Dataset
         What the cells train on.
-    judged : int
-        How many of the seeds, the last ones, judge.
+    judged, choosing : int
+        How many of the seeds, the last ones, judge, and how many before these choose the measured best.
     times : StepTimes
         Measured seconds of a step, for each kind of cell.
     stacked : dict
@@ -105,14 +105,15 @@ class Landscape:
     all: Runs
     dataset: Dataset
     judged: int = JUDGED
+    choosing: int = CHOOSING
     times: StepTimes = field(default_factory=StepTimes)
     stacked: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if len(self.all.seeds) <= self.judged:
+        if self.searched <= 0:
             raise UserError(
-                f"study=landscape with {len(self.all.seeds)} seeds is not allowed: {self.judged} judge, and there must "
-                "be some more to search with"
+                f"study=landscape with {len(self.all.seeds)} seeds is not allowed: {self.choosing} choose the best, "
+                f"{self.judged} judge, and there must be some more to search with"
             )
 
     @property
@@ -123,7 +124,12 @@ class Landscape:
     @property
     def searched(self) -> int:
         """How many seeds, the first ones, are for searching."""
-        return len(self.all.seeds) - self.judged
+        return len(self.all.seeds) - self.judged - self.choosing
+
+    @property
+    def choosers(self) -> slice:
+        """Places of the seeds that choose the measured best, which no method searches with."""
+        return slice(self.searched, self.searched + self.choosing)
 
     @property
     def epochs(self) -> int:
@@ -137,8 +143,8 @@ class Landscape:
 
     @cached_property
     def target(self) -> float:
-        """The loss to reach: 95 % of what the best cell takes away, by the seeds for searching."""
-        best = float(np.median(self.all.final[:, : self.searched], axis=1).min())
+        """The loss to reach: 95 % of what the best cell takes away, by the seeds that choose it."""
+        best = float(np.median(self.all.final[:, self.choosers], axis=1).min())
         start = self.all.curves.loc[self.all.curves["step"] == 0, self.all.metric].median()
         return best + TO_GO * (float(start) - best)
 
@@ -159,12 +165,12 @@ class Landscape:
         return np.array([self.times.seconds(cell) for cell in self.cells])
 
     def best(self, measure: Measure) -> Cell:
-        """The cell with the lowest median, by the seeds for searching; of equal ones that which arrives most often.
+        """The cell with the lowest median, by the seeds that choose; of equal ones that which arrives most often.
 
         Only cells that arrive with nine of ten seeds take part, if there are any: the median of the others is a matter
         of luck.
         """
-        values = self.values(measure)[:, : self.searched]
+        values = self.values(measure)[:, self.choosers]
         arrived = np.isfinite(values).mean(axis=1)
         medians = np.where(arrived >= min(RELIABLE, arrived.max()), np.median(values, axis=1), np.inf)
         least = np.flatnonzero(medians == medians.min())

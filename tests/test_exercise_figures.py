@@ -1,6 +1,7 @@
 """Each variant of an exercise is held against the chapter's own run, and each mean against the expected one."""
 
 import json
+import re
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -63,6 +64,9 @@ def test_every_cell_is_a_row_and_the_twin_is_not_compared(studies, name):
         diamonds = [line for line in axes.lines if line.get_marker() == "D"]
         assert not diamonds, "the expected means are those of the measured table"
         assert "nothing is compared" in entry.caption(study)
+        assert re.search(
+            r": the mean loss is (lower|higher) in \d of \d pairs$|ends lowest, “.*” highest$", entry.title(study)
+        )
 
 
 def test_every_expected_mean_of_an_exercise_belongs_to_a_cell_of_the_study():

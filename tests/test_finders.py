@@ -250,8 +250,8 @@ def test_the_figure_says_what_was_found_and_what_failed(steep, tmp_path):
     write_measured(Measured("finders", table_of("finders", rows), {"data": None}), tmp_path / "finders.parquet")
     main(["draw", str(tmp_path / "finders.parquet"), "--out", str(tmp_path)])
     measured = read_measured(tmp_path / "finders.parquet")
-    assert title(measured.table).startswith("1 of 3 ways to choose a setting come within 5 %")
-    assert "on every one of 2 problems" in title(measured.table)
+    assert title(measured).startswith("1 of 3 ways to choose a setting come within 5 %")
+    assert "on every one of 2 problems" in title(measured)
     assert "ugly (airfoil linear): ValueError: no luck." in caption(measured)
     figure = finders(measured)
     assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == ["good", "bad", "ugly"]

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pipeline.analysis.costs import costs
+from pipeline.lab.language import ENGLISH, Language
 from pipeline.lab.results import CellResults
 
 #: The loss at which costs are compared: all four of the textbook's runs come below it.
@@ -17,9 +19,12 @@ TARGET = 0.25
 _HUGE = 1e300
 
 
-def trouble(cell: CellResults) -> str:
+def trouble(cell: CellResults, lang: Language = ENGLISH) -> str:
     """How many runs did not end well, as ``3 of 20 diverged``; empty where all did."""
-    return ", ".join(f"{n} of {len(cell.runs)} {status}" for status, n in cell.statuses.items() if status != "ok")
+    bad = {lang.word(status): n for status, n in cell.statuses.items() if status != "ok"}
+    return ", ".join(
+        lang.say("{n} of {total} {status}", n=n, total=len(cell.runs), status=status) for status, n in bad.items()
+    )
 
 
 def quantiles(values: NDArray[np.float64], q: float | list[float]) -> Any:
@@ -91,20 +96,21 @@ def costs_to_target(
     Returns
     -------
     dict
-        Name to the cost at the first such reading; infinite where half of the runs or more never
-        get there, NaN where the cost was not measured.
+        Name to the cost, between readings too (:func:`pipeline.analysis.costs.costs`); infinite where half of the runs
+        or more never get there, NaN where the cost was not measured.
     """
     readings = {str(cell_id): own for cell_id, own in curves.groupby("cell_id")}
-    costs = {}
-    for cell in cells:
-        own = readings.get(cell.id, curves.iloc[:0])
-        spent = costs_of_runs(cell, own, axis, target)
-        costs[cell.name] = math.nan if spent is None else float(quantiles(np.asarray(spent, dtype=np.float64), 0.5))
-    return costs
+    spent = {cell.name: costs_of_runs(cell, readings.get(cell.id, curves.iloc[:0]), axis, target) for cell in cells}
+    return {
+        name: math.nan if each is None else float(quantiles(np.asarray(each, dtype=np.float64), 0.5))
+        for name, each in spent.items()
+    }
 
 
 def costs_of_runs(cell: CellResults, readings: pd.DataFrame, axis: str, target: float) -> "pd.Series[float] | None":
-    """What each run of a cell spends until its loss is first read at or below a target.
+    """What each run of a cell spends until its loss is at a target, between readings too.
+
+    See :func:`pipeline.analysis.costs.costs`.
 
     Parameters
     ----------
@@ -124,8 +130,8 @@ def costs_of_runs(cell: CellResults, readings: pd.DataFrame, axis: str, target: 
     """
     if len(readings) and readings[axis].isna().all():
         return None
-    first = readings[readings["loss"] <= target].groupby("seed")[axis].min()
-    return first.reindex(cell.runs["seed"]).astype(float).fillna(np.inf)
+    spent = costs(readings, "loss", target, [(axis, axis)]).set_index("seed")[axis]
+    return spent.reindex(cell.runs["seed"]).astype(float).fillna(np.inf)
 
 
 def unstable(cells: Iterable[CellResults]) -> list[tuple[CellResults, float, float]]:

@@ -1,10 +1,17 @@
 """What each run costs until its loss is at a target, between readings too."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 
-def costs(curves: pd.DataFrame, metric: str, target: float) -> pd.DataFrame:
+def costs(
+    curves: pd.DataFrame,
+    metric: str,
+    target: float,
+    spent: Sequence[tuple[str, str]] = (("steps", "step"), ("examples", "examples")),
+) -> pd.DataFrame:
     r"""Find what each run costs until its loss is at the target.
 
     The loss is read at the end of intervals. Where an interval is one update, the cost is that of the first reading at
@@ -21,11 +28,13 @@ def costs(curves: pd.DataFrame, metric: str, target: float) -> pd.DataFrame:
         Its column to look at: ``loss``, ``validation_loss`` or ``validation_accuracy``.
     target : float
         The loss to reach, or the accuracy.
+    spent : sequence of (str, str)
+        What is spent, and its column.
 
     Returns
     -------
     DataFrame
-        ``cell_id``, ``seed``, ``steps``, ``examples``: one row a run, infinite where it never gets there.
+        ``cell_id``, ``seed``, and what is spent: one row a run, infinite where it never gets there.
     """
     runs = ["cell_id", "seed"]
     # Of cells that failed there are no readings, and so no types.
@@ -42,8 +51,8 @@ def costs(curves: pd.DataFrame, metric: str, target: float) -> pd.DataFrame:
     several = readings["step"].to_numpy()[hits] - readings["step"].to_numpy()[before] > 1
     fallen = np.where(several, loss[before] - loss[hits], 1.0)
     part = np.where(several, (loss[before] - target) / fallen, 1.0)
-    for name, axis in (("steps", "step"), ("examples", "examples")):
-        seen, spent = readings[axis].to_numpy(), np.full(len(found), np.inf)
-        spent[own[hits]] = seen[hits] - (1 - part) * (seen[hits] - seen[before])
-        found[name] = spent
+    for name, axis in spent:
+        seen, needed = readings[axis].to_numpy(dtype=float), np.full(len(found), np.inf)
+        needed[own[hits]] = seen[hits] - (1 - part) * (seen[hits] - seen[before])
+        found[name] = needed
     return found

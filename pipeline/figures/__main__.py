@@ -1,4 +1,4 @@
-"""``python -m pipeline.figures --out DIR [--measured TABLE]... STUDY...``: draw every figure that fits."""
+"""``python -m pipeline.figures --out DIR [--lang pt] [--measured TABLE]... STUDY...``: draw every figure that fits."""
 
 import json
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ def draw_all(
             captions.append(
                 {
                     "name": entry.name,
-                    "title": entry.title,
+                    "title": entry.title(source),
                     "study": study,
                     "measurement": "" if study else entry.name,
                     "caption": entry.caption(source),
@@ -70,6 +70,7 @@ def draw_all(
     "Draw every figure that fits.",
     argument("--out", type=Path, required=True, metavar="DIR", help="where the figures go"),
     STEP_COST,
+    argument("--lang", default="en", metavar="en|pt", help="the figures' language; en where nothing is said"),
     argument(
         "--measured",
         type=Path,
@@ -84,13 +85,15 @@ def draw_all(
 def main(options: Options) -> None:
     """Draw the figures and print their paths."""
     from pipeline.analysis.study import read_studies
+    from pipeline.figures.words import spoken
     from pipeline.measure.table import read_measured
 
     if not options.studies and not options.measured:
         options.misuse("nothing to draw: name a study's folder or a measurement's table")
     studies = read_studies(options.studies, options.step_cost)
-    for figure in draw_all(studies, options.out, [read_measured(path) for path in options.measured]):
-        print(options.out / figure["svg"])
+    with spoken(options.lang):
+        drawn = draw_all(studies, options.out, [read_measured(path) for path in options.measured])
+    print(*(options.out / figure["svg"] for figure in drawn), sep="\n")
 
 
 if __name__ == "__main__":

@@ -11,27 +11,54 @@ from pipeline.analysis.lr_scaling import LEAST_STEPS, LrScaling
 from pipeline.analysis.study import AnalysedStudy
 from pipeline.figures import style
 from pipeline.figures.registry import register
-from pipeline.lab import formats
+from pipeline.figures.words import lang, sentences
 from pipeline.lab.grouping import grouped
+from pipeline.lab.language import mark
 
 _INK = "#0072B2"
 _LINEAR: Any = {"color": "#555555", "linestyle": (0, (4, 2)), "linewidth": 1.2}
 _ROOT: Any = {"color": "#555555", "linestyle": (0, (1, 1.5)), "linewidth": 1.4}
 
+#: What an interval of a slope can agree with.
+_RULES = (mark("the linear rule"), mark("the square-root rule"), mark("both rules"), mark("neither rule"))
+
+
+def _rules(study: AnalysedStudy) -> dict[str, list[str]]:
+    """The optimizers that follow each rule, with their slopes."""
+    slopes = study.sweep.lr_scaling
+    return grouped((rule_of(one), f"{one.optimizer} {lang().number(one.slope, 2)}") for one in slopes)
+
+
+def title(study: AnalysedStudy) -> str:
+    """Say how many optimizers follow which rule."""
+    counts = {rule: len(names) for rule, names in _rules(study).items() if rule in _RULES}
+    total = sum(counts.values())
+    if not counts:
+        return lang().say("Best learning rate by batch size: too few batch sizes for a slope")
+    parts = "; ".join(f"{lang().word(rule)} ({counts[rule]})" for rule in _RULES if rule in counts)
+    return lang().say("The best rate of {total} optimizers grows with the batch by {parts}", total=total, parts=parts)
+
 
 def caption(study: AnalysedStudy) -> str:
     """Say which optimizers follow the linear rule, which the square-root rule, and which neither."""
-    text = (
-        "The learning rate of the lowest median final loss at each batch size, with 95 % bootstrap intervals of the "
-        "choice; guides start at the smallest batch. The slope is the exponent s in lr ∝ b^s, fitted where a run has "
-        f"at least {LEAST_STEPS} steps (hollow points are left out), with its 95 % bootstrap interval."
+    groups = _rules(study)
+    return sentences(
+        lang().say(
+            "The learning rate of the lowest median final loss at each batch size, with 95 % bootstrap intervals of "
+            "the choice; guides start at the smallest batch. The slope is the exponent s in lr ∝ b^s, fitted where a "
+            "run has at least {steps} steps (hollow points are left out), with its 95 % bootstrap interval.",
+            steps=LEAST_STEPS,
+        ),
+        *(
+            lang().say(
+                "Slopes whose interval agrees with {rule}: {names}.",
+                rule=lang().word(rule),
+                names=lang().listed(groups[rule]),
+            )
+            for rule in _RULES
+            if rule in groups
+        ),
     )
-    slopes = study.sweep.lr_scaling
-    groups = grouped((rule_of(one), f"{one.optimizer} {formats.number(one.slope, 2)}") for one in slopes)
-    for rule in ("the linear rule", "the square-root rule", "both rules", "neither rule"):
-        if rule in groups:
-            text += f" Slopes whose interval agrees with {rule}: {formats.listed(groups[rule])}."
-    return text
 
 
 def rule_of(one: LrScaling) -> str:
@@ -49,7 +76,7 @@ def rule_of(one: LrScaling) -> str:
 
 @register(
     kind="sweep",
-    title="Best learning rate by batch size",
+    title=title,
     caption=caption,
     place=7,
     fits=lambda study: len(study.sweep.grid.batch_sizes) > 1,
@@ -67,8 +94,11 @@ def best_lr_by_batch(study: AnalysedStudy) -> Figure:
     Figure
     """
     grid, sizes = study.sweep.grid, study.sweep.grid.batch_sizes
-    y_label = "best learning rate, × that of the smallest batch (log scale)"
-    figure, panels = style.panels(grid.optimizers, "batch size (log scale)", y_label)
+    figure, panels = style.panels(
+        grid.optimizers,
+        lang().say("batch size (log scale)"),
+        lang().say("best rate ÷ that of the smallest batch (log scale)"),
+    )
     for one, axes in zip(study.sweep.lr_scaling, panels, strict=True):
         _draw_panel(axes, one, sizes)
     axes = panels[0]
@@ -78,9 +108,9 @@ def best_lr_by_batch(study: AnalysedStudy) -> Figure:
     style.ticks(axes.xaxis, sizes, lambda value: f"{value:g}")
     style.ticks(axes.yaxis, None, lambda value: f"{value:g}")
     keys = [
-        style.key("best rate", color=_INK, marker="o", markersize=4.5),
-        style.key("fit", color=_INK, linewidth=1.4),
-        style.key("∝ b (linear)", **_LINEAR),
+        style.key(lang().say("best rate"), color=_INK, marker="o", markersize=4.5),
+        style.key(lang().say("fit"), color=_INK, linewidth=1.4),
+        style.key(lang().say("∝ b (linear)"), **_LINEAR),
         style.key("∝ √b", **_ROOT),
     ]
     style.add_legend(figure, keys, columns=4)
@@ -89,7 +119,7 @@ def best_lr_by_batch(study: AnalysedStudy) -> Figure:
 
 def _draw_panel(axes: Axes, one: LrScaling, sizes: list[int]) -> None:
     if not len(one.batch_sizes):
-        axes.text(0.5, 0.5, "every rate diverged", transform=axes.transAxes, ha="center", fontstyle="italic")
+        style.say(axes, lang().say("every rate diverged"))
         return
     first, base = one.batch_sizes[0], one.lrs[0]
     ends = np.array([first, max(sizes)], dtype=float)
@@ -99,9 +129,11 @@ def _draw_panel(axes: Axes, one: LrScaling, sizes: list[int]) -> None:
     for chosen, face in ((one.fitted, _INK), (~one.fitted, "white")):
         dots: Any = {"markersize": 4.5, "color": _INK, "markerfacecolor": face, "zorder": 4}
         axes.plot(one.batch_sizes[chosen], one.lrs[chosen] / base, "o", **dots)
-    words = "too few batch sizes for a slope"
+    words = lang().say("too few batch sizes for a slope")
     if not math.isnan(one.slope):
         x = one.batch_sizes[one.fitted]
         axes.plot(x, 2 ** (one.intercept + one.slope * np.log2(x)) / base, color=_INK, linewidth=1.4)
-        words = f"slope {one.slope:.2f} [{one.slope_low:.2f}, {one.slope_high:.2f}]"
-    axes.text(0.03, 0.95, f"{words}\nlr {base:.3g} at b = {first:g}", transform=axes.transAxes, va="top", fontsize=7.5)
+        slope, *interval = (lang().local(f"{value:.2f}") for value in (one.slope, one.slope_low, one.slope_high))
+        words = lang().say("slope {slope} {interval}", slope=slope, interval=lang().between(*interval))
+    start = lang().say("lr {lr} at b = {b}", lr=lang().local(f"{base:.3g}"), b=f"{first:g}")
+    axes.text(0.03, 0.95, f"{words}\n{start}", transform=axes.transAxes, va="top", fontsize=7.5)

@@ -13,8 +13,10 @@ from pipeline.analysis.cells import quantiles
 from pipeline.analysis.study import AnalysedStudy
 from pipeline.figures import style
 from pipeline.figures.registry import register
+from pipeline.figures.words import lang, sentences
 from pipeline.lab import formats
 from pipeline.lab.grouping import grouped
+from pipeline.lab.language import mark
 from pipeline.lab.published import published_for
 from pipeline.lab.results import CellResults
 
@@ -23,7 +25,7 @@ Groups = list[list[CellResults]]
 _SPREAD, _EXPECTED = "#56B4E9", "#D55E00"
 #: Nothing is drawn closer to the minimum than this: rounding lies there.
 _SMALLEST = 1e-6
-_SEEDS = (
+_SEEDS = mark(
     "Bars: where the seeds end; dot: their mean, with three standard errors; diamond: the mean that others' seeds gave."
 )
 
@@ -34,10 +36,10 @@ class Variation:
 
     Parameters
     ----------
-    name, title : str
+    name : str
         Of the figure.
     words : str
-        What is done, as the beginning of the caption.
+        What is done, as the beginning of title and caption.
     effect : str
         What it does, as the end of it; true of any data.
     varies : callable
@@ -47,7 +49,6 @@ class Variation:
     """
 
     name: str
-    title: str
     words: str
     effect: str
     varies: Callable[[Mapping[str, Any]], bool]
@@ -73,26 +74,25 @@ class Variation:
 VARIATIONS = (
     Variation(
         "decay",
-        "A decaying learning rate",
-        "A tenth of the learning rate after each epoch",
-        "A smaller rate lets the noise of the minibatches die down.",
+        mark("A tenth of the learning rate after each epoch"),
+        mark("A smaller rate lets the noise of the minibatches die down."),
         lambda config: bool(config["schedule"]["name"] == "step_per_epoch"),
         ("schedule",),
     ),
     Variation(
         "replacement",
-        "Sampling with replacement",
-        "Minibatches drawn with replacement",
-        "Rows that come twice and rows that do not come at all add noise.",
+        mark("Minibatches drawn with replacement"),
+        mark("Rows that come twice and rows that do not come at all add noise."),
         lambda config: bool(config["sampling"]["name"] == "with_replacement"),
         ("sampling",),
     ),
     Variation(
         "duplicates",
-        "Every row more than once",
-        "Copies of every row",
-        "An epoch of twice the rows has twice the updates, unless the batch size is doubled too: then half the rate "
-        "per example is half the noise. A full batch whose size is not doubled becomes half a batch.",
+        mark("Copies of every row"),
+        mark(
+            "An epoch of twice the rows has twice the updates, unless the batch size is doubled too: then half the "
+            "rate per example is half the noise. A full batch whose size is not doubled becomes half a batch."
+        ),
         lambda config: int(config["data"].get("copies", 1)) > 1,
         ("data", "batch_size"),
     ),
@@ -115,78 +115,114 @@ def agreement(cells: Iterable[CellResults], *, offline_twin: bool) -> str:
         A sentence; empty where nothing was published for any cell.
     """
     if offline_twin:
-        return "The expected means are those of the measured table, so nothing is compared here."
-    outside = []
-    compared = 0
-    for cell in cells:
-        published, losses = published_for(cell.config), cell.losses
-        if published is None or published.expected is None or not np.isfinite(losses).all() or len(losses) < 2:
-            continue
-        compared += 1
-        if abs(losses.mean() - published.expected.mean) > published.expected.interval(losses):
-            outside.append(formats.quoted(cell.name))
-    if not compared:
-        return ""
-    text = f"{compared - len(outside)} of {compared} means lie within three standard errors of the expected ones"
-    return f"{text}; not so: {formats.listed(outside)}." if outside else f"{text}."
+        return lang().say("The expected means are those of the measured table, so nothing is compared here.")
+    known = [(cell, published.expected) for cell in cells if (published := published_for(cell.config))]
+    means = [
+        (cell, expected)
+        for cell, expected in known
+        if expected is not None and np.isfinite(cell.losses).all() and len(cell.losses) > 1
+    ]
+    outside = [
+        formats.quoted(cell.name)
+        for cell, expected in means
+        if abs(cell.losses.mean() - expected.mean) > expected.interval(cell.losses)
+    ]
+    compared = len(means)
+    values = {"inside": compared - len(outside), "compared": compared, "cells": lang().listed(outside)}
+    if outside:
+        return lang().say(
+            "{inside} of {compared} means lie within three standard errors of the expected ones; not so: {cells}.",
+            **values,
+        )
+    return (
+        lang().say("{inside} of {compared} means lie within three standard errors of the expected ones.", **values)
+        if compared
+        else ""
+    )
 
 
-def _changes(groups: Groups, varies: Callable[[Mapping[str, Any]], bool]) -> str:
-    """Say by how much the first variant of each group changes the mean final loss of the first cell without it."""
-    parts = []
-    for group in groups:
-        plain, variant = (next((c for c in group if varies(c.config) is wanted), None) for wanted in (False, True))
-        if plain and variant and plain.losses.size and variant.losses.size:
-            change = float(variant.losses.mean() - plain.losses.mean())
-            parts.append(f"{formats.quoted(plain.name)} {'+' if change > 0 else '−'}{formats.number(abs(change), 2)}")
-    return f" Change of the mean final loss: {', '.join(parts)}." if parts else ""
+def _changes(groups: Groups, varies: Callable[[Mapping[str, Any]], bool]) -> dict[str, float]:
+    """By how much the first variant of each group changes the mean final loss of the first cell without it."""
+    pairs = [
+        [next((c for c in group if varies(c.config) is wanted), None) for wanted in (False, True)] for group in groups
+    ]
+    return {
+        formats.quoted(plain.name): float(variant.losses.mean() - plain.losses.mean())
+        for plain, variant in pairs
+        if plain and variant and plain.losses.size and variant.losses.size
+    }
 
 
 def _varied(variation: Variation) -> None:
     """Register the figure of a variation."""
 
+    def title(study: AnalysedStudy) -> str:
+        """Say what is varied, and in how many of the comparisons the mean falls or rises."""
+        changes = _changes(variation.groups(study), variation.varies)
+        fallen = sum(change < 0 for change in changes.values())
+        values = {"what": lang().word(variation.words), "total": len(changes)}
+        if 2 * fallen > len(changes):
+            return lang().say("{what}: the mean loss is lower in {n} of {total} pairs", **values, n=fallen)
+        return lang().say("{what}: the mean loss is higher in {n} of {total} pairs", **values, n=len(changes) - fallen)
+
     def caption(study: AnalysedStudy) -> str:
         """Say what is varied, what it does to the mean, and whether the means are as expected."""
         groups = variation.groups(study)
-        cells = [cell for group in groups for cell in group]
-        text = f"{variation.words}. {_SEEDS}{_changes(groups, variation.varies)} {variation.effect}"
-        return f"{text} {agreement(cells, offline_twin=study.offline_twin)}".strip()
-
-    def draw(study: AnalysedStudy) -> Figure:
-        """Draw the cells and their variants."""
-        return draw_final_losses(study, variation.groups(study))
+        changes = [
+            f"{name} {'+' if change > 0 else '−'}{lang().number(abs(change), 2)}"
+            for name, change in _changes(groups, variation.varies).items()
+        ]
+        return sentences(
+            f"{lang().word(variation.words)}.",
+            lang().word(_SEEDS),
+            lang().say("Change of the mean final loss: {changes}.", changes=", ".join(changes)) if changes else "",
+            lang().word(variation.effect),
+            agreement([cell for group in groups for cell in group], offline_twin=study.offline_twin),
+        )
 
     register(
         kind="exercise",
-        title=variation.title,
+        title=title,
         caption=caption,
         place=2,
         fits=lambda study: bool(variation.groups(study)),
         name=variation.name,
-    )(draw)
+    )(lambda study: draw_final_losses(study, variation.groups(study)))
 
 
 for _variation in VARIATIONS:
     _varied(_variation)
 
 
+def _ends(study: AnalysedStudy) -> list[tuple[float, str]]:
+    """The mean final losses of the cells, ascending; none where there is only one."""
+    ranked = sorted(
+        (float(cell.losses.mean()), formats.quoted(cell.name)) for cell in study.cells.values() if cell.losses.size
+    )
+    return ranked if len(ranked) > 1 else []
+
+
+def _title(study: AnalysedStudy) -> str:
+    """Name the cells that end lowest and highest."""
+    if not (ranked := _ends(study)):
+        return lang().say("Where the seeds end")
+    return lang().say("{low} ends lowest, {high} highest", low=ranked[0][1], high=ranked[-1][1])
+
+
 def _caption(study: AnalysedStudy) -> str:
-    """Name the cells that end lowest and highest, and say whether the means are as expected."""
-    cells = list(study.cells.values())
-    ranked = sorted((cell for cell in cells if cell.losses.size), key=lambda cell: float(cell.losses.mean()))
-    text = f"Final losses by optimizer. {_SEEDS}"
-    if len(ranked) > 1:
-        low, high = (
-            f"{formats.quoted(cell.name)} ends {word} ({formats.loss(float(cell.losses.mean()))} in the mean)"
-            for cell, word in ((ranked[0], "lowest"), (ranked[-1], "highest"))
-        )
-        text += f" {low}, {high}."
-    return f"{text} {agreement(cells, offline_twin=study.offline_twin)}".strip()
+    """Give the losses of the cells that end lowest and highest, and say whether the means are as expected."""
+    ends = [f"{name} {lang().loss(loss)}" for loss, name in _ends(study)]
+    return sentences(
+        lang().say("Final losses by optimizer."),
+        lang().word(_SEEDS),
+        lang().say("Means: lowest {low}, highest {high}.", low=ends[0], high=ends[-1]) if ends else "",
+        agreement(study.cells.values(), offline_twin=study.offline_twin),
+    )
 
 
 @register(
     kind="exercise",
-    title="Final losses",
+    title=_title,
     caption=_caption,
     place=1,
     fits=lambda study: not any(variation.groups(study) for variation in VARIATIONS),
@@ -226,19 +262,20 @@ def draw_final_losses(study: AnalysedStudy, groups: Groups) -> Figure:
     figure = style.new_figure(height=1.5 + 0.36 * max(len(cells), 3))
     axes = figure.subplots()
     style.log(axes.xaxis, lambda value: f"{value:.6f}".rstrip("0").rstrip("."))
-    axes.set_xlabel(f"{study.final_loss_name} ({study.loss_name}, log scale)", loc="right")
+    names = {"loss": lang().word(study.final_loss_name), "kind": lang().word(study.loss_name)}
+    axes.set_xlabel(lang().say("{loss} ({kind}, log scale)", **names), loc="right")
     for row, cell in enumerate(cells):
         _draw_row(axes, row, cell, study)
     style.rows(axes, [style.shortened(style.note(cell), 34) for cell in cells], fontsize=8.5)
     for edge in np.cumsum([len(group) for group in groups])[:-1]:
         axes.axhline(edge - 0.5, color="#999999", linewidth=0.8)
     keys = [
-        style.key("middle 90 % of the seeds", color=_SPREAD, linewidth=3),
-        style.key("middle 50 %", color=_SPREAD, linewidth=8),
-        style.key("mean ± 3 standard errors", color="black", linewidth=1.2, marker="o", markersize=4),
+        style.key(lang().say("middle 90 % of the seeds"), color=_SPREAD, linewidth=3),
+        style.key(lang().say("middle 50 %"), color=_SPREAD, linewidth=8),
+        style.key(lang().say("mean ± 3 standard errors"), color="black", linewidth=1.2, marker="o", markersize=4),
     ]
     if not study.offline_twin and any(published_for(cell.config) for cell in cells):
-        keys.append(style.key("mean of others' many seeds", **_DIAMOND))
+        keys.append(style.key(lang().say("mean of others' many seeds"), **_DIAMOND))
     style.add_legend(figure, keys)
     return figure
 
@@ -250,7 +287,7 @@ def _draw_row(axes: Axes, row: int, cell: CellResults, study: AnalysedStudy) -> 
     losses = cell.losses
     finite = losses[np.isfinite(losses)]
     if not finite.size:
-        style.beside(axes, row, "no finite loss", x=0.02, fontsize=10, fontstyle="italic")
+        style.beside(axes, row, lang().say("no finite loss"), x=0.02, fontsize=10, fontstyle="italic")
         return
     for width, ends in ((3, [0.05, 0.95]), (8, [0.25, 0.75])):
         low, high = study.excess(np.minimum(quantiles(losses, ends), finite.max()), _SMALLEST)

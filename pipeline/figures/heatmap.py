@@ -17,7 +17,8 @@ from pipeline.analysis.study import AnalysedStudy
 from pipeline.analysis.sweep_agreement import best_rates, diverged_below_limit
 from pipeline.figures import style
 from pipeline.figures.registry import register
-from pipeline.lab import formats
+from pipeline.figures.words import lang, passed, sentences
+from pipeline.lab.language import mark
 
 #: Lightness rises steadily, for grey prints and for colour-blind readers.
 _COLOURS = "cividis"
@@ -30,71 +31,105 @@ _DOTTED: Any = (0, (1, 1))
 _RING: Any = {"marker": "o", "markerfacecolor": "none", "markeredgecolor": "#000000"}
 _EDGE: Any = {"markerfacecolor": "none", "markeredgecolor": _RED, "markersize": 10, "markeredgewidth": 2}
 _MARKS: dict[str, dict[str, Any]] = {
-    "half or more diverged": {"marker": "x", "color": "#000000", "markersize": 5, "markeredgewidth": 1.3},
-    "some diverged": {"marker": "+", "color": "#000000", "markersize": 6, "markeredgewidth": 1.3},
-    "error in some run": {"marker": "D", "color": "#000000", "markerfacecolor": "#ffffff", "markersize": 4.5},
-    "best lr of the batch size": _RING | {"markersize": 8.5, "markeredgewidth": 1.6},
-    "best lr, lowest of its range": _EDGE | {"marker": "<"},
-    "best lr, highest of its range": _EDGE | {"marker": ">"},
+    mark("half or more diverged"): {"marker": "x", "color": "#000000", "markersize": 5, "markeredgewidth": 1.3},
+    mark("some diverged"): {"marker": "+", "color": "#000000", "markersize": 6, "markeredgewidth": 1.3},
+    mark("error in some run"): {"marker": "D", "color": "#000000", "markerfacecolor": "#ffffff", "markersize": 4.5},
+    mark("best lr of the batch size"): _RING | {"markersize": 8.5, "markeredgewidth": 1.6},
+    mark("best lr, lowest of its range"): _EDGE | {"marker": "<"},
+    mark("best lr, highest of its range"): _EDGE | {"marker": ">"},
 }
+
+
+def title(study: AnalysedStudy) -> str:
+    """Name the best cell, and say how many runs diverged."""
+    first, status = study.sweep.best.iloc[0], study.runs["status"]
+    if not np.isfinite(first["median"]):
+        return lang().say("No cell has a finite median final loss")
+    return lang().say(
+        "Lowest loss: {optimizer} at b = {b}, lr {lr}; {bad} of {total} runs diverged",
+        **_named(first),
+        **{"bad": int((status == "diverged").sum()), "total": len(status)},
+    )
+
+
+def _named(first: "pd.Series[Any]") -> dict[str, str]:
+    return {"optimizer": str(first["optimizer"]), "b": str(first["batch_size"]), "lr": lang().rate(float(first["lr"]))}
 
 
 def caption(study: AnalysedStudy) -> str:
     """Say what the marks are, where the best cell is, how many runs diverged, and what lies on a border."""
-    sweep = study.sweep
+    sweep, status = study.sweep, study.runs["status"]
     first = sweep.best.iloc[0]
-    text = f"Median final loss over {formats.count(len(sweep.grid.seeds), 'seed')}, darker is better."
-    if np.isfinite(first["median"]):
-        text += (
-            f" The lowest, {formats.loss(float(first['median']))}, is {first['optimizer']} at "
-            f"b = {first['batch_size']}, lr {first['lr']:g}."
+    loss = lang().loss(float(first["median"]))
+    return sentences(
+        lang().count(
+            len(sweep.grid.seeds),
+            "Final loss of {n} seed, darker is better.",
+            "Median final loss over {n} seeds, darker is better.",
+        ),
+        lang().say("The lowest, {loss}, is {optimizer} at b = {b}, lr {lr}.", loss=loss, **_named(first))
+        if np.isfinite(first["median"])
+        else "",
+        lang().say(
+            "Of {total} runs, {diverged} diverged and {failed} failed.",
+            total=len(status),
+            diverged=int((status == "diverged").sum()),
+            failed=int((status == "error").sum()),
+        ),
+        _theory_words(study, study.expected) if study.expected is not None else "",
+        lang().count(
+            len(sweep.edges),
+            "{n} best learning rate lies on the border of a range: see the list below.",
+            "{n} best learning rates lie on the border of a range: see the list below.",
         )
-    status = study.runs["status"]
-    bad = [f"{(status == name).sum():,} {words}" for name, words in (("diverged", "diverged"), ("error", "failed"))]
-    text += f" Of {len(status):,} runs, {formats.listed(bad)}."
-    if study.expected is not None:
-        text += _theory_words(study, study.expected)
-    flagged = len(sweep.edges)
-    if flagged:
-        return text + f" {formats.count(flagged, 'best learning rate')} on the border of a range: see the list below."
-    return text + " No best learning rate lies on the border of its range."
+        if len(sweep.edges)
+        else lang().say("No best learning rate lies on the border of its range."),
+    )
 
 
 def _theory_words(study: AnalysedStudy, expected: Expected) -> str:
     """Explain the lines of theory on sgd's panel, and hold the measured rates and divergences against them."""
     assert study.problem is not None
-    sweep, grid = study.sweep, study.sweep.grid
-    text = (
-        " On sgd's panel the dashed line is the limit of full-batch gradient descent, 2/λ_max = "
-        f"{study.problem.max_stable_lr_full_batch:.3f}, and the solid one the limit in mean square at each batch "
-        "size: exact for minibatches drawn anew at each step, and seen only in runs that are long enough. The dotted "
-        "line is the rate that theory expects to be best after as many steps; the best measured one is "
-    )
-    best = sweep.best_by_batch_size
+    grid, best = study.sweep.grid, study.sweep.best_by_batch_size
     rates = best[best["optimizer"] == OPTIMIZER].set_index("batch_size")["lr"]
     ratios = [
-        f"{formats.number(float(rates[b]) / lr, 2)} times it at b = {b}"
+        lang().say("{times} times it at b = {b}", times=lang().number(float(rates[b]) / lr, 2), b=str(b))
         for b, lr in zip(expected.batch_sizes, expected.best_lr, strict=True)
         if np.isfinite(rates[b])
     ]
-    text += f"{formats.listed(ratios)}." if ratios else "not known, because all diverged."
-    if held := best_rates(grid, expected):
-        worst = max(held, key=lambda one: abs(one.z))
-        same = sum(one.measured == one.expected for one in held)
-        text += (
-            f" The rate of the grid that is nearest to theory's has the lowest loss measured at {same} of "
-            f"{formats.count(len(held), 'batch size')}; its mean loss is off by at most "
-            f"{formats.number(abs(worst.z), 2)} standard errors (seeds paired; the rule: below {LIMIT:g}): "
-            f"{'pass' if all(one.agrees for one in held) else 'FAIL'}."
+    held, (wrong, cells) = best_rates(grid, expected), diverged_below_limit(grid, expected)
+    return sentences(
+        lang().say(
+            "On sgd's panel the dashed line is the limit of full-batch gradient descent, 2/λ_max = {limit}, and the "
+            "solid one the limit in mean square at each batch size: exact for minibatches drawn anew at each step, and "
+            "seen only in runs that are long enough. The dotted line is the rate that theory expects to be best after "
+            "as many steps; the best measured one is {ratios}.",
+            limit=lang().local(f"{study.problem.max_stable_lr_full_batch:.3f}"),
+            ratios=lang().listed(ratios) or lang().say("not known, because all diverged"),
+        ),
+        lang().say(
+            "The rate of the grid that is nearest to theory's has the lowest loss measured at {same} of {total} batch "
+            "sizes; its mean loss is off by at most {z} standard errors (seeds paired; the rule: below {limit}): "
+            "{verdict}.",
+            same=sum(one.measured == one.expected for one in held),
+            total=len(held),
+            z=lang().number(max(abs(one.z) for one in held), 2),
+            limit=f"{LIMIT:g}",
+            verdict=passed(all(one.agrees for one in held)),
         )
-    wrong, cells = diverged_below_limit(grid, expected)
-    return text + (
-        f" Of {formats.count(cells, 'cell')} left of the solid line, {wrong or 'none'} "
-        f"{'have' if wrong > 1 else 'has'} a run that diverged (the rule: none): {'FAIL' if wrong else 'pass'}."
+        if held
+        else "",
+        lang().say(
+            "Cells left of the solid line that have a run that diverged: {wrong} of {cells} (the rule: none): "
+            "{verdict}.",
+            wrong=wrong,
+            cells=cells,
+            verdict=passed(not wrong),
+        ),
     )
 
 
-@register(kind="sweep", title="Final loss over batch size and learning rate", caption=caption, place=1)
+@register(kind="sweep", title=title, caption=caption, place=1)
 def heatmap(study: AnalysedStudy) -> Figure:
     """Draw a heatmap for each optimizer, its own learning rates across and the batch sizes up.
 
@@ -108,7 +143,7 @@ def heatmap(study: AnalysedStudy) -> Figure:
     Figure
     """
     grid, expected = study.sweep.grid, study.expected
-    labels = "learning rate (log scale)", "batch size"
+    labels = lang().say("learning rate (log scale)"), lang().say("batch size")
     figure, panels = style.panels(grid.optimizers, *labels, height=1.15, legend_lines=5, share="y")
     excess = study.excess(grid.medians, _SMALLEST)
     norm = _norm(excess, study)
@@ -121,12 +156,12 @@ def heatmap(study: AnalysedStudy) -> Figure:
     panels[0].set_yticks(range(len(sizes)), [f"{b}" for b in sizes])
     panels[0].set_ylim(-0.5, len(sizes) - 0.5)
     _add_colour_bar(figure, norm, study)
-    keys = [style.key(name, **mark) for name, mark in _MARKS.items() if name in used]
+    keys = [style.key(lang().word(name), **look) for name, look in _MARKS.items() if name in used]
     if expected is not None:
         keys += [
-            style.key("sgd is stable in mean square left of this", **_LIMIT),
-            style.key("full-batch limit 2/λ_max (sgd)", **_FULL_BATCH),
-            style.key("best lr expected by theory (sgd)", color="#000000", linewidth=3.2, linestyle=_DOTTED),
+            style.key(lang().say("sgd is stable in mean square left of this"), **_LIMIT),
+            style.key(lang().say("full-batch limit 2/λ_max (sgd)"), **_FULL_BATCH),
+            style.key(lang().say("best lr by theory (sgd)"), color="#000000", linewidth=3.2, linestyle=_DOTTED),
         ]
         keys[-1].set_gapcolor("#ffffff")
     style.add_legend(figure, keys)
@@ -205,12 +240,12 @@ def _mark_best(axes: Axes, name: str, study: AnalysedStudy) -> set[str]:
         if best is None and b not in sides:
             continue
         ends = {"low": "best lr, lowest of its range", "high": "best lr, highest of its range"}
-        mark = ends[sides[b]] if b in sides else "best lr of the batch size"
+        kind = ends[sides[b]] if b in sides else "best lr of the batch size"
         lr = grid.cells["lr"].iloc[own].min() if best is None else grid.cells["lr"].iloc[best]
         # Hollow, so that a status shows through; with a white rim, so that it stands out on dark cells.
         for rim in ({"markeredgecolor": "#ffffff", "markeredgewidth": 4}, {}):
-            axes.plot([lr], [i], linestyle="none", zorder=4, clip_on=False, **_MARKS[mark] | rim)
-        used.add(mark)
+            axes.plot([lr], [i], linestyle="none", zorder=4, clip_on=False, **_MARKS[kind] | rim)
+        used.add(kind)
     return used
 
 
@@ -232,5 +267,5 @@ def _add_colour_bar(figure: Figure, norm: LogNorm, study: AnalysedStudy) -> None
     bar = figure.colorbar(ScalarMappable(norm, _COLOURS), cax=place, orientation="horizontal", extend="max")
     bar.ax.tick_params(labelsize=8)
     style.ticks(bar.ax.xaxis, None, lambda value: f"{value:g}")
-    words = f"colour: {study.final_loss_name}, median"
+    words = lang().say("colour: {loss}, median", loss=lang().word(study.final_loss_name))
     figure.text(0.02, 1.07 / height, words, va="center", fontsize=9)

@@ -1,8 +1,8 @@
-"""The two panels that the loss figures share: where the runs settle, and how far they stray."""
+"""The panel that the loss figures share: how far above the minimum the runs are, and which of them leave it."""
 
 import math
+from collections import namedtuple
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,35 +10,30 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from pipeline.analysis.cells import curve_table, trouble, unstable
+from pipeline.analysis.cells import TARGET, curve_table, trouble, unstable
 from pipeline.analysis.study import AnalysedStudy
 from pipeline.figures import style
+from pipeline.figures.words import lang, sentences
 from pipeline.lab import formats
 from pipeline.lab.results import CellResults
 
 #: Excesses are shown down to here; below, single precision has no digits left.
 SMALLEST_EXCESS = 1e-7
-#: A lower panel that ended at the largest finite loss would hide that some are infinite.
-_HEADROOM = 10.0
+#: The bands go from quartile to quartile.
+QUARTILES = (0.25, 0.75)
 
 
-@dataclass(frozen=True)
-class _Curve:
-    """One cell's summary curve, ready to be drawn; ``marks`` says where its markers are."""
-
-    cell: CellResults
-    look: dict[str, Any]
-    table: pd.DataFrame
-    marks: tuple[float, float]
+#: One cell's summary curve, ready to be drawn: its excesses are in ``table``, ``marks`` says where its markers are.
+_Curve = namedtuple("_Curve", "cell look table marks")
 
 
-def draw_loss_panels(study: AnalysedStudy, axis: str, label: str, write: Callable[[float], str]) -> Figure:
-    """Draw the loss of every cell against one of the four clocks, twice.
+def draw_losses(study: AnalysedStudy, axis: str, label: str, write: Callable[[float], str]) -> Figure:
+    """Draw the loss of every cell against one of the four clocks.
 
-    The upper panel shows the range in which runs settle, on a linear axis; a median that leaves it
-    upwards ends in a triangle at the edge. The lower one shows the excess over the minimum (the loss
-    itself, where no minimum is known) on a logarithmic axis, where a diverging run is a line that
-    rises and ends in a cross. Lines are medians over seeds, bands the middle 80 %.
+    The panel shows the decades in which the runs settle, from the initial loss to a third of where three quarters of
+    the cells end: a run that explodes would crush all others. A median that leaves it for good ends in a triangle at
+    the edge, a run that diverged in a cross at the upper one. Losses are the excess over the minimum, or the loss
+    itself where no minimum is known. Lines are medians over seeds, bands go from quartile to quartile.
 
     Parameters
     ----------
@@ -58,122 +53,91 @@ def draw_loss_panels(study: AnalysedStudy, axis: str, label: str, write: Callabl
     cells = list(study.cells.values())
     looks = style.cell_looks(cells)
     curves = [
-        _Curve(cell, looks[cell.id], _drawable(study.readings(cell), axis), (0.02 + 0.012 * i, 0.11))
+        _Curve(cell, looks[cell.id], _drawable(study, cell, axis), (0.02 + 0.012 * i, 0.11))
         for i, cell in enumerate(cells)
     ]
-    figure = style.new_figure(height=7.2 + 0.2 * math.ceil(len(cells) / 2))
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[1.15, 1])
-    style.log(upper.xaxis, write)
-    upper.set(title="Where the runs settle", ylabel=f"loss ({study.loss_name})")
-    known = study.minimum is not None
-    lower.set(
-        title="How far they stay above the minimum" if known else "How far they stray",
-        xlabel=label,
-        ylabel="loss − minimum (log scale)" if known else "loss (log scale)",
-    )
+    figure = style.new_figure(height=4.7 + 0.2 * math.ceil(len(cells) / 2))
+    axes = figure.subplots()
+    style.log(axes.xaxis, write)
+    name, kind = lang().say("loss − minimum") if study.minimum is not None else lang().say("loss"), study.loss_name
+    axes.set(xlabel=label, ylabel=lang().say("{loss} ({kind}, log scale)", loss=name, kind=lang().word(kind)))
     keys = [style.key(style.note(curve.cell), linewidth=1.8, **curve.look) for curve in curves]
     if all(curve.table.empty for curve in curves):
-        for axes in (upper, lower):
-            style.say(axes, "no readings")
+        style.say(axes, lang().say("no readings"))
     else:
-        if _draw_settling(upper, curves, axis, study):
-            keys.append(style.key("goes on above the panel", marker="^", color="#555555", markersize=9))
-        _draw_straying(lower, curves, axis, study)
+        _draw(axes, curves, axis, study)
     if any("diverged" in cell.statuses for cell in cells):
         cross = {"marker": "x", "markersize": 8, "markeredgewidth": 2}
-        keys.append(style.key("a run that diverged", color="#555555", **cross))
+        keys.append(style.key(lang().say("a run that diverged"), color="#555555", **cross))
     style.add_legend(figure, keys)
     return figure
 
 
-def _drawable(own: pd.DataFrame, axis: str) -> pd.DataFrame:
-    """A cell's summary without the reading before the first update: a log axis has no place for 0.
+def _drawable(study: AnalysedStudy, cell: CellResults, axis: str) -> pd.DataFrame:
+    """A cell's excesses without the reading before the first update: a log axis has no place for 0.
 
     A median that became infinite stays so, and its line ends there.
     """
-    table = curve_table(own)
+    table = curve_table(study.readings(cell), QUARTILES)
     table = table[table[axis] > 0]
+    losses = ["low", "loss", "high"]
+    table = table.assign(**dict(zip(losses, study.excess(table[losses], SMALLEST_EXCESS).T, strict=True)))
     infinite = np.flatnonzero(np.isinf(table["loss"]))
     return table.iloc[: infinite[0] + 1] if infinite.size else table
 
 
-def _draw(axes: Axes, curve: _Curve, axis: str, losses: pd.DataFrame) -> None:
-    x = curve.table[axis].to_numpy()
-    axes.fill_between(x, losses["low"], losses["high"], color=curve.look["color"], alpha=0.13, linewidth=0)
-    axes.plot(x, losses["loss"], **curve.look, markevery=curve.marks)
-
-
-def _draw_settling(axes: Axes, curves: Sequence[_Curve], axis: str, study: AnalysedStudy) -> bool:
-    """Draw the upper panel; return whether any median leaves it upwards for good."""
+def _draw(axes: Axes, curves: Sequence[_Curve], axis: str, study: AnalysedStudy) -> None:
+    style.log(axes.yaxis)
     bottom, top = _settling_range(study, [curve.table for curve in curves])
-    for curve in curves:
-        # Clamped far above the edge, not at it: a line must be seen to leave the panel.
-        _draw(axes, curve, axis, curve.table[["low", "loss", "high"]].clip(upper=100 * top))
     axes.set_ylim(bottom, top)
-    leaving = [(curve, edge) for curve in curves if (edge := _leaves_at(curve.table, axis, top)) is not None]
-    for line, (curve, edge) in enumerate(leaving):
-        _mark_leaving(axes, edge, curve, line)
-    if study.minimum is not None:
-        _annotate_level(axes, study.minimum, f"least squares minimum {formats.loss(study.minimum)}")
-    return bool(leaving)
-
-
-def _leaves_at(table: pd.DataFrame, axis: str, top: float) -> float | None:
-    """Where on the x axis a median rises above the panel and does not come back."""
-    above = (table["loss"] > top).to_numpy()
-    if not (above.size and above[-1]):
-        return None
-    inside = np.flatnonzero(~above)
-    return float(table[axis].iloc[inside[-1] + 1 if inside.size else 0])
-
-
-def _annotate_level(axes: Axes, level: float, words: str) -> None:
-    """Rule a line across a panel, and say below it, at the right, what it is."""
-    axes.axhline(level, color="#555555", linewidth=1, linestyle=(0, (2, 2)))
-    options: Any = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points", "ha": "right", "va": "top"}
-    axes.annotate(words, (1, level), xytext=(0, -3), fontsize=8.5, color="#555555", **options)
-
-
-def _mark_leaving(axes: Axes, x: float, curve: _Curve, line: int) -> None:
-    """Mark where a median leaves the panel, and name it there, each on a line of its own."""
-    top, colour = axes.get_ylim()[1], curve.look["color"]
-    right = axes.transLimits.transform(axes.transScale.transform((x, top)))[0] > 0.55
-    axes.plot(x, top, "^", color=colour, markersize=10, markeredgecolor="white", clip_on=False, zorder=5)
-    options: Any = {"textcoords": "offset points", "ha": "right" if right else "left", "va": "top"}
-    offset = -9 if right else 9, -4 - 13 * line
-    axes.annotate(
-        style.note(curve.cell), (x, top), xytext=offset, fontsize=9, color=colour, parse_math=False, **options
-    )
-
-
-def _settling_range(study: AnalysedStudy, summaries: Sequence[pd.DataFrame]) -> tuple[float, float]:
-    """The limits of the upper panel: from just below the least loss to 45 % of the way to the initial one.
-
-    On the airfoil data that is 0.23 to 0.35, about what the textbook shows.
-    """
-    lows = [float(table["low"].min()) for table in summaries if not table.empty]
-    finite = [low for low in lows if math.isfinite(low)]
-    initial = study.initial_loss if math.isfinite(study.initial_loss) else max(finite, default=1.0)
-    floor = study.minimum if study.minimum is not None else min(finite, default=0.0)
-    reach = initial - floor if initial > floor else max(abs(initial), 1e-9)
-    return floor - 0.045 * reach, floor + 0.45 * reach
-
-
-def _draw_straying(axes: Axes, curves: Sequence[_Curve], axis: str, study: AnalysedStudy) -> None:
-    base = study.minimum or 0.0
-    values = [t.loc[np.isfinite(t["loss"]), "loss"].max() - base for t in (c.table for c in curves) if not t.empty]
-    top = _HEADROOM * max([v for v in values if v > 0], default=1.0)
-    for curve in curves:
-        losses = (curve.table[["low", "loss", "high"]] - base).clip(lower=SMALLEST_EXCESS, upper=top)
-        _draw(axes, curve, axis, losses)
-    style.log(axes.yaxis, formats.power_of_ten)
-    axes.set_ylim(top=top)
-    if axes.get_ylim()[0] < SMALLEST_EXCESS:  # some run is that good
-        axes.set_ylim(bottom=SMALLEST_EXCESS / 30)
-    for curve in curves:
+    drawn = [curve for curve in curves if not curve.table.empty]
+    for curve in sorted(drawn, key=lambda curve: -curve.table[axis].iloc[-1]):  # a longer run does not hide a shorter
+        # Clamped far beyond the edges, not at them: a line must be seen to leave the panel.
+        table, colour = curve.table.clip(lower=bottom / 100, upper=100 * top), curve.look["color"]
+        axes.fill_between(table[axis], table["low"], table["high"], color=colour, alpha=0.16, linewidth=0)
+        axes.plot(table[axis].to_numpy(), table["loss"], **curve.look, markevery=curve.marks)
         _cross_diverged(axes, curve, study.readings(curve.cell), axis)
-    if study.minimum is not None and axes.get_ylim()[0] < SMALLEST_EXCESS:
-        _annotate_level(axes, SMALLEST_EXCESS, "single precision ends here")
+    for line, curve in enumerate(drawn):
+        _mark_leaving(axes, curve, axis, line)
+    level = float(study.excess(TARGET, SMALLEST_EXCESS))
+    if bottom < level < top:
+        axes.axhline(level, color=style.INK, linewidth=1.2, linestyle=(0, (6, 2)))
+        axes.annotate(
+            lang().say("target: a loss of {target}", target=lang().local(f"{TARGET:g}")),
+            (1, level),
+            xytext=(0, 3),
+            xycoords=("axes fraction", "data"),
+            textcoords="offset points",
+            ha="right",
+            fontsize=9,
+            **style.HALO,
+        )
+
+
+def _settling_range(study: AnalysedStudy, tables: Sequence[pd.DataFrame]) -> tuple[float, float]:
+    """The limits: a third of where three quarters of the cells get at least; half as much again as the initial loss."""
+    medians = [table["loss"][np.isfinite(table["loss"])] for table in tables]
+    found = [(losses.min(), losses.iloc[0]) for losses in medians if len(losses)] or [(1e-3, 1.0)]
+    initial = study.initial_loss - (study.minimum or 0.0)
+    top = 1.5 * (initial if initial > 0 and math.isfinite(initial) else max(first for _, first in found))
+    return min(float(np.quantile([low for low, _ in found], 0.25, method="higher")) / 3, top / 10), top
+
+
+def _mark_leaving(axes: Axes, curve: _Curve, axis: str, line: int) -> None:
+    """Mark where a median leaves the panel and does not come back, and name it there, each on a line of its own."""
+    losses, (bottom, top) = curve.table["loss"].to_numpy(), axes.get_ylim()
+    for edge, marker, outside, down in ((top, "^", losses > top, -1), (bottom, "v", losses < bottom, 1)):
+        if not outside[-1]:
+            continue
+        inside = np.flatnonzero(~outside)
+        x = float(curve.table[axis].iloc[inside[-1] + 1 if inside.size else 0])
+        right = axes.transLimits.transform(axes.transScale.transform((x, edge)))[0] > 0.45
+        look: Any = {"color": curve.look["color"], "clip_on": False, "zorder": 5}
+        axes.plot(x, edge, marker, markersize=10, markeredgecolor="white", **look)
+        offset = -9 if right else 9, down * (5 + 13 * (line % 3))
+        options: Any = {"textcoords": "offset points", "ha": "right" if right else "left", "parse_math": False}
+        options |= {"va": "top" if down < 0 else "bottom", "color": curve.look["color"], "fontsize": 9} | style.HALO
+        axes.annotate(style.note(curve.cell), (x, edge), xytext=offset, **options)
 
 
 def _cross_diverged(axes: Axes, curve: _Curve, own: pd.DataFrame, axis: str) -> None:
@@ -189,14 +153,28 @@ def _cross_diverged(axes: Axes, curve: _Curve, own: pd.DataFrame, axis: str) -> 
 def settings(study: AnalysedStudy) -> str:
     """Say what the lines are, and who diverged, failed or was about to: the end of both captions."""
     cells = study.cells.values()
-    most = max(len(cell.runs) for cell in cells)
-    text = f"Lines are medians over {formats.count(most, 'seed')}, bands hold the middle 80 %."
-    if math.isfinite(study.initial_loss):
-        words = formats.loss(study.initial_loss)
-        text += f" They begin after the initial loss ({words}), for which a log axis has no place."
-    bad = [f"{formats.quoted(cell.name)} ({trouble(cell)})" for cell in cells if cell.statuses.keys() != {"ok"}]
-    if bad:
-        text += f" Not all runs ended well: {formats.listed(bad)}."
-    for cell, start, final in unstable(cells):
-        text += f" {formats.quoted(cell.name)} starts at {formats.loss(start)} and ends at {formats.loss(final)}."
-    return text
+    bad = [f"{formats.quoted(cell.name)} ({trouble(cell, lang())})" for cell in cells if cell.statuses.keys() != {"ok"}]
+    return sentences(
+        lang().count(
+            max(len(cell.runs) for cell in cells),
+            "A line is {n} run.",
+            "Lines are medians over {n} seeds, bands go from quartile to quartile; a triangle at the edge is a median "
+            "that leaves the panel for good.",
+        ),
+        lang().say(
+            "They begin after the initial loss ({loss}), for which a log axis has no place.",
+            loss=lang().loss(study.initial_loss),
+        )
+        if math.isfinite(study.initial_loss)
+        else "",
+        lang().say("Not all runs ended well: {cells}.", cells=lang().listed(bad)) if bad else "",
+        *(
+            lang().say(
+                "{cell} starts at {start} and ends at {end}.",
+                cell=formats.quoted(cell.name),
+                start=lang().loss(start),
+                end=lang().loss(final),
+            )
+            for cell, start, final in unstable(cells)
+        ),
+    )

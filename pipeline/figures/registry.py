@@ -2,12 +2,14 @@
 
 import functools
 import importlib
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline import parts
+from pipeline.figures.words import lang, sentences
 from pipeline.measure.table import Measured
 
 if TYPE_CHECKING:
@@ -27,8 +29,8 @@ class FigureEntry:
     ----------
     name : str
         The stem of its files; of a measurement's figure also the measurement's name.
-    title : str
-        Its heading in the report.
+    title : callable
+        From a study or a measurement to what the figure finds: its heading, in the picture and in the report.
     kind : str
         One of :data:`KINDS`.
     draw : callable
@@ -42,7 +44,7 @@ class FigureEntry:
     """
 
     name: str
-    title: str
+    title: Callable[[Any], str]
     kind: str
     draw: "Callable[[Any], Figure]"
     caption: Callable[[Any], str]
@@ -56,7 +58,7 @@ _REGISTRY: dict[tuple[str, str], FigureEntry] = {}
 def register(
     *,
     kind: str,
-    title: str,
+    title: str | Callable[[Any], str],
     caption: Callable[[Any], str],
     place: int = 100,
     fits: Callable[[Any], bool] = lambda _: True,
@@ -68,10 +70,10 @@ def register(
     ----------
     kind : str
         The kind of study that it is drawn for, one of :data:`KINDS`.
-    title : str
-        Its heading in the report.
+    title : str or callable
+        Its heading, in the picture and in the report: what the figure finds, computed from the tables, or a text.
     caption : callable
-        Writes its caption.
+        Writes its caption: how to read the figure, then the numbers.
     place : int
         Its place among the figures of a study.
     fits : callable
@@ -89,7 +91,15 @@ def register(
 
     def decorate(draw: "Callable[[Any], Figure]") -> "Callable[[Any], Figure]":
         """Enter the figure."""
-        entry = FigureEntry(name or draw.__name__, title, kind, _styled(draw), _marked(caption), place, fits)
+        head = title if callable(title) else lambda _: title
+
+        def marked(source: Any) -> str:
+            """The caption, which begins with what the data are where they are generated."""
+            return sentences(
+                lang().say("Offline twin: generated data.") if source.offline_twin else "", caption(source)
+            )
+
+        entry = FigureEntry(name or draw.__name__, head, kind, _styled(draw, head), marked, place, fits)
         _REGISTRY[kind, entry.name] = entry
         return entry.draw
 
@@ -125,8 +135,8 @@ def figures_of(source: "AnalysedStudy | Measured") -> list[FigureEntry]:
     return [entry for entry in registered() if entry.kind == source.kind and entry.fits(source)]
 
 
-def _styled(draw: "Callable[[Any], Figure]") -> "Callable[[Any], Figure]":
-    """Draw in the lab's style, with the notice "offline twin" wherever that was used: no figure can forget either."""
+def _styled(draw: "Callable[[Any], Figure]", title: Callable[[Any], str]) -> "Callable[[Any], Figure]":
+    """Draw in the lab's style, with the title and the notice "offline twin" wherever that was used: none forgets it."""
 
     @functools.wraps(draw)
     def drawn(source: Any) -> "Figure":
@@ -135,19 +145,24 @@ def _styled(draw: "Callable[[Any], Figure]") -> "Callable[[Any], Figure]":
 
         with style.context():
             figure = draw(source)
-            if source.offline_twin:
-                style.add_twin_notice(figure)
+            _head(figure, title(source), offline_twin=source.offline_twin)
         return figure
 
     return drawn
 
 
-def _marked(caption: Callable[[Any], str]) -> Callable[[Any], str]:
-    """Begin the caption with "Offline twin" wherever that was used."""
+def _head(figure: "Figure", title: str, *, offline_twin: bool) -> None:
+    """Head a figure with what it finds, and above that, where it is so, with the notice that its data are generated."""
+    from matplotlib.layout_engine import PlaceHolderLayoutEngine
 
-    @functools.wraps(caption)
-    def written(source: Any) -> str:
-        """The caption, which begins with what the data are where they are generated."""
-        return ("Offline twin: generated data. " if source.offline_twin else "") + caption(source)
+    from pipeline.figures import style
 
-    return written
+    place: Any = {"x": 0.01, "ha": "left", "va": "top"}
+    top = 1 - 0.06 / figure.get_figheight()
+    # A layout makes room above the panels where the place is not given.
+    own = {"y": top} if isinstance(figure.get_layout_engine(), PlaceHolderLayoutEngine | None) else {}
+    words = "\n".join([""] * offline_twin + textwrap.wrap(title, 52, break_on_hyphens=False))
+    figure.suptitle(words, fontsize=10.5, fontweight="bold", parse_math=False, **place, **own)
+    if offline_twin:
+        notice = lang().say("offline twin: generated data, not the measured table")
+        figure.text(s=notice, y=top, **place, fontsize=9, fontweight="bold", color=style.RED)

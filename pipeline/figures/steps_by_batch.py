@@ -14,8 +14,9 @@ from pipeline.analysis.study import AnalysedStudy
 from pipeline.analysis.sweep_agreement import steps_held
 from pipeline.figures import style
 from pipeline.figures.cost_to_target import target_words
+from pipeline.figures.loss_by_clock import BETWEEN
 from pipeline.figures.registry import register
-from pipeline.lab import formats
+from pipeline.figures.words import lang, passed, sentences
 from pipeline.lab.grouping import grouped
 
 _INK = "#0072B2"
@@ -34,76 +35,122 @@ def perfect_to(own: pd.DataFrame) -> float:
     return float(own.loc[good, "batch_size"].max())
 
 
+def _reach(study: AnalysedStudy) -> dict[int, list[str]]:
+    """Up to which batch size scaling is perfect, ascending, and for which optimizers."""
+    reach = [(perfect_to(own), str(name)) for name, own in study.sweep.scaling.groupby("optimizer", sort=False)]
+    return dict(sorted(grouped((int(limit), name) for limit, name in reach if not math.isnan(limit)).items()))
+
+
+def title(study: AnalysedStudy) -> str:
+    """Say up to which batch size twice the batch takes about half the steps."""
+    reach = _reach(study)
+    if not reach:
+        return lang().say("No optimizer reaches the target")
+    (first, some), *_, (last, others) = [*reach.items()] * 2
+    return (
+        lang().say(
+            "Twice the batch, about half the steps: up to b = {first} for {some}, up to b = {last} for {others}",
+            **{"first": str(first), "some": _some(some), "last": str(last), "others": _some(others)},
+        )
+        if first != last
+        else lang().say("Twice the batch, about half the steps: up to b = {b}, and not beyond", b=str(last))
+        if last < study.sweep.grid.batch_sizes[-1]
+        else lang().say("Twice the batch, about half the steps, at every batch size up to b = {b}", b=str(last))
+    )
+
+
+def _some(names: list[str]) -> str:
+    return lang().listed(names) if len(names) < 3 else lang().say("{n} optimizers", n=len(names))
+
+
 def caption(study: AnalysedStudy) -> str:
     """Say how far perfect scaling goes, and who misses where."""
-    table = study.sweep.scaling
-    text = (
-        f"{target_words(study)} Median steps over seeds, each batch size at the learning rate that gets there "
-        "first; bars are 95 % intervals (order statistics). On the dashed line doubling the batch halves the steps, "
-        "so the examples stay the same."
+    table, missed = study.sweep.scaling, int(np.isinf(study.sweep.scaling["steps"]).sum())
+    ends = [f"b = {b} ({lang().listed(names)})" for b, names in _reach(study).items()]
+    return sentences(
+        target_words(study),
+        lang().say(
+            "Median steps over seeds, each batch size at the learning rate that gets there first; bars are 95 % "
+            "intervals (order statistics). On the dashed line doubling the batch halves the steps, so the examples "
+            "stay the same."
+        ),
+        lang().word(BETWEEN),
+        _theory_words(study, study.expected) if study.expected is not None else "",
+        lang().say(
+            "At most {times} times the fewest examples are needed up to {ends}.",
+            times=lang().local(f"{_PERFECT:g}"),
+            ends="; ".join(ends),
+        )
+        if ends
+        else "",
+        lang().say(
+            "In {missed} of {total} combinations half of the seeds or more miss the target.",
+            missed=missed,
+            total=len(table),
+        )
+        if missed
+        else "",
+        lang().say(
+            "Every run has the same number of epochs, and so large batches have few steps. Comparing batch sizes at "
+            "fixed epochs shows the perfect-scaling regime and its end, not what large batches could do with more "
+            "epochs."
+        )
+        if missed and len(set(study.runs["epochs"])) == 1
+        else "",
     )
-    if study.expected is not None:
-        text += _theory_words(study, study.expected)
-    reach = grouped(
-        (int(limit), str(name))
-        for name, own in table.groupby("optimizer", sort=False)
-        if not math.isnan(limit := perfect_to(own))
-    )
-    if reach:
-        ends = [f"b = {b} ({formats.listed(reach[b])})" for b in sorted(reach)]
-        text += f" At most {_PERFECT:g} times the fewest examples are needed up to {'; '.join(ends)}."
-    missed = int(np.isinf(table["steps"]).sum())
-    if missed:
-        text += f" In {missed} of {len(table)} combinations half of the seeds or more miss the target."
-        if len(set(study.runs["epochs"])) == 1:
-            text += (
-                " Every run has the same number of epochs, and so large batches have few steps. Comparing batch sizes "
-                "at fixed epochs shows the perfect-scaling regime and its end, not what large batches could do with "
-                "more epochs."
-            )
-    return text
 
 
 def _theory_words(study: AnalysedStudy, expected: Expected) -> str:
     """How the measured steps of plain SGD compare with the expected ones."""
     table = study.sweep.scaling
     measured = table[table["optimizer"] == OPTIMIZER].set_index("batch_size")["steps"].astype(float)
-    text = (
-        " On sgd's panel the dotted line is theory's: the steps at which the expected loss is at the target, at the "
-        "best constant rate, for minibatches drawn anew at each step and as many epochs as it takes."
-    )
     ratios = [
-        f"{formats.number(float(measured[b]) / steps, 2)} at b = {b}"
+        lang().say("{ratio} at b = {b}", ratio=lang().number(float(measured[b]) / steps, 2), b=str(b))
         for b, steps in zip(expected.batch_sizes, expected.steps, strict=True)
         if np.isfinite(measured[b]) and np.isfinite(steps)
     ]
-    if ratios:
-        text += (
-            f" Measured over expected: {formats.listed(ratios)}. Below 1 is no contradiction: a run is at the target "
-            "when its own loss first dips there, sooner than the mean of all runs, and a permutation is less noisy."
-        )
     # The same steps of the mean loss, like against like, in standard errors.
     sweep = study.sweep
     assert study.problem is not None
     held = steps_held(study.problem, sweep.grid, study, expected, sweep.target.loss)
-    if not held:
-        return text
     found = [
-        f"{formats.number(one.measured)} where {formats.number(one.expected)} are expected at b = {one.batch_size} "
-        f"(z = {one.z:.1f})"
+        lang().say(
+            "{measured} where {expected} are expected at b = {b} (z = {z})",
+            measured=lang().number(one.measured),
+            expected=lang().number(one.expected),
+            **{"b": str(one.batch_size), "z": lang().local(f"{one.z:.1f}")},
+        )
         for one in held
     ]
-    return (
-        f"{text} Like against like, at the grid's rate nearest to theory's and one permutation an epoch, the mean loss "
-        f"takes so many steps: {formats.listed(found)}; z is the deviation in standard errors (the rule: "
-        f"|z| below {LIMIT:g}, after {100 * APPROXIMATION:g} % of the excess, by which theory may be off there): "
-        f"{'pass' if all(one.agrees for one in held) else 'FAIL'}."
+    return sentences(
+        lang().say(
+            "On sgd's panel the dotted line is theory's: the steps at which the expected loss is at the target, at the "
+            "best constant rate, for minibatches drawn anew at each step and as many epochs as it takes."
+        ),
+        lang().say(
+            "Measured over expected: {ratios}. Below 1 is no contradiction: a run is at the target when its own loss "
+            "first dips there, sooner than the mean of all runs, and a permutation is less noisy.",
+            ratios=lang().listed(ratios),
+        )
+        if ratios
+        else "",
+        lang().say(
+            "Like against like, at the grid's rate nearest to theory's and one permutation an epoch, the mean loss "
+            "takes so many steps: {found}; z is the deviation in standard errors (the rule: |z| below {limit}, after "
+            "{share} % of the excess, by which theory may be off there): {verdict}.",
+            found=lang().listed(found),
+            limit=f"{LIMIT:g}",
+            share=lang().local(f"{100 * APPROXIMATION:g}"),
+            verdict=passed(all(one.agrees for one in held)),
+        )
+        if held
+        else "",
     )
 
 
 @register(
     kind="sweep",
-    title="Steps to the target by batch size",
+    title=title,
     caption=caption,
     place=5,
     fits=lambda study: len(study.sweep.grid.batch_sizes) > 1,
@@ -121,7 +168,7 @@ def steps_by_batch(study: AnalysedStudy) -> Figure:
     Figure
     """
     grid, table, expected = study.sweep.grid, study.sweep.scaling, study.expected
-    labels = "batch size (log scale)", "steps to the target (log scale)"
+    labels = lang().say("batch size (log scale)"), lang().say("steps to the target (log scale)")
     figure, panels = style.panels(grid.optimizers, *labels, legend_lines=2)
     finite = table["steps"][np.isfinite(table["steps"])]
     bottom, top = (float(finite.min()) / 2, float(finite.max()) * 4) if len(finite) else (1.0, 1024.0)
@@ -136,12 +183,12 @@ def steps_by_batch(study: AnalysedStudy) -> Figure:
     style.ticks(axes.xaxis, grid.batch_sizes, lambda value: f"{value:g}")
     style.ticks(axes.yaxis, [4.0**i for i in range(12)], lambda value: f"{value:,.0f}")
     keys = [
-        style.key("median", color=_INK, marker="o", markersize=4.5, linewidth=1.8),
-        style.key("perfect scaling", **_PERFECT_LINE),
-        style.key("missed by half of the seeds or more", color=style.RED, marker="^", markersize=6),
+        style.key(lang().say("median"), color=_INK, marker="o", markersize=4.5, linewidth=1.8),
+        style.key(lang().say("perfect scaling"), **_PERFECT_LINE),
+        style.key(lang().say("missed by half of the seeds or more"), color=style.RED, marker="^", markersize=6),
     ]
     if expected is not None:
-        keys.append(style.key("theory (sgd)", **_THEORY))
+        keys.append(style.key(lang().say("theory (sgd)"), **_THEORY))
     style.add_legend(figure, keys)
     return figure
 

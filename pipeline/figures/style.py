@@ -18,15 +18,17 @@ from matplotlib.layout_engine import PlaceHolderLayoutEngine
 from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from pipeline.analysis.cells import trouble
+from pipeline.figures.words import lang
 from pipeline.lab import formats
 from pipeline.lab.files import written_whole
 from pipeline.lab.results import CellResults
 
-#: Inches. Narrow, so that a phone shows the text at two thirds of its size and not at a third.
-WIDTH = 6.0
+#: Inches. As narrow as a phone, which shows the text at its size.
+WIDTH = 5.2
 
 #: Dots per inch of the PNG, and of what is a picture within the SVG: twice a screen's.
 _DPI = 192
@@ -36,7 +38,7 @@ INK, GREY, RED = "#222222", "#777777", "#a30000"
 _RC: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so that figures are alike everywhere
     "font.size": 10,
-    "axes.titlesize": 11,
+    "axes.titlesize": 10,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.labelsize": 10,
@@ -65,6 +67,8 @@ _RC: Any = {
 
 #: Okabe and Ito's colours, in an order whose neighbours differ in lightness; yellow is too faint for lines.
 COLOURS = ("#0072B2", "#D55E00", "#56B4E9", "#009E73", "#E69F00", "#000000", "#CC79A7")
+#: Keeps what is written over lines readable.
+HALO: Any = {"path_effects": [withStroke(linewidth=2.5, foreground="white")]}
 _MARKERS = ("o", "^", "s", "D", "v", "P", "X", "<", ">", "*")
 DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.6)), (0, (1.2, 1.2)), (0, (7, 1.6, 1.2, 1.6)))
 
@@ -110,15 +114,7 @@ def cell_looks(cells: Sequence[CellResults]) -> dict[str, dict[str, Any]]:
     Cells of one optimizer and batch size share colour and marker; so one can see what a batch size
     does, and lines that lie on each other are told apart by their dashes.
 
-    Parameters
-    ----------
-    cells : sequence of CellResults
-        The study's cells.
-
-    Returns
-    -------
-    dict
-        Cell id to keywords for a line.
+    Returns a cell's id to keywords for a line.
     """
     kinds: dict[tuple[str, int], itertools.count[int]] = {}
     looks = {}
@@ -136,7 +132,9 @@ def shortened(name: str, longest: int = 36) -> str:
 
 def note(cell: CellResults, longest: int = 36) -> str:
     """A cell's name, and how many runs did not end well: ``sgd``, ``sgd (3 of 20 diverged)``."""
-    return f"{shortened(cell.name, longest)} ({trouble(cell)})" if trouble(cell) else shortened(cell.name, longest)
+    return (
+        f"{shortened(cell.name, longest)} ({trouble(cell, lang())})" if trouble(cell) else shortened(cell.name, longest)
+    )
 
 
 def new_figure(height: float) -> Figure:
@@ -172,7 +170,7 @@ def panels(
     axes : list of Axes
         In the order of the names.
     """
-    left, right, top, bottom = 0.74, 0.12, 0.46, 0.65 + 0.21 * legend_lines
+    left, right, top, bottom = 0.74, 0.12, 0.84, 0.65 + 0.21 * legend_lines
     gap_across, gap_down = 0.28 if "y" in share else 0.55, 0.34 if "x" in share else 0.54
     rows = math.ceil(len(names) / 2)
     total = top + rows * height + (rows - 1) * gap_down + bottom
@@ -186,7 +184,7 @@ def panels(
         place = ((left + column * (across + gap_across)) / WIDTH, base / total, across / WIDTH, height / total)
         shared: dict[str, Any] = {f"share{axis}": found[0] for axis in share if found}
         axes = figure.add_axes(place, **shared)
-        axes.set_title(name, fontsize=10, pad=3, parse_math=False)
+        axes.set_title(name, fontsize=9, pad=3, parse_math=False)
         axes.tick_params(labelsize=8, labelleft="y" not in share or not column)
         axes.tick_params(labelbottom="x" not in share or i + 2 >= len(names))
         found.append(axes)
@@ -209,23 +207,29 @@ def add_legend(figure: Figure, keys: Sequence[Line2D | Patch], columns: int = 2)
     figure : Figure
         Laid out by the constrained layout, which makes room, or by :func:`panels`, which left some.
     keys : sequence of Line2D or Patch
-        What to explain. Their labels are plain text: dollar signs are no formulas, and an underscore at the front
-        hides nothing.
+        What to explain. Their labels are plain text: no dollar sign begins a formula, no underscore hides one.
     columns : int
-        How many columns.
+        How many at most.
 
     Returns
     -------
     Legend
     """
     options: dict[str, Any] = {"loc": "outside lower left", "handlelength": 3.2}
+    labels = [str(one.get_label()) for one in keys]
     if isinstance(figure.get_layout_engine(), PlaceHolderLayoutEngine | None):
         options = {"loc": "lower left", "bbox_to_anchor": (0.0, 0.0), "fontsize": 8.5, "handlelength": 2.2}
         options |= {"columnspacing": 1.4, "borderaxespad": 0.3}
+    else:  # there is room below for as many rows as the words need
+        widths = {
+            n: sum(max(map(len, part), default=0) + 7 for part in np.array_split(labels, n))
+            for n in range(2, columns + 1)
+        }
+        columns = max((n for n, width in widths.items() if width <= 64 and n <= len(keys)), default=1)
     legend = figure.legend(keys, [str(i) for i in range(len(keys))], ncols=columns, **options)
-    for text, one in zip(legend.get_texts(), keys, strict=True):
+    for text, label in zip(legend.get_texts(), labels, strict=True):
         text.set_parse_math(False)
-        text.set_text(str(one.get_label()))
+        text.set_text(label)
     return legend
 
 
@@ -247,14 +251,15 @@ def label_log(axis: Axis, write: Callable[[float], str] = formats.tick) -> None:
     write : callable
         Writes one value.
     """
+    local = lang().local
 
     def between(value: float, _: int | None) -> str:
         """Write 2 and 5 of each decade, where the axis is short enough to hold them."""
         low, high = axis.get_view_interval()
         leading = round(value / 10 ** math.floor(math.log10(value)), 6)
-        return write(value) if high < 100 * low and leading in (2, 5) else ""
+        return local(write(value)) if high < 100 * low and leading in (2, 5) else ""
 
-    axis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: local(write(value))))
     axis.set_minor_formatter(FuncFormatter(between))
 
 
@@ -263,7 +268,8 @@ def ticks(axis: Axis, values: Sequence[float] | None = None, write: Callable[[fl
     if values is not None:
         axis.set_major_locator(FixedLocator(list(values)))
     axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(lambda value, _: write(value)))
+    local = lang().local
+    axis.set_major_formatter(FuncFormatter(lambda value, _: local(write(value))))
 
 
 def top_axis(axes: Axes, factor: float, label: str) -> None:
@@ -305,12 +311,6 @@ def say(axes: Axes, words: str) -> None:
         axis.set_major_locator(NullLocator())
         axis.set_minor_locator(NullLocator())
     axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", fontstyle="italic")
-
-
-def add_twin_notice(figure: Figure) -> None:
-    """Head a figure with the notice that its data are generated."""
-    words = "offline twin: generated data, not the measured table"
-    figure.suptitle(words, x=0.01, ha="left", fontsize=9, fontweight="bold", color=RED)
 
 
 def save(figure: Figure, stem: Path) -> tuple[Path, Path]:

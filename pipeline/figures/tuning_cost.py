@@ -3,40 +3,55 @@
 from matplotlib.figure import Figure
 
 from pipeline.analysis.study import AnalysedStudy
-from pipeline.analysis.tuning import TuningCurve
 from pipeline.figures import style
 from pipeline.figures.registry import register
-from pipeline.lab import formats
+from pipeline.figures.words import lang, sentences
 
 _SMALLEST = 1e-6
-#: The budgets that the caption compares.
+#: The budgets that title and caption compare.
 _BUDGETS = (4, 16)
+
+
+def _ranked(study: AnalysedStudy, k: int) -> list[tuple[float, str]]:
+    """The optimizers with so many trials, the lowest expected loss first; ties keep the study's order."""
+    found = [(float(curve.loss[k - 1]), curve.optimizer) for curve in study.sweep.tuning if len(curve.loss) >= k]
+    return sorted(found, key=lambda one: one[0])
+
+
+def title(study: AnalysedStudy) -> str:
+    """Say who is ahead at small and at larger budgets."""
+    few, many = (next((name for _, name in _ranked(study, k)), "") for k in _BUDGETS)
+    if len(study.sweep.tuning) < 2 or not few:
+        return lang().say("What tuning costs: the loss to expect after k random trials")
+    if few == (many or few):
+        return lang().say("{name} is best after {k} random trials, and stays so", name=few, k=_BUDGETS[0])
+    return lang().say(
+        "{few} is best after {k} random trials, {many} after {n}", few=few, many=many, k=_BUDGETS[0], n=_BUDGETS[1]
+    )
 
 
 def caption(study: AnalysedStudy) -> str:
     """Say who is best at small and at larger budgets."""
-    found = study.sweep.tuning
-    most = max(len(curve.trials) for curve in found)
-    text = (
-        f"Expected best final loss of a random search over an optimizer's {most} cells (batch size and learning rate "
-        "together, drawn without replacement), the median over seeds. A trial that diverges or ends above the "
-        "initial loss counts as the initial loss. The order depends on the ranges that were searched."
-    )
-    for k in _BUDGETS:
-        values = {curve.optimizer: float(curve.loss[k - 1]) for curve in found if len(curve.loss) >= k}
-        if len(values) > 1:
-            first, second, *_, last = [
-                *sorted(values, key=lambda name: values[name]),
-                max(values, key=lambda n: values[n]),
-            ]
-            text += (
-                f" After {k} trials: {first} {formats.loss(values[first])}, then {second} "
-                f"{formats.loss(values[second])}; last {last} {formats.loss(values[last])}."
+    orders = {k: [f"{name} {lang().loss(loss)}" for loss, name in _ranked(study, k)] for k in _BUDGETS}
+    return sentences(
+        lang().say(
+            "Expected best final loss of a random search over an optimizer's {most} cells (batch size and learning "
+            "rate together, drawn without replacement), the median over seeds. A trial that diverges or ends above the "
+            "initial loss counts as the initial loss. The order depends on the ranges that were searched.",
+            most=max(len(curve.trials) for curve in study.sweep.tuning),
+        ),
+        *(
+            lang().say(
+                "After {k} trials: {first}, then {second}; last {last}.",
+                **{"k": k, "first": order[0], "second": order[1], "last": order[-1]},
             )
-    return text
+            for k, order in orders.items()
+            if len(order) > 1
+        ),
+    )
 
 
-@register(kind="sweep", title="What tuning costs", caption=caption, place=8)
+@register(kind="sweep", title=title, caption=caption, place=8)
 def tuning_cost(study: AnalysedStudy) -> Figure:
     """Draw the expected best loss against the number of trials, a line for each optimizer.
 
@@ -51,22 +66,18 @@ def tuning_cost(study: AnalysedStudy) -> Figure:
     """
     found = study.sweep.tuning
     looks = style.name_looks(study.sweep.grid.optimizers)
-    figure = style.new_figure(height=4.2 + 0.2 * ((len(found) + 1) // 2))
+    figure = style.new_figure(height=4.4 + 0.2 * ((len(found) + 1) // 2))
     axes = figure.subplots()
     for i, curve in enumerate(found):
         excess = study.excess(curve.loss, _SMALLEST)
-        axes.plot(curve.trials, excess, markevery=_marked(curve, i), **looks[curve.optimizer])
+        axes.plot(curve.trials, excess, markevery=(0.02 * i, 0.2), **looks[curve.optimizer])
     axes.set_xscale("log", base=2)
     most = max(len(curve.trials) for curve in found)
     style.ticks(axes.xaxis, [2**i for i in range(most.bit_length())], lambda value: f"{value:g}")
     style.log(axes.yaxis)
-    axes.set(xlabel="random trials (log scale)", ylabel=f"expected best {study.final_loss_name} (log scale)")
-    style.add_legend(figure, [style.key(curve.optimizer, **looks[curve.optimizer]) for curve in found])
+    axes.set(
+        xlabel=lang().say("random trials (log scale)"),
+        ylabel=lang().say("expected best {loss} (log scale)", loss=lang().word(study.final_loss_name)),
+    )
+    style.add_legend(figure, [style.key(curve.optimizer, **looks[curve.optimizer]) for curve in found], columns=3)
     return figure
-
-
-def _marked(curve: TuningCurve, position: int) -> list[int]:
-    """Every power of two, and one point in between that is the optimizer's own, so that markers do not pile up."""
-    n = len(curve.trials)
-    places = {round(2 ** (i + (position % 5) / 5)) - 1 for i in range(12)}
-    return sorted(place for place in places if place < n)

@@ -81,8 +81,8 @@ class InlinedFigure:
 
     @property
     def id(self) -> str:
-        """Study, or ``measure``, and name."""
-        return f"{self.study or 'measure'}-{self.name}"
+        """The page's anchor: study, or ``measure``, and name."""
+        return f"figure-{self.study or 'measure'}-{self.name}"
 
 
 def read_figures(folder: Path) -> list[InlinedFigure]:

@@ -1,7 +1,6 @@
 """The page: the parts of the report put into the templates, with nothing left to load."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +21,6 @@ from pipeline.report.race import race_section, raced
 from pipeline.report.rows import SOURCES, table_rows
 from pipeline.report.sweep_section import sweep_section
 from pipeline.report.verdicts import SIGNS, Verdicts
-
-
-@dataclass(frozen=True)
-class ShownFigure:
-    """A figure as the page shows it: ``numbers`` is the English caption, where ``caption`` is another language's."""
-
-    id: str
-    title: str
-    caption: str
-    source: str
-    numbers: str = ""
 
 
 def render(
@@ -60,7 +48,7 @@ def render(
         An HTML page that loads nothing.
     """
     sections = [_study(study, figures, lang) for study in studies]
-    measurements = [_shown(figure, lang) for figure in figures if not figure.study]
+    measurements = [figure for figure in figures if not figure.study]
     pictures = {figure.id: figure for shown in (measurements, *(s["figures"] for s in sections)) for figure in shown}
     twin = any(study.offline_twin for study in studies)
     if verdicts and all(line["stored"] for line in verdicts.lines):  # no claim is about these data
@@ -130,7 +118,7 @@ def _study(study: AnalysedStudy, figures: Sequence[InlinedFigure], lang: Languag
         "loss_kind": study.loss_kind,
         "held_out": study.metric == "validation_loss",
         "sweep": sweep,
-        "figures": [_shown(figure, lang) for figure in figures if figure.study == study.name],
+        "figures": [figure for figure in figures if figure.study == study.name],
         "rows": rows,
         # Without anything to be compared with, the columns would only be empty.
         "columns": any(row.published for row in rows),
@@ -160,11 +148,3 @@ def answers(studies: Sequence[AnalysedStudy]) -> list[str]:
         line = f"{study.name}: a loss of {found.target} is reached {needs or 'by no cell'}"
         lines.append(line.replace("\N{NO-BREAK SPACE}", " "))
     return lines
-
-
-def _shown(figure: InlinedFigure, lang: Language) -> ShownFigure:
-    shown = ShownFigure(f"figure-{figure.id}", figure.title, figure.caption, figure.source)
-    texts = lang.figures.get(figure.name)
-    if texts is None:
-        return shown
-    return replace(shown, title=texts["title"], caption=texts["caption"], numbers=figure.caption)

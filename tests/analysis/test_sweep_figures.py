@@ -51,6 +51,8 @@ def drawn():
             for entry in figures_of(study):
                 figure, caption = entry.draw(study), entry.caption(study)
                 texts = [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text"))]
+                title = entry.title(study)
+                assert title and "nan" not in title and title in figure.get_suptitle().replace("\n", " ")
                 found[case, entry.name] = "\n".join(texts), caption
     return found
 

@@ -4,12 +4,14 @@ import json
 
 import pytest
 import torch
+from matplotlib.text import Text
 
 from pipeline.contrib.machine.measurement import loading, memory, vectorisation
 from pipeline.contrib.machine.measurement.epoch_metric import measure_epochs
 from pipeline.contrib.noise.measurement import gradient_noise, noise_scale
 from pipeline.figures.__main__ import main as draw
 from pipeline.figures.registry import figures_of, registered
+from pipeline.figures.words import spoken
 from pipeline.measure import measurements, step_cost
 from pipeline.measure.table import Measured, table_of, write_measured
 
@@ -80,7 +82,15 @@ def test_it_is_drawn_with_its_units_and_says_that_the_twin_was_used(measured, tm
     (one,) = figures_of(measured)
     figure = one.draw(measured)
     assert all(axes.get_title(loc="left") for axes in figure.axes)
-    assert any(axes.get_xlabel() for axes in figure.axes)
+    assert all(axes.get_ylabel() or axes.get_yticklabels()[0].get_text() for axes in figure.axes)
+    assert figure.axes[-1].get_xlabel()
+    assert entry["title"] == one.title(measured) and entry["title"] in figure.get_suptitle().replace("\n", " ")
+    assert any(character.isdigit() for character in entry["title"]) and "nan" not in entry["title"], "a finding"
+    with spoken("pt"):
+        texts = {text.get_text() for text in one.draw(measured).findobj(Text)}
+        written = one.title(measured), one.caption(measured)
+    assert not set(written) & {entry["title"], entry["caption"]}
+    assert not {axes.get_title(loc="left") for axes in figure.axes} & texts
 
 
 def test_nothing_to_draw_is_a_mistake(tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""Everything that the report says, found in its code and templates by Babel."""
+"""Everything that the report and the figures say, found in its code and templates by Babel."""
 
 import io
 import re
@@ -7,14 +7,24 @@ from string import Formatter
 from babel.messages.extract import extract
 from conftest import ROOT
 
-REPORT = ROOT / "pipeline" / "report"
+PACKAGE = ROOT / "pipeline"
+REPORT_SAYS = [
+    *sorted((PACKAGE / "report").rglob("*.py")),
+    *sorted((PACKAGE / "report").rglob("*.j2")),
+    PACKAGE / "lab" / "language.py",
+]
+FIGURES_SAY = [
+    *sorted((PACKAGE / "figures").glob("*.py")),
+    *sorted((PACKAGE / "contrib").glob("*/figure/*.py")),
+    *(PACKAGE / "analysis" / "cells.py", PACKAGE / "lab" / "language.py"),
+]
 _KEYWORDS = {"say": None, "word": None, "mark": None, "count": (2, 3)}
 
 
-def messages():
+def messages(paths=REPORT_SAYS):
     """Every message: a text, or a pair of them where it depends on a number."""
     found = set()
-    for path in sorted(REPORT.rglob("*.py")) + sorted(REPORT.rglob("*.j2")):
+    for path in paths:
         method = "python" if path.suffix == ".py" else "jinja2.ext:babel_extract"
         options = {} if path.suffix == ".py" else {"trim_blocks": "true", "lstrip_blocks": "true"}
         with io.BytesIO(path.read_bytes()) as file:

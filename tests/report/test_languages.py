@@ -2,11 +2,13 @@
 
 import pytest
 from babel.messages.pofile import read_po
-from catalogue import messages, placeholders
+from catalogue import FIGURES_SAY, messages, placeholders
 from conftest import ROOT
 
 from pipeline.claims.ledger import read_ledger
 from pipeline.figures.registry import registered
+from pipeline.figures.words import LANGUAGES as FIGURES_LANGUAGES
+from pipeline.figures.words import LOCALE as FIGURES_LOCALE
 from pipeline.lab.errors import UserError
 from pipeline.report.language import ENGLISH, LANGUAGES, LOCALE, language
 from pipeline.report.verdicts import FIGURES
@@ -20,9 +22,14 @@ def figure_names():
     return {entry.name for entry in registered()}
 
 
-def entries(code):
+def catalogues(code):
+    """What the report says and what the figures say, each with its catalogue."""
+    return (messages(), LOCALE / code / "report.po"), (messages(FIGURES_SAY), FIGURES_LOCALE / f"{code}.po")
+
+
+def entries(path, code):
     """The catalogue's texts: a message to its translations."""
-    with (LOCALE / code / "report.po").open("rb") as file:
+    with path.open("rb") as file:
         found = {}
         for message in read_po(file, locale=code):
             if message.id:
@@ -44,28 +51,29 @@ def test_there_is_portuguese_and_the_workflow_knows_without_importing_anything(r
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_the_catalogue_has_every_message_and_no_other(code):
-    translated = {key for key, text in entries(code).items() if all(text)}
-    said = messages()
-    assert len(said) > 200
-    assert sorted(said - translated) == []
-    assert sorted(translated - said) == []
+    for said, path in catalogues(code):
+        translated = {key for key, text in entries(path, code).items() if all(text)}
+        assert len(said) > 200
+        assert sorted(said - translated) == []
+        assert sorted(translated - said) == []
 
 
 @pytest.mark.parametrize("code", OTHERS)
 def test_a_translation_has_the_placeholders_of_its_message(code):
-    for key, texts in entries(code).items():
-        for message, text in zip(key, texts, strict=True):
-            assert placeholders(text) == placeholders(message), message
+    for _, path in catalogues(code):
+        for key, texts in entries(path, code).items():
+            for message, text in zip(key, texts, strict=True):
+                assert placeholders(text) == placeholders(message), message
 
 
 @pytest.mark.parametrize("code", OTHERS)
-def test_every_claim_and_every_figure_has_its_text(code):
+def test_every_claim_and_every_test_has_its_text(code):
     assert language(code).claims.keys() == {claim.id for claim in LEDGER.claims}
     assert language(code).tests.keys() == {test.name for claim in LEDGER.claims for test in claim.tests}
-    figures = language(code).figures
-    assert figures.keys() == figure_names()
-    for texts in figures.values():
-        assert texts.keys() == {"title", "caption"}
+
+
+def test_the_figures_speak_every_language_of_the_report():
+    assert FIGURES_LANGUAGES == LANGUAGES
 
 
 def test_a_claims_figure_exists_and_so_does_the_claim():

@@ -23,6 +23,7 @@ rule figures:
         str(ENVIRONMENT)
     params:
         out=subpath(output.captions, parent=True),
+        lang=settings.report_lang,
         studies=jobs.folders(studies),
         step_cost=lambda wildcards, input: [
             f"--step-cost={table}" for table in input.step_cost
@@ -43,6 +44,6 @@ rule figures:
     message:
         "Draw the figures"
     shell:
-        "python -m pipeline.figures --out {params.out:q} {params.step_cost:q}"
+        "python -m pipeline.figures --out {params.out:q} --lang {params.lang:q} {params.step_cost:q}"
         " {params.measured:q}"
         " {params.studies:q} > {log:q} 2>&1"

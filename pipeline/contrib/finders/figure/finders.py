@@ -1,5 +1,6 @@
 """Finders side by side: what is lost against the best, in loss and in seconds, and what finding it cost."""
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from matplotlib.figure import Figure
 
 from pipeline.figures import style
 from pipeline.figures.registry import register
-from pipeline.lab import formats
+from pipeline.figures.words import lang, sentences
 from pipeline.measure.table import Measured
 
 #: Shares of the loss: below the first nothing matters, above the last it makes no difference how much.
@@ -38,37 +39,46 @@ def caption(measured: Measured) -> str:
     table = measured.table
     ok = table[table["status"] == "ok"]
     versions = ok.drop_duplicates("library").set_index("library")["version"]
-    known = formats.listed([f"{library} {number}".strip() for library, number in versions.items()])
-    text = (
-        "How far the setting that each method finds is from the best of all cells, by seeds that had no part in "
-        "finding either: medians over 20 repetitions with 95 % intervals. Left: excess of the final loss, as a share "
-        "of the best one; at the left edge no more than 0.1 %, at the right edge diverged, or nothing was found. "
-        "Middle: times the seconds to the target (95 % of what the best cell takes away) of the fastest cell; at the "
-        "right edge it is never reached. Right: seconds that finding takes; at the left edge nothing is trained. "
-        f"{known[:1].upper()}{known[1:]}."
-    )
+    known = lang().listed([f"{library} {number}".strip() for library, number in versions.items()])
     failed = table[(table["status"] != "ok") | (table["failed"] > 0)]
-    return " ".join([text, *[_failure(row) for _, row in failed.drop_duplicates(["method", "message"]).iterrows()]])
+    return sentences(
+        lang().say(
+            "How far the setting that each method finds is from the best of all cells, by seeds that had no part in "
+            "finding either: medians over 20 repetitions with 95 % intervals. Left: excess of the final loss, as a "
+            "share of the best one; at the left edge no more than 0.1 %, at the right edge diverged, or nothing was "
+            "found. Middle: times the seconds to the target (95 % of what the best cell takes away) of the fastest "
+            "cell; at the right edge it is never reached. Right: seconds that finding takes; at the left edge nothing "
+            "is trained."
+        ),
+        f"{known[:1].upper()}{known[1:]}.",
+        *(_failure(row) for _, row in failed.drop_duplicates(["method", "message"]).iterrows()),
+    )
 
 
 def _failure(row: "pd.Series[str]") -> str:
     if row["status"] != "ok":
         return f"{row['method']} ({row['problem']}): {row['message']}."
-    return f"{row['method']} found nothing in {row['failed']} of {row['repetitions']} repetitions on {row['problem']}."
-
-
-def title(table: pd.DataFrame) -> str:
-    """The finding, in one line or two."""
-    others = table[table["method"] != BEST]
-    worst = others.assign(regret=others["regret_loss"].fillna(np.inf)).groupby("method", sort=False)["regret"].max()
-    close = worst[worst <= CLOSE]
-    return (
-        f"{len(close)} of {len(worst)} ways to choose a setting come within {CLOSE:.0%}\n"
-        f"of the best loss on every one of {table['problem'].nunique()} problems".replace("%", " %")
+    return lang().say(
+        "{method} found nothing in {failed} of {repetitions} repetitions on {problem}.",
+        **{name: str(row[name]) for name in ("method", "failed", "repetitions", "problem")},
     )
 
 
-@register(kind="measurement", title="Ways to find a setting", caption=caption)
+def title(measured: Measured) -> str:
+    """How many ways come close to the best."""
+    others = measured.table[measured.table["method"] != BEST]
+    worst = others.assign(regret=others["regret_loss"].fillna(np.inf)).groupby("method", sort=False)["regret"].max()
+    return lang().say(
+        "{close} of {methods} ways to choose a setting come within {share} % of the best loss on every one of "
+        "{problems} problems",
+        close=int((worst <= CLOSE).sum()),
+        methods=len(worst),
+        share=f"{100 * CLOSE:g}",
+        problems=int(measured.table["problem"].nunique()),
+    )
+
+
+@register(kind="measurement", title=title, caption=caption)
 def finders(measured: Measured) -> Figure:
     """Draw regret in loss, regret in seconds and cost, a row a method, a marker a problem.
 
@@ -84,29 +94,32 @@ def finders(measured: Measured) -> Figure:
     table = measured.table[measured.table["method"] != BEST]
     names = list(dict.fromkeys(table["method"]))
     figure = style.new_figure(height=1.9 + 0.34 * max(len(names), 3))
-    figure.suptitle(title(measured.table), x=0.01, ha="left", fontsize=11, fontweight="bold")
     panels = figure.subplots(1, 3, sharey=True, width_ratios=[4, 3, 3])
     _panel(panels[0], table, names, "regret_loss", (LEAST, MOST), 0.0)
     _panel(panels[1], table, names, "regret_seconds", (1.0, SLOWEST), 1.0)
     _panel(panels[2], table, names, "cost_seconds", (0.01, 1000.0), 0.0)
     style.rows(panels[0], names, fontsize=8)
-    panels[0].set_xlabel("final loss above\nthe best one", fontsize=8.5)
-    panels[1].set_xlabel("seconds to target\nover the fastest", fontsize=8.5)
-    panels[2].set_xlabel("seconds that\nfinding takes", fontsize=8.5)
+    panels[0].set_xlabel(_folded(lang().say("final loss above the best one")), fontsize=8.5)
+    panels[1].set_xlabel(_folded(lang().say("seconds to target over the fastest")), fontsize=8.5)
+    panels[2].set_xlabel(_folded(lang().say("seconds that finding takes")), fontsize=8.5)
     ends = (
         ((LEAST, 0.01, 0.1, 1, 10, MOST), ("≤.1%", "1%", "10%", "100%", "1000%", "∞")),
-        ((1, 10, 100, SLOWEST), ("1", "10", "100", "never")),
+        ((1, 10, 100, SLOWEST), ("1", "10", "100", lang().say("never"))),
         ((0.01, 1, 100), ("0", "1 s", "100 s")),
     )
     for axes, (ticks, labels) in zip(panels, ends, strict=True):
         written = dict(zip(ticks, labels, strict=True))
         style.ticks(axes.xaxis, ticks, written.__getitem__)
-        axes.tick_params(axis="x", labelsize=6.5)
+        axes.tick_params(axis="x", labelsize=7.5)
         for edge in range(1, len(names)):
             axes.axhline(edge - 0.5, color="#dddddd", linewidth=0.5)
     keys = [style.key(problem, **_look(table, problem)) for problem in dict.fromkeys(table["problem"])]
     style.add_legend(figure, keys, columns=3)
     return figure
+
+
+def _folded(words: str) -> str:
+    return "\n".join(textwrap.wrap(words, 18))
 
 
 def _look(table: pd.DataFrame, problem: str) -> dict[str, Any]:
@@ -135,4 +148,4 @@ def _panel(
     for name in names:
         own = table[table["method"] == name]
         if own[column].isna().all():
-            style.beside(axes, names.index(name), "failed", x=0.5, ha="center", fontstyle="italic")
+            style.beside(axes, names.index(name), lang().say("failed"), x=0.5, ha="center", fontstyle="italic")

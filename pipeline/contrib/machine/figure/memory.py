@@ -9,8 +9,26 @@ from matplotlib.figure import Figure
 
 from pipeline.figures import style
 from pipeline.figures.registry import register
+from pipeline.figures.words import lang, sentences
 from pipeline.lab import formats
+from pipeline.lab.language import mark
 from pipeline.measure.table import Measured
+
+#: What the table has names for.
+_NAMES = (
+    *(mark("read"), mark("triad"), mark("memory")),
+    *(mark("element"), mark("column"), mark("block 64"), mark("whole")),
+)
+
+
+def title(measured: Measured) -> str:
+    """Say how much slower the memory is than the caches."""
+    read = _bandwidth(measured.pooled, "read")
+    return lang().say(
+        "Reading {size} from memory is {times} times slower than reading from the fastest cache",
+        size=formats.size(read.index[-1]),
+        times=lang().number(float(read.max() / read.iloc[-1]), 2),
+    )
 
 
 def caption(measured: Measured) -> str:
@@ -19,12 +37,17 @@ def caption(measured: Measured) -> str:
     read, products = _bandwidth(table, "read") / 1e9, _products(table)
     first, last = read.index[0], read.index[-1]
     rates, intensities = products["value"].astype(float) / 1e9, products["flops_per_byte"].astype(float)
-    return (
-        f"One thread reads {formats.number(read.max())} GB/s at best and {formats.number(read[last])} GB/s from "
-        f"{formats.size(last)}; sets of {formats.size(first)} are held back by the start of each pass. Operations per "
-        f"byte rise from {formats.number(intensities.min(), 2)} (element) to {formats.number(intensities.max())} "
-        f"(whole), and the rate from {formats.number(rates.min())} to {formats.number(rates.max())} gigaflops; what is "
-        f"far below its roof is held back by Python and not by memory. {_arithmetic(table)}"
+    return sentences(
+        lang().say(
+            "One thread reads {best} GB/s at best and {last} GB/s from {large}; sets of {small} are held back by the "
+            "start of each pass. Operations per byte rise from {few} (element) to {many} (whole), and the rate from "
+            "{slow} to {quick} gigaflops; what is far below its roof is held back by Python and not by memory.",
+            **{"best": lang().number(read.max()), "last": lang().number(read[last])},
+            **{"large": formats.size(last), "small": formats.size(first)},
+            **{"few": lang().number(intensities.min(), 2), "many": lang().number(intensities.max())},
+            **{"slow": lang().number(rates.min()), "quick": lang().number(rates.max())},
+        ),
+        _arithmetic(table),
     )
 
 
@@ -33,12 +56,15 @@ def _arithmetic(table: pd.DataFrame) -> str:
     rate = table[table["kind"] == "arithmetic"].set_index("name")["value"].astype(float) / 1e9
     source, here = ((rate[f"compute, {which}"], rate[f"memory, {which}"]) for which in ("source", "measured"))
     counted = float(rate.get("compute, clock", float("nan")))
-    clock = "" if np.isnan(counted) else f" ({formats.number(counted)} by its clock, as the source counts)"
-    return (
-        f"The source sets {formats.number(source[0])} GB/s that a processor can take in against "
-        f"{formats.number(source[1])} GB/s of memory, {formats.number(source[0] / source[1])} times as much. Here, "
-        f"with all threads: {formats.number(here[0])} GB/s by its measured peak{clock} against "
-        f"{formats.number(here[1])} GB/s, {formats.number(here[0] / here[1])} times as much."
+    clock = lang().say("({rate} by its clock, as the source counts)", rate=lang().number(counted))
+    return lang().say(
+        "The source sets {compute} GB/s that a processor can take in against {memory} GB/s of memory, {times} times as "
+        "much. Here, with all threads: {own} GB/s by its measured peak{clock} against {least} GB/s, {ratio} times as "
+        "much.",
+        **{"compute": lang().number(source[0]), "memory": lang().number(source[1])},
+        **{"times": lang().number(source[0] / source[1]), "ratio": lang().number(here[0] / here[1])},
+        **{"own": lang().number(here[0]), "least": lang().number(here[1])},
+        clock="" if np.isnan(counted) else f" {clock}",
     )
 
 
@@ -80,7 +106,7 @@ def roofs(table: pd.DataFrame) -> dict[str, float]:
     return found
 
 
-@register(kind="measurement", title="Memory hierarchy and roofline", caption=caption)
+@register(kind="measurement", title=title, caption=caption)
 def memory(measured: Measured) -> Figure:
     """Draw the bandwidth against the working set, and the roofline with the four products.
 
@@ -104,7 +130,7 @@ def _draw_bandwidth(axes: Axes, table: pd.DataFrame) -> None:
     style.log(axes.xaxis, formats.size)
     for number, kernel in enumerate(("read", "triad")):
         rate = _bandwidth(table, kernel)
-        axes.plot(rate.index, rate / 1e9, label=kernel, **style.look(number, number))
+        axes.plot(rate.index, rate / 1e9, label=lang().word(kernel), **style.look(number, number))
     style.ticks(axes.xaxis, list(_bandwidth(table, "read").index)[::2], formats.size)
     axes.tick_params(axis="x", labelrotation=30)
     axes.set_ylim(bottom=0)
@@ -113,9 +139,9 @@ def _draw_bandwidth(axes: Axes, table: pd.DataFrame) -> None:
         axes.axvline(size, color=style.GREY, linewidth=1, linestyle=(0, (2, 2)))
         options: Any = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "va": "top"}
         axes.annotate(f"{name}\n{formats.size(size)}", (size, 1.0), xytext=(3, -2), fontsize=8, **options)
-    axes.set_xlabel("working set (log scale)")
-    axes.set_ylabel("GB/s, one thread")
-    axes.set_title("Bandwidth")
+    axes.set_xlabel(lang().say("working set (log scale)"))
+    axes.set_ylabel(lang().say("GB/s, one thread"))
+    axes.set_title(lang().say("Bandwidth"))
     axes.legend(loc="lower left")
 
 
@@ -130,15 +156,22 @@ def _draw_roofline(axes: Axes, table: pd.DataFrame) -> None:
     for number, (name, rate) in enumerate(roofs(table).items()):
         line = {"color": "black", "linewidth": 1.2, "linestyle": style.DASHES[number % len(style.DASHES)]}
         axes.plot(intensity, np.minimum(top, rate / 1e9 * intensity), **line)
-        keys.append(style.key(f"{name}, {rate / 1e9:.0f} GB/s", **line))
-    axes.text(190, top * 1.25, f"peak {formats.number(top)} gigaflops", ha="right", va="bottom", fontsize=8)
+        keys.append(style.key(f"{lang().word(name)}, {rate / 1e9:.0f} GB/s", **line))
+    axes.text(
+        190,
+        top * 1.25,
+        lang().say("peak {rate} gigaflops", rate=lang().number(top)),
+        ha="right",
+        va="bottom",
+        fontsize=8,
+    )
     for number, (_, row) in enumerate(products.iterrows()):
         look = {**style.look(number), "linestyle": "none", "markersize": 8}
         axes.plot([row["flops_per_byte"]], [row["value"] / 1e9], **look)
-        keys.append(style.key(f"{row['name']}, {formats.number(row['value'] / 1e9)} gigaflops", **look))
+        keys.append(style.key(f"{lang().word(row['name'])}, {lang().number(row['value'] / 1e9)}", **look))
     axes.set_ylim(bottom=float(products["value"].min()) / 1e9 / 3, top=top * 2.2)
     axes.set_xlim(0.05, 200)
-    axes.set_xlabel("operations per byte (log scale)")
-    axes.set_ylabel("gigaflops, one thread (log)")
-    axes.set_title("Roofline, with the four products")
+    axes.set_xlabel(lang().say("operations per byte (log scale)"))
+    axes.set_ylabel(lang().say("gigaflops, one thread (log scale)"))
+    axes.set_title(lang().say("Roofline, with the four products and their gigaflops"))
     axes.legend(handles=keys, loc="lower right", ncols=1)

@@ -1,5 +1,6 @@
 """The mean loss over seeds against the loss that theory expects, a panel for each cell."""
 
+import textwrap
 from typing import Any
 
 import numpy as np
@@ -9,50 +10,76 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from pipeline.analysis.agreement import APPROXIMATION, LIMIT, PRECISION, Agreement, Array
+from pipeline.analysis.cells import trouble
 from pipeline.analysis.study import AnalysedStudy
 from pipeline.figures import style
 from pipeline.figures.registry import register
+from pipeline.figures.words import lang, passed, sentences
 from pipeline.lab import formats
 from pipeline.lab.grouping import grouped
+from pipeline.lab.language import mark
 
 _MEASURED, _THEORY = "#0072B2", style.INK
+#: Why there may be no prediction, which is looked up.
+_REASONS = (mark("copied rows"), mark("its least squares problem is not known"), mark("no readings"))
 #: Excesses are shown down to here; below, single precision has no digits left.
 _SMALLEST = 1e-7
+
+
+def title(study: AnalysedStudy) -> str:
+    """Say how many cells agree with theory."""
+    found = [one for _, _, one in study.agreements if one is not None]
+    return lang().say(
+        "In {n} of {total} cells the loss is what theory expects, at every reading",
+        n=sum(one.agrees for one in found),
+        total=len(found),
+    )
 
 
 def caption(study: AnalysedStudy) -> str:
     """State the rule, and for every cell the largest deviation and whether it passes."""
     found = [(cell, one) for cell, _, one in study.agreements if one is not None]
-    text = (
-        "Dots are the mean loss over the seeds at each reading; the line is the loss that theory expects. "
-        f"The band holds {LIMIT:g} predicted standard errors of that mean to either side. The rule: a cell passes "
-        f"if |z| < {LIMIT:g} at every reading, where z is the deviation from theory in standard errors, less what "
-        f"theory may be off: {formats.number(PRECISION, 1)} of the loss, for single precision, and for one "
-        f"permutation an epoch {100 * APPROXIMATION:g} % of the excess, for there it is an approximation (the full "
-        "batch is exact). Largest |z| before anything is taken off: "
-    )
     words = [
-        f"{formats.quoted(cell.name)} {formats.number(one.largest_z, 2)} ({_verdict(one)}; notices "
-        f"{formats.number(100 * noticed(one, study.minimum or 0.0).min(), 2)} % at best, "
-        f"{formats.number(100 * noticed(one, study.minimum or 0.0)[-1], 2)} % at the end)"
+        lang().say(
+            "{cell} {z} ({verdict}; notices {best} % at best, {end} % at the end)",
+            cell=formats.quoted(cell.name),
+            z=lang().number(one.largest_z, 2),
+            verdict=passed(one.agrees),
+            best=lang().number(100 * noticed(one, study.minimum or 0.0).min(), 2),
+            end=lang().number(100 * noticed(one, study.minimum or 0.0)[-1], 2),
+        )
         for cell, one in found
         if len(one.steps)
     ]
-    passed = sum(one.agrees for _, one in found)
-    text += (
-        f"{'; '.join(words)}. What a cell notices is by how much the excess that theory expects must be wrong to leave "
-        "the band, at the reading where that is least, and at the last: a cell that notices little at its end says "
-        f"little about the theory of its end. {passed} of {formats.count(len(found), 'cell')} pass."
-    )
-    if len(found) > 1:
-        text += (
-            " All cells start from the same weights, seed by seed, so their first deviations are one and the same draw."
-        )
     missing = grouped((reason, formats.quoted(cell.name)) for cell, reason, _ in study.agreements if reason)
-    if missing:
-        reasons = [f"{formats.listed(names)} ({reason})" for reason, names in missing.items()]
-        text += f" Without a prediction: {'; '.join(reasons)}."
-    return text
+    reasons = [f"{lang().listed(names)} ({lang().word(reason)})" for reason, names in missing.items()]
+    return sentences(
+        lang().say(
+            "Dots are the mean loss over the seeds at each reading; the line is the loss that theory expects. The band "
+            "holds {limit} predicted standard errors of that mean to either side. The rule: a cell passes if |z| < "
+            "{limit} at every reading, where z is the deviation from theory in standard errors, less what theory may "
+            "be off: {precision} of the loss, for single precision, and for one permutation an epoch {share} % of the "
+            "excess, for there it is an approximation (the full batch is exact).",
+            limit=f"{LIMIT:g}",
+            precision=lang().number(PRECISION, 1),
+            share=lang().local(f"{100 * APPROXIMATION:g}"),
+        ),
+        lang().say(
+            "Largest |z| before anything is taken off: {cells}. What a cell notices is by how much the excess that "
+            "theory expects must be wrong to leave the band, at the reading where that is least, and at the last: a "
+            "cell that notices little at its end says little about the theory of its end.",
+            cells="; ".join(words),
+        )
+        if words
+        else "",
+        lang().say("{n} of {total} cells pass.", n=sum(one.agrees for _, one in found), total=len(found)),
+        lang().say(
+            "All cells start from the same weights, seed by seed, so their first deviations are one and the same draw."
+        )
+        if len(found) > 1
+        else "",
+        lang().say("Without a prediction: {reasons}.", reasons="; ".join(reasons)) if reasons else "",
+    )
 
 
 def noticed(one: Agreement, minimum: float) -> Array:
@@ -61,13 +88,9 @@ def noticed(one: Agreement, minimum: float) -> Array:
     return np.asarray((LIMIT * one.error + one.allowance) / excess)
 
 
-def _verdict(one: Agreement) -> str:
-    return "pass" if one.agrees else "FAIL"
-
-
 @register(
     kind="curves",
-    title="Measured loss against theory",
+    title=title,
     caption=caption,
     place=4,
     fits=lambda study: any(one is not None for _, _, one in study.agreements),
@@ -84,24 +107,29 @@ def theory_curves(study: AnalysedStudy) -> Figure:
     -------
     Figure
     """
-    names = [style.note(cell) for cell, _, _ in study.agreements]
+    names = [style.shortened(cell.name, 26) for cell, _, _ in study.agreements]
     # Axes of their own: cells differ in epochs and, by decades, in loss.
-    figure, panels = style.panels(names, "epochs", "loss − minimum (log scale)", share="")
-    for axes, (_, reason, one) in zip(panels, study.agreements, strict=True):
+    figure, panels = style.panels(
+        names, lang().say("epochs"), lang().say("loss − minimum (log scale)"), share="", legend_lines=2
+    )
+    for axes, (cell, reason, one) in zip(panels, study.agreements, strict=True):
         if one is not None and len(one.steps) > 1:
-            _draw_panel(axes, one, study)
+            _draw_panel(axes, one, study, trouble(cell, lang()))
         else:
-            style.say(axes, f"no prediction:\n{reason or 'no reading that all seeds reached'}")
+            why = lang().word(reason) if reason else lang().say("no reading that all seeds reached")
+            style.say(axes, lang().say("no prediction: {why}", why="\n".join(textwrap.wrap(why, 28))))
     keys: list[Any] = [
-        style.key("measured, mean over seeds", color=_MEASURED, marker="o", markersize=4),
-        style.key("theory, expected", color=_THEORY, linewidth=1.3),
-        Patch(color=_THEORY, alpha=0.18, linewidth=0, label=f"± {LIMIT:g} s.e. of the mean"),
+        style.key(lang().say("measured, mean over seeds"), color=_MEASURED, marker="o", markersize=4),
+        style.key(lang().say("theory, expected"), color=_THEORY, linewidth=1.3),
+        Patch(
+            color=_THEORY, alpha=0.18, linewidth=0, label=lang().say("± {limit} s.e. of the mean", limit=f"{LIMIT:g}")
+        ),
     ]
-    style.add_legend(figure, keys, columns=3)
+    style.add_legend(figure, keys)
     return figure
 
 
-def _draw_panel(axes: Axes, one: Agreement, study: AnalysedStudy) -> None:
+def _draw_panel(axes: Axes, one: Agreement, study: AnalysedStudy, bad: str) -> None:
     reach = LIMIT * one.error
     low, high, middle, dots = (
         study.excess(losses, _SMALLEST)
@@ -117,11 +145,13 @@ def _draw_panel(axes: Axes, one: Agreement, study: AnalysedStudy) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     if drawn.min() <= _SMALLEST:
-        axes.text(0.97, 0.14, "single precision ends here", transform=axes.transAxes, ha="right", fontsize=8)
-    kind = "exact" if one.exact else "approximation"
-    words = f"max |z| = {formats.number(one.largest_z, 2)}: {_verdict(one)} ({kind})"
+        axes.text(
+            0.97, 0.14, lang().say("single precision ends here"), transform=axes.transAxes, ha="right", fontsize=8
+        )
+    kind = lang().say("exact") if one.exact else lang().say("approximation")
+    words = f"max |z| = {lang().number(one.largest_z, 2)}: {passed(one.agrees)}\n({kind})\n{bad}".rstrip()
     # At the left where the curve's end would be in the way.
     x, side = (0.03, "left") if dots[-1] > dots[0] else (0.97, "right")
-    options: Any = {"transform": axes.transAxes, "ha": side, "va": "top", "fontsize": 8.5}
+    options: Any = {"transform": axes.transAxes, "ha": side, "va": "top", "fontsize": 8}
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
     axes.text(x, 0.95, words, color=_THEORY if one.agrees else style.RED, bbox=box, **options)

@@ -122,6 +122,7 @@ def answer(question: Question, started: float, work: AbstractContextManager[Work
             training.weigh,
             training.spread,
             training.widen,
+            training.measure,
         )
         _run(race, training, question, started)
         claims = race.claims()
@@ -172,8 +173,8 @@ def _run(race: Race, training: Training, question: Question, started: float) -> 
         done.append((upto, training.seconds))
         if len(done) > len(planned):
             write_whole(path, json.dumps({"rounds": done}) + "\n")
-        rate = (training.seconds - before[1]) / (race.runs - before[0])
-        rate *= WARM if upto == PILOT else 1
+        if race.runs > before[0]:  # else steps were measured
+            rate = (training.seconds - before[1]) / (race.runs - before[0]) * (WARM if upto == PILOT else 1)
         before = race.runs, training.seconds
         live.show(race, training.cells, time.monotonic() - started, rate)
 

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.answer.bets import log_wealth, seeds_to_decide
+from pipeline.answer.bets import Array, log_wealth, seeds_to_decide
 
-Array = NDArray[np.float64]
 Cells = NDArray[np.intp]
 
 #: How many times more wealth is needed because several cells may be equally good.
@@ -59,16 +58,17 @@ class Contest:
     ----------
     leader : int
         Position among ``cells``; -1 before the pilot.
-    wins, losses : ndarray of int
-        Of the leaders, against each cell.
     aside : ndarray of bool
         Set aside after the first seeds.
-    near, far : ndarray of int, shape (cells, 2)
-        Seeds within and beyond the margin above and below the leader's value, since it leads.
-    nominal : ndarray of int, shape (cells, 2)
-        Wins and losses if the measured time of a step were exact.
+    sure : ndarray, shape (cells, 6)
+        Seeds that each leader won and lost against a cell, and of the present one those within and beyond the margin
+        above it, and within and beyond the margin below it; each as unfavourable as the error of a step's time allows.
+    exact : ndarray, shape (cells, 6)
+        The same if the measured time of a step were exact: what is missing here is missing in seeds.
     rounds : list
         Seeds of each round, its leader, and how many leaders there were.
+    errors : list of ndarray
+        Of each round, how far the logarithm of each cell's ratio to its leader may be wrong for all seeds alike.
     """
 
     measure: Measure
@@ -81,41 +81,43 @@ class Contest:
 
     def __post_init__(self) -> None:
         cells = len(self.cells)
-        self.wins, self.losses = np.zeros(cells), np.zeros(cells)
         self.aside = np.zeros(cells, dtype=bool)
-        self.near, self.far, self.nominal = (np.zeros((cells, 2)) for _ in range(3))
+        self.sure, self.exact = np.zeros((cells, 6)), np.zeros((cells, 6))
         self.rounds: list[tuple[range, int, int]] = []
+        self.errors: list[Array] = []
 
     def add(self, cells: Cells) -> None:
         """Let more cells take part from the next round on."""
         self.cells = np.concatenate([self.cells, cells])
-        for name in ("wins", "losses", "aside", "near", "far", "nominal"):
+        for name in ("aside", "sure", "exact"):
             old = getattr(self, name)
             setattr(self, name, np.concatenate([old, np.zeros((len(cells), *old.shape[1:]), dtype=old.dtype)]))
 
     @property
     def alive(self) -> NDArray[np.bool_]:
         """Which cells are neither set aside nor beaten yet."""
-        alive = ~self.aside & (self.beaten < self.needed)
+        alive = ~self.aside & (_beaten(self.sure) < self.needed)
         alive[self.leader] = True
         return alive
 
     def rest(self, *, claimed: bool) -> Cells:
         """Positions of the leader's rivals: those not beaten yet, or in a claim those that it calls equivalent."""
-        rest = self.alive & (self.equivalent >= self.beaten) if claimed else self.alive
+        rest = self.alive & (self._equivalent(self.sure) >= _beaten(self.sure)) if claimed else self.alive
         rest[self.leader] = False
         return self.cells[rest]
 
-    @property
-    def beaten(self) -> Array:
-        """Logarithm of the wealth against each cell, over what one claim alone needs."""
-        return log_wealth(self.wins, self.losses) - float(np.log(EQUALS))
-
-    @property
-    def equivalent(self) -> Array:
+    def _equivalent(self, counts: Array) -> Array:
         """Logarithm of the wealth for each cell being within the margin of the leader, over its share."""
-        both: Array = log_wealth(self.near, self.far).min(axis=1) - self._share
+        both: Array = log_wealth(counts[:, 2::2], counts[:, 3::2]).min(axis=1) - self._share
         return both
+
+    def _each(self, counts: Array) -> Array:
+        """Logarithm of the evidence about each cell that has to be there for a claim; infinite for the others."""
+        return np.where(
+            self.aside | (np.arange(len(self.cells)) == self.leader),
+            np.inf,
+            np.maximum(_beaten(counts), self._equivalent(counts)),
+        )
 
     @property
     def _share(self) -> float:
@@ -125,8 +127,7 @@ class Contest:
     @property
     def evidence(self) -> float:
         """The claim's e-value, as a logarithm: that of its weakest part."""
-        others = ~self.aside & (np.arange(len(self.cells)) != self.leader)
-        return float(np.maximum(self.beaten, self.equivalent)[others].min(initial=np.inf))
+        return float(self._each(self.sure).min())
 
     @property
     def decided(self) -> bool:
@@ -141,11 +142,11 @@ class Contest:
         best = np.flatnonzero(medians == np.nanmin(medians))
         arrived = np.isfinite(values[best]).sum(axis=1)
         leader = self.leader if self.leader in best else int(best[np.argmax(arrived)])  # equal medians depose nobody
-        few = self.alive.sum() <= CONTENDERS
+        few = (self.alive & (_beaten(self.exact) < self.needed)).sum() <= CONTENDERS
         if few and (leader != self.leader or not self.leaders):
             self.leaders += 1
             self.rivals = int(self.alive.sum()) - 1
-            self.near[:], self.far[:] = 0, 0
+            self.sure[:, 2:], self.exact[:, 2:] = 0, 0
         self.leader = leader
 
     def set_aside(self, values: Array, hopeless: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -176,8 +177,8 @@ class Contest:
     def bet(self, values: Array, new: range, spread: Callable[[str, int, Cells], Array]) -> None:
         """Hold each cell against the leader, by new seeds.
 
-        Where measured seconds are known better than in the round before, all rounds are counted again, each with its
-        leader: the error of a step's time has nothing to do with what the seeds say.
+        All rounds are counted again, each with its leader, because measured seconds may be known better than in the
+        round before: the error of a step's time has nothing to do with what the seeds say.
 
         Parameters
         ----------
@@ -189,42 +190,42 @@ class Contest:
             As of :class:`pipeline.answer.race.Race`.
         """
         self.rounds.append((new, self.leader, self.leaders))
-        errors = [spread(self.measure.name, int(self.cells[leader]), self.cells) for _, leader, _ in self.rounds]
-        again = bool(errors[-1].any())
-        for counts in (self.wins, self.losses, self.near, self.far, self.nominal) if again else ():
-            counts[:] = 0
-        for (seeds, leader, leaders), error in list(zip(self.rounds, errors, strict=True))[0 if again else -1 :]:
-            self._count(values[:, seeds.start : seeds.stop], leader, error, leaders == self.leaders > 0)
+        self.errors = [spread(self.measure.name, int(self.cells[leader]), self.cells) for _, leader, _ in self.rounds]
+        self.sure, self.exact = self._counted(values, 1.0), self._counted(values, 0.0)
 
-    def _count(self, values: Array, leader: int, spread: Array, leads: bool) -> None:
-        """Add the seeds of one round to the counts."""
-        apart = distance(self.measure, values, values[leader])
-        rows = (~self.aside & ~np.isnan(apart).any(axis=1))[:, None]
-        rows[leader] = False
-        sure = apart > spread[:, None]
-        tie = (apart == 0) & (spread[:, None] == 0)
-        self.wins += (sure & rows).sum(axis=1)
-        self.losses += (~sure & ~tie & rows).sum(axis=1)
-        self.nominal[:, 0] += ((apart > 0) & rows).sum(axis=1)
-        self.nominal[:, 1] += ((apart < 0) & rows).sum(axis=1)
-        if leads:
-            for side, one in enumerate((apart, -apart)):
-                within = one + spread[:, None] <= self.measure.margin + 1e-12  # a difference of two shares is rounded
-                self.near[:, side] += (within & rows).sum(axis=1)
-                self.far[:, side] += (~within & rows).sum(axis=1)
+    def _counted(self, values: Array, scale: float) -> Array:
+        """Count the seeds of all rounds, with the errors of a step's time times a scale; as :attr:`sure`."""
+        total = np.zeros((len(self.cells), 6))
+        for (seeds, leader, leaders), errors in zip(self.rounds, self.errors, strict=True):
+            here = values[:, seeds.start : seeds.stop]
+            rows = ~self.aside & ~np.isnan(here + here[leader]).any(axis=1)
+            rows[leader] = False
+            apart, error = distance(self.measure, here[rows], here[leader]), scale * errors[rows, None]
+            won, tie = apart > error, (apart == 0) & (error == 0)
+            # A difference of two shares is rounded.
+            above, below = (one + error <= self.measure.margin + 1e-12 for one in (apart, -apart))
+            found = np.array([won, ~won & ~tie, above, ~above, below, ~below]).sum(axis=2).T
+            total[rows] += found * [1, 1, *[leaders == self.leaders > 0] * 4]
+        return total
 
     @property
     def needy(self) -> Cells:
         """Positions of the cells that more seeds can decide about, with the leader; empty where none can.
 
-        A rival that would be beaten if the time of a step were known exactly waits for that.
+        A rival that would be decided about if the time of a step were known exactly waits for that. One that is within
+        the margin goes on beside the others: it may turn out to be behind, or lead.
         """
-        needy: NDArray[np.bool_] = self.alive & (log_wealth(*self.nominal.T) < self.needed + np.log(EQUALS))
-        needy[self.leader] = False
-        if self.decided or not needy.any():
-            return self.cells[:0]
-        needy[self.leader] = True
-        return self.cells[needy]
+        missing, enough = self._each(self.exact) < self.needed, self._each(self.sure) >= self.needed
+        return self._with_leader(missing.any() & (_beaten(self.exact) < self.needed) & (missing | enough) & self.alive)
+
+    @property
+    def waiting(self) -> Cells:
+        """Positions of the cells that wait for the time of a step, which seeds cannot tell, with the leader."""
+        return self._with_leader((self._each(self.sure) < self.needed) & (self._each(self.exact) >= self.needed))
+
+    def _with_leader(self, some: NDArray[np.bool_]) -> Cells:
+        some[self.leader] = some.any()
+        return self.cells[np.flatnonzero(some & (not self.decided))]
 
     def seeds_left(self) -> float:
         """Further seeds until it is decided, if seeds go on as they have.
@@ -233,9 +234,14 @@ class Contest:
         """
         if not len(self.needy):
             return float("nan")
-        beaten = seeds_to_decide(self.wins, self.losses, self.needed + float(np.log(EQUALS)))
-        within = seeds_to_decide(self.near, self.far, self.needed + self._share).max(axis=1)
+        beaten = seeds_to_decide(self.sure[:, 0], self.sure[:, 1], self.needed + float(np.log(EQUALS)))
+        within = seeds_to_decide(self.sure[:, 2::2], self.sure[:, 3::2], self.needed + self._share).max(axis=1)
         return float(np.minimum(beaten, within)[np.isin(self.cells, self.rest(claimed=False))].max(initial=0.0))
+
+
+def _beaten(counts: Array) -> Array:
+    """Logarithm of the wealth against each cell, over what one claim alone needs."""
+    return log_wealth(counts[:, 0], counts[:, 1]) - float(np.log(EQUALS))
 
 
 def distance(measure: Measure, values: Array, leader: Array) -> Array:

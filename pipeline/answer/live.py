@@ -79,11 +79,10 @@ def _row(contest: Contest, cells: Sequence[Cell], per_run: float) -> tuple[str, 
         more = "the time of a step"
     elif math.isfinite(left):
         more = f"about {left:,.0f} seeds, {left * (1 + rivals) * per_run:,.0f} s"
-    sure = min(1.0, max(0.0, contest.evidence / contest.needed))
     return (
         f"{name}, {contest.field}" if contest.field else name,
         f"{contest.field or leader.optimizer.name} b {leader.batch_size} lr {leader.lr:g}",
         f"{rivals} of {len(contest.cells) - 1}",
-        f"{sure:.0%} of the evidence",
+        f"{min(1.0, max(0.0, contest.evidence / contest.needed)):.0%} of the evidence",
         more,
     )

@@ -20,6 +20,15 @@ called equivalent lies beyond the margin. For each contest this has a probabilit
 race is stopped. Over the contests the e-values are thresholded together (e-BH: Wang, Ramdas, 2022, False discovery rate
 control with e-values): at most a share ``alpha`` of the claims made is expected to be wrong, however they depend on
 each other.
+
+**Seconds** are steps times the measured time of a step, and its error is the same for all seeds: no number of seeds
+averages it out. It enters as a nuisance parameter with a confidence set (Berger, Boos, 1994, P values maximized over a
+confidence set for the nuisance parameter): each seed counts as the least favourable ratio of the two steps says. While
+the true ratio is in the set, the wealth is at most that of a bettor who knows it, and the level holds; that it ever is
+not adds :data:`pipeline.answer.costs.BETA` for each pair of steps that a claim rests on. The set is a confidence
+sequence (:meth:`pipeline.answer.costs.StepTimes.spread`), so that steps may be measured again until they decide. Rivals
+that would be decided about with exact times get no seeds: their steps are measured again, in turn, alone on the
+machine, twice as often each time, and where that does not end it the claim says how well they are known.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -29,8 +38,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.answer.bets import log_wealth
-from pipeline.answer.contest import EQUALS, Array, Cells, Contest, Measure, needed_among
+from pipeline.answer.bets import Array, log_wealth
+from pipeline.answer.contest import EQUALS, Cells, Contest, Measure, needed_among
 
 #: Seeds that choose the first leaders. The second round has as many as can beat a rival; then seeds grow by a factor.
 PILOT = 3
@@ -69,9 +78,11 @@ class Claim:
     seeds : int
         That the leader was trained with.
     seeds_left : float
-        Further seeds that would decide, if they go on as they have.
+        Further seeds that would decide, if they go on as they have; NaN where only the time of a step is missing.
     aside : int
         Cells that were set aside after the first seeds.
+    step_error : float
+        How far the ratio of two steps may be wrong, as a share, where that is what is missing.
     """
 
     measure: str
@@ -83,6 +94,7 @@ class Claim:
     seeds: int
     seeds_left: float = 0.0
     aside: int = 0
+    step_error: float = 0.0
 
 
 @dataclass(eq=False)
@@ -107,6 +119,8 @@ class Race:
     spread : callable, optional
         From a measure's name, and positions of a leader and of cells, to how far the logarithms of their ratios may be
         wrong for all seeds alike; exact by default.
+    measure : callable, optional
+        From positions of cells to whether their steps could be measured again, so that ``spread`` is smaller.
 
     Attributes
     ----------
@@ -123,6 +137,7 @@ class Race:
     weigh: Callable[[str, Cells], Array] = lambda name, cells: np.ones(len(cells))
     spread: Callable[[str, int, Cells], Array] = lambda name, leader, cells: np.zeros(len(cells))
     widen: Callable[[int], int] = lambda leader: 0
+    measure: Callable[[Cells], bool] = lambda cells: False
     values: dict[str, Array] = field(default_factory=dict)
     seeds: int = 0
     runs: int = 0
@@ -151,30 +166,33 @@ class Race:
         Yields
         ------
         int
-            Seeds after each round.
+            Seeds after each round: as many as before, where only steps were measured.
         """
         number = 0
-        while live := self.live():
+        while any((live := self.live(), waiting := self.live("waiting"))):
             upto = max(PILOT + self._straight, int(self.seeds * GROWTH)) if self.seeds else PILOT
-            if number < len(planned):
-                upto = planned[number]
-            elif np.isfinite(runs := afford()):
-                upto = min(upto, self.seeds + int(runs // len(live)))
-            if upto <= self.seeds:
+            runs = 1e12 if number < len(planned) else min(afford(), 1e12)  # at most, a number that is finite
+            upto = (
+                planned[number]
+                if number < len(planned)
+                else min(upto, self.seeds + int(runs // len(live) if live else 0))
+            )
+            if runs < max(1, len(live)) or not (waiting and self.measure(np.array(waiting)) or live):
                 return
-            self._round(np.array(live), range(self.seeds, upto))
+            self._round(np.array(live, dtype=int), range(self.seeds, upto))
             number += 1
             yield upto
 
-    def live(self) -> list[int]:
-        """Positions of the cells that an open contest needs more seeds of."""
+    def live(self, what: Literal["needy", "waiting"] = "needy") -> list[int]:
+        """Positions of the cells that an open contest needs more seeds of, or a better measured step."""
         if not self.seeds:
-            return list(range(len(self.fields)))
-        return sorted({int(cell) for one in self.contests for cell in one.needy})
+            return list(range(len(self.fields))) if what == "needy" else []
+        return sorted({int(cell) for one in self.contests for cell in getattr(one, what)})
 
     def _round(self, live: Cells, new: range) -> None:
-        open_now = [one for one in self.contests if not one.decided]
-        self._train(live, new)
+        open_now = [one for one in self.contests if not one.decided and (len(new) or len(one.waiting))]
+        if len(new):
+            self._train(live, new)
         for one in open_now:
             values = self.values_of(one.measure.name, one.cells)
             if new.start:  # else it is the pilot, which only chooses
@@ -242,6 +260,7 @@ class Race:
             leader = int(one.cells[one.leader])
             trained = int((~np.isnan(self.values[one.measure.name][leader])).sum())
             evidence, left = float(np.exp(min(one.evidence, 700.0))), 0.0 if one.decided else one.seeds_left()
-            rivals, aside = tuple(map(int, rest)), int(one.aside.sum())
-            found.append(Claim(one.measure.name, one.field, outcome, leader, rivals, evidence, trained, left, aside))
+            error = float(np.expm1(self.spread(one.measure.name, leader, one.waiting).max(initial=0.0)))
+            given = tuple(map(int, rest)), evidence, trained, left, int(one.aside.sum()), error
+            found.append(Claim(one.measure.name, one.field, outcome, leader, *given))
         return found

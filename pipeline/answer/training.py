@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.analysis.costs import costs
+from pipeline.answer.bets import Array
 from pipeline.answer.contest import ACCURACY
 from pipeline.answer.costs import StepTimes
 from pipeline.answer.units import Steps, Unit, Work, dataset_of, readings_of, runs_of
@@ -21,18 +22,17 @@ from pipeline.lab.tables import CURVES, RUNS, join_tables
 from pipeline.parts import tasks
 from pipeline.parts.base import LR_MOST
 
-Array = NDArray[np.float64]
-
 #: How a damaged file of an answer is mended.
 AGAIN = "delete that folder, and start again with the same words"
 #: Most runs of one unit of work: enough to stack, few enough for several cores to share.
 UNIT_RUNS = 520
 #: How far the target lies above the best median of the first seeds.
 SLACK = 0.01
-#: Most kinds of steps that are measured again after each round.
-KINDS = 30
 #: Learning rates that are added beyond a border at a time, and how often.
 ADDED, WIDER = 2, 3
+#: Samples of each step in the first round, the most of all steps that are then taken at once, and the most of a step:
+#: measured so often without being decided, a question is left open.
+FIRST, AT_ONCE, SAMPLES = 5, 400, 640
 REFERENCE = "sgd"
 
 
@@ -61,7 +61,7 @@ class Training:
     target : float or None
         The loss or accuracy to reach; None: derived from the first seeds.
     clock : bool
-        Whether seconds are asked for: each round measures steps, when it has trained.
+        Whether seconds are asked for: the first round measures steps, when it has trained.
 
     Attributes
     ----------
@@ -107,8 +107,8 @@ class Training:
         for reasons in self.work([unit for unit in units if not unit.path.exists()]):
             self.failures |= reasons
         self.seconds += time.monotonic() - started
-        if self.clock:
-            self._measure(chosen, seeds.start)
+        if self.clock and not seeds.start:
+            self._measure({self.times.kind(cell): cell for cell in chosen}, FIRST)
         table = _read_tables([unit.path for unit in units])
         self.epochs += float(table["seen"].sum()) / self.cells[0].config.data.examples
         if not seeds.start:
@@ -198,14 +198,20 @@ class Training:
         found = self.times.spread(self.cells[leader], [self.cells[i] for i in cells])
         return found if name == "seconds" else np.zeros(len(cells))
 
-    def _measure(self, cells: Sequence[Cell], number: int) -> None:
-        """Measure a step of some cells, alone on the machine; what an interrupted race measured is read back."""
-        kinds = {self.times.kind(cell): cell for cell in cells}
-        if number and len(kinds) > KINDS:
-            return
-        path = self.folder / "seconds" / f"{number:06d}.json"
+    def measure(self, cells: NDArray[np.intp]) -> bool:
+        """Measure the steps of some cells as often again as they were; False where that was done often enough."""
+        kinds = {
+            self.times.kind(cell): cell for cell in (self.cells[i] for i in cells) if self.times.count(cell) < SAMPLES
+        }
+        if kinds:
+            self._measure(kinds, max(1, min(AT_ONCE // len(kinds), *map(self.times.count, kinds.values()))))
+        return bool(kinds)
+
+    def _measure(self, kinds: Mapping[str, Cell], sweeps: int) -> None:
+        """Measure a step of some kinds, alone on the machine; what an interrupted race measured is read back."""
+        path = self.folder / "seconds" / f"{sum(map(len, self.times.samples.values())):06d}.json"
         if not path.exists():
-            list(self.work([Steps(tuple(kinds.values()), self.data_dir, path, self.machine)]))
+            list(self.work([Steps(tuple(kinds.values()), self.data_dir, path, self.machine, sweeps)]))
         for self.machine, samples in json_object(path, AGAIN).items():
             for kind, seconds in samples.items():
                 self.times.samples.setdefault(kind, []).extend(seconds)

@@ -67,12 +67,15 @@ class Steps:
         Where the samples are kept: machine to kind to seconds.
     machine : str
         Where steps of this race were measured before; empty: nowhere.
+    sweeps : int
+        Samples of each, one kind after the other.
     """
 
     cells: tuple[Cell, ...]
     data_dir: Path
     path: Path
     machine: str
+    sweeps: int = 5
 
 
 def work_on(job: "Unit | Steps") -> dict[str, str]:
@@ -87,7 +90,7 @@ def work_on(job: "Unit | Steps") -> dict[str, str]:
         )
     fresh = StepTimes()
     cells = [replace(cell, config=replace(cell.config, engine="solo")) for cell in job.cells]
-    fresh.measure(cells, dataset_of(cells[0].config.data, job.data_dir))
+    fresh.measure(cells, dataset_of(cells[0].config.data, job.data_dir), job.sweeps)
     write_whole(job.path, json.dumps({machine: fresh.samples}) + "\n")
     return {}
 

@@ -87,7 +87,7 @@ def _sure(found: Answer, claim: Claim) -> str:
         return f"equivalent, within {within}, to {named}{more}"
     needed = "how many more seeds would decide cannot be told yet"
     if math.isnan(claim.seeds_left):
-        needed = "the time of a step is not known well enough on this machine"
+        needed = f"the ratio of two steps' times is known to {100 * claim.step_error:.2g} %, and seeds cannot help"
     if math.isfinite(claim.seeds_left):
         runs = claim.seeds_left * (1 + len(claim.rivals))
         needed = f"about {claim.seeds_left:,.0f} more seeds, {runs * found.per_run:,.0f} s"

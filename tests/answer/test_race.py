@@ -5,11 +5,15 @@ import pytest
 
 from pipeline.analysis.compare import probability_better
 from pipeline.answer.contest import Measure, distance, needed_among
+from pipeline.answer.costs import StepTimes
 from pipeline.answer.race import PILOT, Race
+from pipeline.lab.config.cell import Cell
+from pipeline.lab.config.compose import compose_cell
 
 from .worlds import world
 
 MARGIN = 0.05
+KINDS = [Cell(compose_cell([f"batch_size={b}"])) for b in (1, 10, 100, 1000)]
 
 
 def raced(where, per_cell, look=lambda claim: None):
@@ -139,6 +143,82 @@ def test_of_many_contests_without_a_best_few_claims_are_made():
             pass
         wrong += any(claim.outcome != "undecided" for claim in race.claims())
     assert wrong <= 3
+
+
+class Clocked:
+    """Cells with the same number of steps, up to noise, whose steps take a time that is measured with an error."""
+
+    def __init__(self, levels, entropy, noise=0.02, error=0.05):
+        self.levels, self.entropy, self.noise, self.error = np.array(levels), entropy, noise, error
+        self.random = np.random.default_rng(entropy)
+        self.truth = np.exp(self.random.normal(0, 0.5, len(levels)))
+        self.samples = [self.timed(one, 5) for one in range(len(levels))]
+        self.measured = []
+
+    def timed(self, cell, count):
+        return self.truth[cell] * np.exp(self.error * self.random.normal(size=count))
+
+    def train(self, cells, seeds, whole):
+        drawn = np.array([np.random.default_rng([self.entropy, seed]).normal(size=len(self.levels)) for seed in seeds])
+        return {"seconds": (np.exp(self.levels + self.noise * drawn) / self.truth).T[cells]}
+
+    def spread(self, name, leader, cells):
+        kinds = KINDS[: len(self.levels)]
+        known = zip(kinds, self.samples, strict=True)
+        times = StepTimes({StepTimes.kind(cell): list(own) for cell, own in known})
+        return times.spread(kinds[leader], [kinds[i] for i in cells])
+
+    def measure(self, cells):
+        self.measured.append(len(cells))
+        for i in cells:
+            self.samples[i] = np.append(self.samples[i], self.timed(i, len(self.samples[i])))
+        return len(self.measured) < 9
+
+    def race(self, runs=4000, **given):
+        measure = Measure("seconds", MARGIN)
+        weigh = lambda name, cells: np.array([np.median(self.samples[i]) for i in cells])  # noqa: E731
+        race = Race(self.train, [""] * len(self.levels), [measure], weigh=weigh, spread=self.spread, **given)
+        for _ in race.rounds(lambda: runs - race.runs):
+            pass
+        return race, race.claims()[0]
+
+
+def test_where_only_the_time_of_a_step_is_uncertain_it_is_measured_again_and_no_seeds_are_added():
+    where = Clocked([0, 0.01, 1, 1.2], entropy=0)
+    race, claim = where.race(measure=where.measure)
+    assert (claim.outcome, {claim.leader, *claim.rivals}) == ("equivalent", {0, 1})
+    assert len(where.measured) >= 3
+    assert race.runs < 400
+
+
+def test_what_cannot_be_measured_again_is_open_and_says_how_well_it_is_known():
+    race, claim = Clocked([0, 0.01, 1, 1.2], entropy=0).race()
+    assert (claim.outcome, race.runs < 400) == ("undecided", True)
+    assert np.isnan(claim.seeds_left)
+    assert MARGIN < claim.step_error < 1
+
+
+def test_measurements_wait_for_seeds_where_those_are_missing():
+    where = Clocked([0, 0.02, 1, 1], entropy=1, noise=0.5, error=1e-4)
+    race, claim = where.race(runs=1000, measure=where.measure)
+    assert not where.measured
+    assert race.runs > 700
+
+
+@pytest.mark.slow
+def test_claims_about_seconds_are_right_though_the_time_of_a_step_has_an_error():
+    wrong, outcomes = 0, []
+    for entropy in range(100):
+        levels = [0, (0, 0.01, 0.04, 0.06, 0.1)[entropy % 5], 1]
+        where = Clocked(levels, entropy, error=(0.05, 0.3)[entropy % 2])
+        _, claim = where.race(measure=where.measure)
+        outcomes.append(claim.outcome)
+        if claim.outcome == "separated":
+            wrong += claim.leader != 0 or levels[1] == 0
+        elif claim.outcome == "equivalent":
+            wrong += abs(levels[claim.leader] - levels[claim.rivals[0]]) > MARGIN
+    assert wrong <= 5
+    assert outcomes.count("undecided") < 60
 
 
 def test_a_cell_that_joins_at_a_border_is_raced_from_then_on():

@@ -1,10 +1,13 @@
 """The documentation site: `make docs`. Nothing is fetched; each warning is an error."""
 
+import os
 import sys
 from pathlib import Path
 
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS / "_ext"))
+# The copies of the notebooks are executed elsewhere than beside the lab.
+os.environ["PYTHONPATH"] = str(DOCS.parent)
 
 project = "minibatch-lab"
 author = "the maintainers of minibatch-lab"

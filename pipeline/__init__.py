@@ -5,15 +5,15 @@ Data flows one way, a folder a stage::
     fetch -> whiten -> train -> collect -> {track, figures} -> report
 
 Every stage is also a command: ``python -m pipeline.STAGE --help``. From Python, :func:`pipeline.compare` trains on
-arrays.
+arrays, and :func:`pipeline.study` what a study's file says.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pipeline.api import Comparison, compare
+    from pipeline.api import Comparison, compare, study
 
-__all__ = ["Comparison", "compare"]
+__all__ = ["Comparison", "compare", "study"]
 
 
 def __getattr__(name: str) -> Any:

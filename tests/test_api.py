@@ -269,3 +269,33 @@ def test_arrays_of_any_kind_are_taken():
     curves = [pipeline.compare("linear", *one, learning_rates=0.1, **SMALL).curves.loss for one in kinds]
     for other in curves[1:]:
         np.testing.assert_array_equal(curves[0], other)
+
+
+@pytest.fixture(scope="module")
+def part(tmp_path_factory):
+    """A part of the chapter's study, on the twin: no network is needed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pipeline.api.training.DATA", tmp_path_factory.mktemp("data"))
+        found = pipeline.study("textbook", "data=airfoil_twin", "seeds=2", only=["gd", "minibatch 100"])
+        assert found.study.minimum is not None
+        return found
+
+
+def test_a_part_of_a_study_is_trained_under_its_own_labels_and_seeds(part):
+    assert [cell.label for cell in part.study.cells.values()] == ["gd", "minibatch 100"]
+    assert len(part.runs) == 4 and set(part.runs.seed) == {0, 1} and set(part.runs.engine) == {"solo"}
+    assert part.study.minimum < part.runs.final_loss.min()
+
+
+def test_a_part_of_a_study_has_its_figures_and_the_commands_of_its_cells(part):
+    assert {"loss_by_epoch", "loss_by_time"} <= set(part.figures)
+    assert part.plot("loss_by_time").axes
+    calls = [part.call(cell) for cell in part.study.cells.values()]
+    assert all(call.startswith("python -m pipeline.train ") for call in calls) and "batch_size=100" in calls[1]
+
+
+def test_what_a_study_has_not_is_refused():
+    with pytest.raises(UserError, match="only=gdd is not allowed.*did you mean gd"):
+        pipeline.study("textbook", only=["gdd"])
+    with pytest.raises(UserError, match="search=race is not allowed"):
+        pipeline.study("sweep", "search=race")

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pipeline.api.result import Comparison
+from pipeline.api.training import study, train
 from pipeline.lab.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.api.arrays import ArraysConfig
     from pipeline.lab.dataset import Dataset
 
-__all__ = ["Comparison", "UserError", "compare"]
+__all__ = ["Comparison", "UserError", "compare", "study"]
 
 #: Learning rates tried where none are given: as many, log-spaced over the range that the optimizer states.
 LEARNING_RATES = 7
@@ -102,7 +103,6 @@ def compare(
         In one sentence: if the arrays, a name, a key or a value cannot be used, or every run failed.
     """
     from pipeline.api.arrays import dataset_of
-    from pipeline.api.training import train
 
     data, dataset = dataset_of(X, y, X_val, y_val, task=task, standardize=standardize, name=name)
     axes: dict[str, Any] = {"optimizer": optimizers, "batch_size": batch_sizes}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from pipeline.analysis.study import AnalysedStudy
+    from pipeline.figures.registry import FigureEntry
     from pipeline.lab.dataset import Dataset
     from pipeline.lab.results import CellResults
     from pipeline.parts.base import DataConfig
@@ -64,6 +65,8 @@ class Comparison:
         Its configuration.
     said : mapping
         Arguments of the call that are the same for all cells.
+    folder : Path, optional
+        Of a study: where its data lie. ``dataset`` and ``data`` are those of its first cell.
     """
 
     runs: "pd.DataFrame"
@@ -72,6 +75,7 @@ class Comparison:
     dataset: "Dataset" = field(repr=False)
     data: "DataConfig" = field(repr=False)
     said: Mapping[str, Any] = field(repr=False, default_factory=dict)
+    folder: Path | None = field(repr=False, default=None)
 
     @cached_property
     def study(self) -> "AnalysedStudy":
@@ -81,7 +85,7 @@ class Comparison:
         from pipeline.analysis.seconds import step_costs_of_runs
         from pipeline.analysis.study import AnalysedStudy
 
-        study = AnalysedStudy.judged(self.runs, self.curves, self.words)
+        study = AnalysedStudy.judged(self.runs, self.curves, self.words, data_dir=self.folder)
         return replace(study, costs=step_costs_of_runs([study]))
 
     @property
@@ -116,7 +120,6 @@ class Comparison:
         if optimizer is not None:
             checks.one_of("optimizer", optimizer, self.optimizers)
         names = self.optimizers if optimizer is None else [optimizer]
-        texts = [report(self.study, name, target, self.study.costs, again=self.call) for name in names]
         rows = []
         for part in self.study.split().values():
             sweep = Sweep(part, self.study.costs)
@@ -138,22 +141,26 @@ class Comparison:
                         "cell_id": best.cell.id,
                     }
                 )
-        return Answer("\n\n".join(texts), pd.DataFrame(rows))
+        return Answer(
+            "\n\n".join(report(self.study, name, target, self.study.costs, again=self.call) for name in names),
+            pd.DataFrame(rows),
+        )
 
     def call(self, cell: "CellResults") -> str:
-        """The call that trains a cell again.
+        """The call that trains a cell again, or the command where it is one of a study.
 
         With the same arrays it gives the same losses, to the last bit.
         """
+        from pipeline.analysis.advise import command
         from pipeline.lab.command import overrides_of
         from pipeline.lab.config.compose import parse_overrides
         from pipeline.parts.own import is_kept, is_reference, short
 
+        if self.folder:
+            return command(cell)
         config = cell.config
         model = str(config["model"]["name"])
         common = parse_overrides(overrides_of(config, self.data))
-        if is_kept(model):  # its name is that of the object
-            common = {key: value for key, value in common.items() if key != "model"}
         given: dict[str, Any] = {
             "optimizers": config["optimizer"]["name"],
             "batch_sizes": cell.batch_size,
@@ -165,8 +172,11 @@ class Comparison:
             given["engine"] = engine
         elif config.get("stack"):  # beside so many others: of another width, sums round otherwise
             common = {**common, "stack": config["stack"]}
-        said = {"model", "optimizer", "batch_size", "lr", "epochs", "implementation"}
-        rest = {key: value for key, value in common.items() if key not in said}
+        rest = {
+            key: value
+            for key, value in common.items()
+            if key not in ("model", "optimizer", "batch_size", "lr", "epochs", "implementation")
+        }
         if config["implementation"] != "scratch" and not is_reference(config["optimizer"]["name"]):
             rest["implementation"] = config["implementation"]
         given |= {"common": rest} if rest else {}
@@ -191,19 +201,26 @@ class Comparison:
         UserError
             If there is no such figure.
         """
-        from pipeline.figures.registry import figures_of
-
-        entries = {entry.name: entry for entry in figures_of(self.study)}
         if figure is not None:
-            checks.one_of("figure", figure, entries)
-        return entries[figure or next(iter(entries))].draw(self.study)
+            checks.one_of("figure", figure, self._entries)
+        return self._entries[figure or next(iter(self._entries))].draw(self.study)
 
     @property
     def figures(self) -> list[str]:
         """The names of the figures that can be drawn."""
-        from pipeline.figures.registry import figures_of
+        return list(self._entries)
 
-        return [entry.name for entry in figures_of(self.study)]
+    @cached_property
+    def _entries(self) -> "dict[str, FigureEntry]":
+        """Those of the study's kind; the curves of an exercise, too, which a part of any study may look like."""
+        from pipeline.figures.registry import registered
+
+        return {
+            entry.name: entry
+            for entry in registered()
+            if entry.kind in {"exercise": ("curves", "exercise")}.get(self.study.kind, (self.study.kind,))
+            and entry.fits(self.study)
+        }
 
     def report(self, path: str | Path) -> Path:
         """Write the report: one HTML page that opens without a network.

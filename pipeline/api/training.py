@@ -1,4 +1,4 @@
-"""Train the cells of a comparison."""
+"""Train the cells of a comparison, or of a study."""
 
 import sys
 import warnings
@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.api.arrays import ArraysConfig
 from pipeline.api.result import Comparison
-from pipeline.lab.config import Cell
+from pipeline.lab import checks
+from pipeline.lab.config import Cell, load_study
 from pipeline.lab.config.schema import StudyConfig, TargetConfig
 from pipeline.lab.config.study import Study
 from pipeline.lab.errors import UserError
+from pipeline.lab.paths import DATA
 from pipeline.parts import own
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from pipeline.lab.dataset import Dataset
 
 NAME = "comparison"
@@ -64,9 +68,60 @@ def train(
     failures: dict[str, str] = {}
     with _bar(cells, shown=progress) as report:
         runs, curves = train_cells(cells, {data.name: dataset}, report, failures)
+    _check_any_ended(runs, failures)
+    return Comparison(runs, curves, study.words, dataset, data, said)
+
+
+def study(name: str, *overrides: str, only: Sequence[str] = ()) -> Comparison:
+    """Train a study, as its file in ``conf/study`` says, or a part of it.
+
+    Every cell is trained with all its seeds, in this process, and nothing is stored.
+
+    Parameters
+    ----------
+    name : str
+        The study's, as ``textbook``.
+    *overrides : str
+        Keys that reach every cell, as on the command line: ``"seeds=5"``.
+    only : sequence of str
+        Labels of the cells that are trained, or names of their optimizers where they have none; all by default.
+
+    Returns
+    -------
+    Comparison
+        Its tables, advice, figures and report.
+
+    Raises
+    ------
+    UserError
+        In one sentence: if a name, a key or a value is not allowed, the data are not to be had, the study is one that
+        is raced, or every run failed.
+
+    Examples
+    --------
+    >>> import pipeline  # doctest: +SKIP
+    >>> pipeline.study("textbook", "seeds=5", only=["gd", "sgd"]).plot("loss_by_time")  # doctest: +SKIP
+    """
+    found = load_study(name, overrides)
+    checks.one_of(f"study {name}: search", found.config.search, ["grid"])
+    names = {cell.id: cell.label or cell.config.optimizer.name for cell in found.cells}
+    for one in only:
+        checks.one_of("only", one, list(dict.fromkeys(names.values())))
+    cells = [cell for cell in found.cells if not only or names[cell.id] in only]
+    from pipeline.train.app import train_by_data  # here, as below
+    from pipeline.train.data import prepared
+
+    failures: dict[str, str] = {}
+    runs, curves = train_by_data(cells, dict.fromkeys(names, DATA), failures, judged=())
+    _check_any_ended(runs, failures)
+    return Comparison(
+        runs, curves, found.words, prepared(cells[0].config.data, DATA), cells[0].config.data, folder=DATA
+    )
+
+
+def _check_any_ended(runs: "pd.DataFrame", failures: Mapping[str, str]) -> None:
     if (runs["status"] == "error").all():
         raise UserError(f"every run failed: {next(iter(failures.values()))}")
-    return Comparison(runs, curves, study.words, dataset, data, said)
 
 
 def _named(model: Any) -> str:

@@ -103,8 +103,7 @@ def twin_table(moments: Moments = AIRFOIL) -> Floats:
     ndarray of float64, shape (1503, d)
         In the units of the columns.
     """
-    width = len(moments.mean)
-    draws = np.random.Generator(np.random.PCG64(SEED)).standard_normal((ROWS, width)).round(DECIMALS)
+    draws = np.random.Generator(np.random.PCG64(SEED)).standard_normal((ROWS, len(moments.mean))).round(DECIMALS)
     return np.vstack([_recoloured(_white(draws), moments), _restoring_rows(moments)])
 
 

@@ -21,5 +21,7 @@ def _own(installed: Path, beside: Path) -> Path:
 CONF = _own(PACKAGE / "conf", ROOT / "conf")
 #: The workflow.
 SNAKEFILE = _own(RULES / "Snakefile", ROOT / "Snakefile")
+#: Where the lab's data lie: in a checkout below its root, else below the working folder.
+DATA = (ROOT if CONF.parent == ROOT else Path()) / "results" / "data"
 #: What conda installs, for rules that run in an environment of their own.
 ENVIRONMENT = _own(RULES / "environment.yml", ROOT / "environment.yml")

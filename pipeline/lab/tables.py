@@ -190,8 +190,7 @@ def _series(column: pa.ChunkedArray, field: pa.Field) -> "pd.Series[Any]":
     if pa.types.is_string(field.type):
         coded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         categories: pd.Series[Any] = coded.to_pandas()
-        texts = categories.cat.categories.to_numpy(dtype=object)
-        return pd.Series(texts.take(categories.cat.codes), dtype=object)
+        return pd.Series(categories.cat.categories.to_numpy(dtype=object).take(categories.cat.codes), dtype=object)
     series: pd.Series[Any] = column.to_pandas()
     # pandas would turn whole numbers with gaps into floats
     return series.astype("Int64") if field.nullable and pa.types.is_integer(field.type) else series

@@ -131,8 +131,7 @@ def own_folders(kind: str) -> tuple[Path, ...]:
 def configurations(group: str) -> dict[str, Path]:
     """The configuration files of a group, ``optimizer`` or ``study`` say: name to path."""
     places = [*(folder / group for folder in search_path()), CONF / group]
-    found = {path.stem: path for place in reversed(places) for path in place.glob("*.yaml")}
-    return dict(sorted(found.items()))
+    return dict(sorted({path.stem: path for place in reversed(places) for path in place.glob("*.yaml")}.items()))
 
 
 def configuration(group: str, name: str) -> Path:

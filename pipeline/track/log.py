@@ -178,8 +178,7 @@ def _earlier_runs(client: "MlflowClient", experiment_id: str, owner: Owner) -> l
 
 def _logged(run: "Run") -> _Logged:
     tags = run.data.tags
-    ended = run.info.status in _ENDED
-    return _Logged(run.info.run_id, ended, tags.get("content_hash", ""), tags.get("folder", ""))
+    return _Logged(run.info.run_id, run.info.status in _ENDED, tags.get("content_hash", ""), tags.get("folder", ""))
 
 
 def _search(client: "MlflowClient", experiment_id: str, filter_string: str) -> Iterator["Run"]:

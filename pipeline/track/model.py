@@ -124,8 +124,7 @@ def _store(net: "nn.Module", dataset: "Dataset", settings: Tracking, run_id: str
     some = dataset.X[:2]
     with torch.no_grad():
         outputs = net(torch.from_numpy(some)).numpy()
-    single = np.dtype("float32")
-    schemas = [Schema([TensorSpec(single, (-1, *values.shape[1:]))]) for values in (some, outputs)]
+    schemas = [Schema([TensorSpec(np.dtype("float32"), (-1, *values.shape[1:]))]) for values in (some, outputs)]
     mlflow.set_tracking_uri(settings.uri)
     try:
         logged = Model.log(

@@ -115,7 +115,7 @@ def train_jobs(jobs: Sequence[Job], engine: str | None = None) -> list[float]:
     reasons: dict[str, str] = {}
     with reserved(gpus_wanted(cell.config.trainer for cell in cells.values())):
         judged = {cell.id for job in jobs if job.metric == "validation_loss" for cell in job.cells}
-        runs, curves = _train_cells(list(cells.values()), folders, reasons, judged)
+        runs, curves = train_by_data(list(cells.values()), folders, reasons, judged)
     for job in jobs:
         own = {cell.id for cell in job.cells}
         write_table(runs[runs.cell_id.isin(own)], RUNS, job.out / "runs.parquet")
@@ -190,12 +190,25 @@ def _cells(config: DictConfig) -> tuple[list[Cell], str]:
     return study.jobs[config.job], study.config.target.metric
 
 
-def _train_cells(
+def train_by_data(
     cells: Sequence[Cell], folders: Mapping[str, Path], reasons: dict[str, str], judged: Collection[str]
 ) -> "tuple[pd.DataFrame, pd.DataFrame]":
     """Train cells, data set by data set: cells may share a data set's name and differ in its rows or whitening.
 
-    Those whose ids are in ``judged`` must have examples held out.
+    Parameters
+    ----------
+    cells : sequence of Cell
+        What to train.
+    folders : mapping
+        Cell id to where its data lie.
+    reasons : dict
+        Filled as by :func:`pipeline.train.cells.train_cells`.
+    judged : collection of str
+        Ids of cells that must have examples held out.
+
+    Returns
+    -------
+    runs, curves : DataFrame
     """
     import pandas as pd
     from tqdm import tqdm

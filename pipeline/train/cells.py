@@ -151,8 +151,7 @@ def _train_stacked(
     try:
         dataset = datasets[stack.cells[0].config.data.name]
         with isolated(stack.seeds[0]):
-            trained = train_stacked(stack.cells, stack.seeds, dataset, stack.update, progress, stop)
-            return trained.of(stack.kept[1])
+            return train_stacked(stack.cells, stack.seeds, dataset, stack.update, progress, stop).of(stack.kept[1])
     except Exception as error:
         failed.record(failures, stack.cells, error)
         return None

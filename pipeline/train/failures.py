@@ -33,8 +33,7 @@ def record(failures: dict[str, str], cells: Sequence[Cell], error: BaseException
         return
     why = reason(error)
     failures.update((cell.id, why) for cell in new)
-    others = f" and {len(new) - 1} more cells" if len(new) > 1 else ""
-    logger.error("%s%s failed: %s", new[0].name, others, why)
+    logger.error("%s%s failed: %s", new[0].name, f" and {len(new) - 1} more cells" if new[1:] else "", why)
     logger.debug("%s: traceback", new[0].name, exc_info=error)
 
 

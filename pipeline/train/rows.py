@@ -69,8 +69,7 @@ class Tables:
         if not parts:
             return pd.DataFrame(columns=columns)
         table = pd.concat([part.reindex(columns=columns) for part in parts], ignore_index=True)
-        rank = table["cell_id"].map(self._rank)
-        order = np.lexsort([table[name] for name in reversed(then_by)] + [rank])
+        order = np.lexsort([*(table[name] for name in reversed(then_by)), table["cell_id"].map(self._rank)])
         return table.take(order).reset_index(drop=True)
 
 

@@ -82,8 +82,7 @@ def unreadable(override: str, error: Exception) -> str:
     why = first_line(error)
     key, _, value = override.partition("=")
     if value and ("token recognition error" in why or "Lexer" in why):  # a character that only quotes allow
-        quoted = shlex.quote(f'{key}="{value}"')
-        return f"{override} cannot be read: quote the value, as in {quoted}"
+        return f"{override} cannot be read: quote the value, as in " + shlex.quote(f'{key}="{value}"')
     return f"the override {override!r} cannot be read: write key=value ({why})"
 
 

@@ -92,9 +92,8 @@ class SoloRun(pl.LightningModule):
     def _learning_rates(self) -> Iterator[float]:
         config = self.cell.config
         factors = learning_rate_factors(config.schedule, self.cell.steps_per_epoch, self.cell.steps)
-        if np.all(factors == 1):
-            return repeat(config.lr)  # the cheapest iterator there is: it is read inside the clock
-        return iter((config.lr * factors).tolist())
+        # `repeat` is the cheapest iterator there is: it is read inside the clock
+        return repeat(config.lr) if np.all(factors == 1) else iter((config.lr * factors).tolist())
 
     def training_step(self, steps: int, batch_idx: int) -> None:
         """Walk through the minibatches of one evaluation interval.

@@ -208,9 +208,8 @@ class Jobs:
 
     def extension(self, wildcards: Any) -> list[str]:
         """Where a job's cells are written down, if they are not in the study's file."""
-        known = self._load(wildcards.study, ())
-        extension = self._extension(wildcards.study)
-        return [] if wildcards.job in known.jobs else as_overrides({"extension": extension})
+        known = self._load(wildcards.study, ()).jobs
+        return [] if wildcards.job in known else as_overrides({"extension": self._extension(wildcards.study)})
 
     def places(self, wildcards: Any, output: Any) -> list[str]:
         """Where a job reads and writes, quoted as Hydra needs it: the results' folder may have any name."""

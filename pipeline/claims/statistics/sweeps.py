@@ -78,8 +78,7 @@ def examples_ratio(evidence: Evidence, study: str, optimizer: str, batch_size: i
 def _of_steps(evidence: Evidence, study: str, keys: list[tuple[str, int]], ratio: Callable[..., Array]) -> Effect:
     """A ratio of the median steps to the target of some optimizers and batch sizes."""
     sweep = evidence.sweep(study)
-    groups = [_rows(sweep.grid, *key) for key in keys]
-    return _of_chosen(sweep.hits(sweep.target.loss).steps, groups, ratio)
+    return _of_chosen(sweep.hits(sweep.target.loss).steps, [_rows(sweep.grid, *key) for key in keys], ratio)
 
 
 def _rows(grid: Grid, optimizer: str, batch_size: int | None = None) -> Array:

@@ -279,8 +279,7 @@ def lr_axis(cell: CellConfig, points: int) -> list[float]:
     Rounded to four significant digits, so that they read well and repeat exactly.
     """
     low, high = (math.log10(value) for value in cell.optimizer.lr_range)
-    steps = max(points - 1, 1)
-    return [float(f"{10 ** (low + (high - low) * i / steps):.4g}") for i in range(points)]
+    return [float(f"{10 ** (low + (high - low) * i / max(points - 1, 1)):.4g}") for i in range(points)]
 
 
 def job_id(cell: Cell, pack_by: Sequence[str]) -> str:

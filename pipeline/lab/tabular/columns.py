@@ -122,8 +122,7 @@ def _kind(source: Source, values: pd.Series, train: NDArray[np.int64]) -> str:
         return "category"
     if types.is_numeric_dtype(values.dtype):
         return "row numbers" if _are_row_numbers(values) else "number"
-    known = values.dropna()
-    texts = known.astype(str).str.strip()
+    texts = values.dropna().astype(str).str.strip()
     are_numbers = pd.to_numeric(texts, errors="coerce").notna().to_numpy()
     share = are_numbers.mean() if len(texts) else 0.0
     if share == 1.0:

@@ -82,8 +82,7 @@ def moment_trajectory(
         trajectory = np.empty((steps + 1, len(start)))
         trajectory[0] = start
         # The steps are cut where rate or noise changes; a constant stretch costs a few matrix products.
-        changes = np.flatnonzero((np.diff(rates) != 0) | (np.diff(factors) != 0)) + 1
-        cuts = [0, *changes.tolist(), steps]
+        cuts = [0, *(np.flatnonzero((np.diff(rates) != 0) | (np.diff(factors) != 0)) + 1).tolist(), steps]
         operators: dict[tuple[float, float], Array] = {}
         for begin, end in zip(cuts[:-1], cuts[1:], strict=True):
             if end > begin:

@@ -121,7 +121,5 @@ def noise_floor(
         shuffled = sampling == "without_replacement"
         operator = epoch_operator(moments, lr, batch_size) if shuffled else moments.operator(lr, factor)
     stationary = stationary_moments(operator)
-    if stationary is None:
-        return math.inf
     # The constant's own share of the loss is the minimum; leaving it out avoids a cancellation.
-    return max(float(moments.loss_row[1:] @ stationary[1:]), 0.0)
+    return math.inf if stationary is None else max(float(moments.loss_row[1:] @ stationary[1:]), 0.0)

@@ -46,5 +46,4 @@ def inverse_epoch(config: Config, steps_per_epoch: int, steps: int) -> NDArray[n
     H. Robbins, S. Monro, "A stochastic approximation method", Annals of Mathematical
     Statistics 22 (1951).
     """
-    epoch = (np.arange(steps) // steps_per_epoch).astype(np.float64)
-    return 1.0 / (1.0 + config.rate * epoch)
+    return 1.0 / (1.0 + config.rate * (np.arange(steps) // steps_per_epoch).astype(np.float64))

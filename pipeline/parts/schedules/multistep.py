@@ -44,5 +44,4 @@ def multistep(config: Config, steps_per_epoch: int, steps: int) -> NDArray[np.fl
         One, then the factor's powers.
     """
     milestones = np.sort(config.milestones) * steps_per_epoch
-    passed = np.searchsorted(milestones, np.arange(steps), side="right")
-    return config.factor ** passed.astype(np.float64)
+    return config.factor ** np.searchsorted(milestones, np.arange(steps), side="right").astype(np.float64)

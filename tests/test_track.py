@@ -47,13 +47,20 @@ def no_settings(monkeypatch):
         monkeypatch.delenv(f"MLFLOW_{name}", raising=False)
 
 
-def runs_of(store, *folders, view=ViewType.ACTIVE_ONLY):
-    """The store's runs of some folders, ordered by cell."""
+def runs_of(store, *folders, view=ViewType.ACTIVE_ONLY, kind="cell"):
+    """The store's runs of the cells of some folders, ordered by cell; each hangs on the one run of its study."""
     ids = {owner_of(folder).id for folder in folders}
     with open_store(store) as (client, experiment_id):
         found = client.search_runs([experiment_id], run_view_type=view, max_results=5000)
+    found = [run for run in found if run.data.tags["folder_id"] in ids]
+    above = {run.info.run_id: run.data.tags["folder_id"] for run in found if run.data.tags["kind"] == "summary"}
+    cells = [run for run in found if run.data.tags["kind"] == "cell"]
+    assert len(above) + len(cells) == len(found)
+    if view == ViewType.ACTIVE_ONLY:
+        assert all(above[run.data.tags["mlflow.parentRunId"]] == run.data.tags["folder_id"] for run in cells)
+        assert len({*above.values()}) == len(above)
     return sorted(
-        (run for run in found if run.data.tags["folder_id"] in ids), key=lambda run: run.data.tags.get("cell_id", "")
+        (run for run in found if run.data.tags["kind"] == kind), key=lambda run: run.data.tags.get("cell_id", "")
     )
 
 
@@ -82,18 +89,18 @@ def test_a_cell_is_one_finished_run_with_its_seeds_inside(store, tmp_path):
     assert run.data.tags["updates"] == "300"
     assert (run.data.tags["status"], run.data.tags["status.ok"], run.data.tags["status.error"]) == ("ok", "3", "0")
     assert run.data.tags["folder"].endswith(f":{tmp_path}")
-    assert run.data.metrics["final_loss"] == pytest.approx(0.3)
-    assert run.data.metrics["final_loss_sd"] == pytest.approx(0.1)
-    assert run.data.metrics["seconds_per_epoch"] == 0.25
+    assert run.data.metrics["summary/final_loss"] == pytest.approx(0.3)
+    assert run.data.metrics["summary/final_loss_sd"] == pytest.approx(0.1)
+    assert run.data.metrics["summary/seconds_per_epoch"] == 0.25
     assert run.inputs.dataset_inputs[0].dataset.name == "airfoil"
 
     with open_store(store) as (client, _):
         history = client.get_metric_history(run.info.run_id, "loss")
-        by_seed = client.get_metric_history(run.info.run_id, "final_loss_by_seed")
     assert [point.step for point in history] == [0, 20, 40, 60]
     assert [point.timestamp - run.info.start_time for point in history] == [0, 100, 200, 300]
     assert history[-1].value == pytest.approx(0.3)
-    assert {point.step: point.value for point in by_seed} == {0: 0.2, 1: 0.3, 2: 0.4}
+    # One number a metric is in a folder of MLflow's page: what is left to draw first are curves.
+    assert {key for key in run.data.metrics if "/" not in key} == {"loss", "loss_q25", "loss_q75"}
 
 
 @pytest.mark.parametrize("name", ["ada", None])
@@ -138,9 +145,9 @@ def test_diverged_and_failed_seeds_are_counted_not_dropped():
     values = {m.key: m.value for m in record.metrics}
     assert record.tags["status"] == "mixed"
     assert [record.tags[f"status.{s}"] for s in ("ok", "diverged", "error")] == ["2", "1", "1"]
-    assert values["final_loss"] == 0.4  # the median of 0.3, 0.4 and infinity
-    assert "final_loss_mean" not in values
-    assert values["diverged_step"] == 60
+    assert values["summary/final_loss"] == 0.4  # the median of 0.3, 0.4 and infinity
+    assert "summary/final_loss_mean" not in values
+    assert values["summary/diverged_step"] == 60
     # The mean at the last step is over the runs that were still well.
     assert {m.step: m.value for m in record.metrics if m.key == "loss"}[60] == pytest.approx(0.35)
     assert [m.value for m in record.metrics if m.key == "loss_runs"] == [3, 3, 3, 2]
@@ -149,7 +156,7 @@ def test_diverged_and_failed_seeds_are_counted_not_dropped():
 def test_a_cell_that_diverges_says_why_it_has_no_final_loss():
     record = record_of(one_cell("diverges", losses=(math.inf, math.inf)))
     assert (record.failed, record.tags["status"]) == (False, "diverged")
-    assert "final_loss" not in {m.key for m in record.metrics}
+    assert "summary/final_loss" not in {m.key for m in record.metrics}
     assert "diverged" in record.tags["final_loss"]
 
 
@@ -233,7 +240,7 @@ def test_a_changed_cell_replaces_its_old_run_and_a_vanished_one_is_removed(store
     write(tmp_path, one_cell("changed", "a"), one_cell("changed", "b", (0.1, 0.1)))
     assert log_folder(tmp_path, store) == Counts(logged=1, unchanged=1, removed=1)
     a, b = runs_of(store, tmp_path)
-    assert (a.info.run_id, b.data.metrics["final_loss"]) == (kept, 0.1)
+    assert (a.info.run_id, b.data.metrics["summary/final_loss"]) == (kept, 0.1)
     assert log_folder(write(tmp_path, one_cell("changed", "a")), store) == Counts(0, 1, 1)
     assert ids_of(store, tmp_path) == [kept]
 
@@ -250,7 +257,7 @@ def test_a_kill_between_the_new_run_and_the_old_one_is_healed(store, tmp_path, m
         log_folder(tmp_path, store)
     assert len(runs_of(store, tmp_path)) == 2
     assert log_folder(tmp_path, store) == Counts(0, 1, 1)
-    assert [run.data.metrics["final_loss"] for run in runs_of(store, tmp_path)] == [0.2]
+    assert [run.data.metrics["summary/final_loss"] for run in runs_of(store, tmp_path)] == [0.2]
 
 
 def test_a_run_that_was_never_ended_is_replaced(store, tmp_path):
@@ -312,7 +319,7 @@ def test_whichever_answer_is_lost_the_cell_is_there_once_and_was_logged(store, t
         done = log_folder(tmp_path, store)
     assert (done.logged, done.unchanged) == (1, 0)
     (shown,) = runs_of(store, tmp_path)
-    assert (shown.info.status, shown.data.metrics["final_loss"]) == ("FINISHED", 0.2)
+    assert (shown.info.status, shown.data.metrics["summary/final_loss"]) == ("FINISHED", 0.2)
     every = runs_of(store, tmp_path, view=ViewType.ALL)
     assert done.removed == len(every) - 1  # all but the one that is shown
     assert "RUNNING" not in {run.info.status for run in every}
@@ -327,7 +334,8 @@ def test_a_deleted_store_is_rebuilt_from_the_tables(store, tmp_path):
 
     def shown():
         log_folder(tmp_path / "s", own)
-        return [(run.data.params, run.data.tags, run.data.metrics) for run in runs_of(own, tmp_path / "s")]
+        runs = runs_of(own, tmp_path / "s")  # which hang on their study's run, whose id is the store's
+        return [(run.data.params, run.data.tags | {"mlflow.parentRunId": ""}, run.data.metrics) for run in runs]
 
     before = shown()
     for file in tmp_path.glob("mlflow.db*"):
@@ -335,7 +343,7 @@ def test_a_deleted_store_is_rebuilt_from_the_tables(store, tmp_path):
     assert shown() == before and len(before) == 2
 
 
-def test_a_summary_is_one_run_with_the_figures_and_is_replaced_when_one_changes(store, tmp_path):
+def test_a_study_is_one_run_with_figures_and_tables_and_is_written_again_when_one_changes(store, tmp_path):
     study = write(tmp_path / "sum", one_cell("sum", "a", (0.3, 0.2)), one_cell("sum", "b", (math.inf, 0.1)))
     captions, picture = tmp_path / "captions.json", tmp_path / "heat.png"
     entry = {"title": "Heatmap", "caption": "Darker is better.", "study": "sum", "png": "heat.png"}
@@ -344,20 +352,56 @@ def test_a_summary_is_one_run_with_the_figures_and_is_replaced_when_one_changes(
     assert log_folder(study, store, captions=captions) == Counts(3, 0, 0)
     assert log_folder(study, store, captions=captions, cells=False) == Counts(0, 1, 0)
     picture.write_bytes(b"two")
-    assert log_folder(study, store, captions=captions, cells=False) == Counts(1, 0, 1)
+    (before,) = runs_of(store, study, kind="summary")
+    assert log_folder(study, store, captions=captions, cells=False) == Counts(1, 0, 0)
     assert log_folder(study, store) == Counts(0, 2, 0)  # the summary is no cell that vanished
-    run = runs_of(store, study)[0]
+    (run,) = runs_of(store, study, kind="summary")
+    assert run.info.run_id == before.info.run_id  # its cells hang on it
     assert run.data.metrics == {
-        "cells": 2,
-        "runs": 4,
-        "runs_ok": 3,
-        "runs_diverged": 1,
-        "runs_error": 0,
-        "lowest_final_loss": 0.25,
+        "summary/cells": 2,
+        "summary/runs": 4,
+        "summary/runs_ok": 3,
+        "summary/runs_diverged": 1,
+        "summary/runs_error": 0,
+        "summary/lowest_final_loss": 0.25,
     }
     with open_store(store) as (client, _):
-        assert [file.path for file in client.list_artifacts(run.info.run_id, "figures")] == ["figures/heat.png"]
+        figure = client.download_artifacts(run.info.run_id, "figures/heat.png", str(tmp_path))
+        tables = [file.path for file in client.list_artifacts(run.info.run_id, "tables")]
+    assert (Path(figure).read_bytes(), tables) == (b"two", ["tables/curves.parquet", "tables/runs.parquet"])
     assert "Darker is better." in run.data.tags["mlflow.note.content"]
+
+
+def test_cells_hang_on_a_new_run_of_their_study_once_somebody_has_deleted_the_old_one(store, tmp_path):
+    log_folder(write(tmp_path, one_cell("orphans", "a"), one_cell("orphans", "b")), store)
+    (above,) = runs_of(store, tmp_path, kind="summary")
+    before = ids_of(store, tmp_path)
+    with open_store(store) as (client, _):
+        client.delete_run(above.info.run_id)
+    assert log_folder(tmp_path, store) == Counts(0, 2, 0)
+    assert ids_of(store, tmp_path) == before  # runs_of checks what they hang on
+    (made,) = runs_of(store, tmp_path, kind="summary")
+    assert (made.info.status, made.info.run_name) == ("FINISHED", "study orphans")
+
+
+@pytest.mark.parametrize("method", ["update_run", "log_batch", "log_artifact", "set_terminated"])
+def test_a_study_that_was_half_written_is_written_again_onto_the_same_run(store, tmp_path, monkeypatch, method):
+    folder = write(tmp_path / "half", one_cell("half", "a"))
+    captions, picture = tmp_path / "captions.json", tmp_path / "heat.png"
+    captions.write_text(json.dumps([{"title": "Heatmap", "caption": "Dark.", "study": "half", "png": "heat.png"}]))
+    picture.write_bytes(b"one")
+    log_folder(folder, store)
+
+    def killed(client, *arguments, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(MlflowClient, method, killed)
+        log_folder(folder, store, captions=captions, cells=False)
+    assert log_folder(folder, store, captions=captions, cells=False) == Counts(1, 0, 0)
+    (run,) = runs_of(store, folder, kind="summary")
+    assert (run.info.status, run.data.metrics["summary/cells"]) == ("FINISHED", 1)
+    assert log_folder(folder, store, captions=captions) == Counts(0, 2, 0)
 
 
 def test_two_studies_in_one_table_are_refused(store, tmp_path):
@@ -408,7 +452,7 @@ def test_a_folder_whose_identity_is_lost_removes_nothing_and_says_what_is_left(s
     folder = write(tmp_path / "two words" / "textbook", one_cell("textbook", "a"))
     (tmp_path / "captions.json").write_text("[]")
     log_folder(folder, store, captions=tmp_path / "captions.json")  # the study's own run, too
-    before = ids_of(store, folder)
+    before = [run.info.run_id for kind in ("cell", "summary") for run in runs_of(store, folder, kind=kind)]
     assert len(before) == 2
     if lost == "id file deleted":
         (folder / FILE).unlink()

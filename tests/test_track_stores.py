@@ -49,8 +49,14 @@ def write_cells(folder, study, cells):
 
 
 def runs_of(uri, study, experiment=EXPERIMENT):
+    """The runs of the cells, each below the one run of its folder's study."""
     with open_store(Tracking(uri, experiment)) as (client, experiment_id):
-        return client.search_runs([experiment_id], f"tags.study = '{study}'", max_results=5000)
+        found = client.search_runs([experiment_id], f"tags.study = '{study}'", max_results=5000)
+    above = {run.data.tags["folder_id"]: run.info.run_id for run in found if run.data.tags["kind"] == "summary"}
+    cells = [run for run in found if run.data.tags["kind"] == "cell"]
+    assert len(above) + len(cells) == len(found)
+    assert all(run.data.tags["mlflow.parentRunId"] == above[run.data.tags["folder_id"]] for run in cells)
+    return cells
 
 
 class Writers:
@@ -84,7 +90,9 @@ class Writers:
         assert len(times) == WRITERS * CELLS and set(times.values()) == {1}
         assert {run.info.status for run in found} == {"FINISHED"}
         expected = {f"{w}-{c}": loss_of(w, c) for w in range(WRITERS) for c in range(CELLS)}
-        assert {run.data.tags["cell_id"]: run.data.metrics["final_loss"] for run in found} == pytest.approx(expected)
+        assert {run.data.tags["cell_id"]: run.data.metrics["summary/final_loss"] for run in found} == pytest.approx(
+            expected
+        )
         with open_store(Tracking(self.uri)) as (client, _):
             assert len(client.get_metric_history(found[-1].info.run_id, "loss")) == 4
 

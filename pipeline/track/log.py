@@ -1,9 +1,10 @@
-"""Log a folder of tables to MLflow: one run per cell and one for the study, nothing twice."""
+"""Log a folder of tables to MLflow: a run for the study, below it one per cell, nothing twice."""
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 _ENDED = {"FINISHED", "FAILED"}
+#: MLflow nests a run below the one that this tag names.
+PARENT = "mlflow.parentRunId"
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,7 @@ class _Logged:
 
     run_id: str
     ended: bool
-    content_hash: str
-    folder: str
+    tags: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,10 @@ def log_folder(
 ) -> Counts:
     """Make the store show what a folder's tables hold, and touch no run that was written from another folder.
 
-    Each cell is one MLflow run, with its seeds as replicates inside it. A run that shows the same already is left
-    alone. A changed one is written anew and the old one deleted after that: whoever is killed in between leaves a
-    double, which the next pass removes. Deleted runs stay in the store's bin until ``mlflow gc``.
+    The study is one MLflow run, and each cell is one below it, with its seeds as replicates inside it. A run that shows
+    the same already is left alone. A changed study is written onto its run. A changed cell is written anew and the old
+    run deleted after that: whoever is killed in between leaves a double, which the next pass removes. Deleted runs
+    stay in the store's bin until ``mlflow gc``.
 
     A store that does not answer is tried again for a while. Each try looks up first what is there: nothing is written
     twice because an answer was lost, and a run that was left half-written is replaced.
@@ -91,7 +94,7 @@ def log_folder(
     data_dir : Path, optional
         The folder of the data; ``data`` beside the folder by default.
     captions : Path, optional
-        ``captions.json`` of the figures: then the study's own run is written too, with its figures.
+        ``captions.json`` of the figures: then the study's own run gets its figures, its tables and its numbers.
     cells : bool
         Whether the cells' runs are written.
     replace : bool
@@ -108,17 +111,16 @@ def log_folder(
         If the store cannot be used, or the tables cannot be read.
     """
     owner, done = owner_of(folder), _Done()
-    kinds = [kind for kind, wanted in (("cell", cells), ("summary", captions is not None)) if wanted]
 
     def once() -> int:
         """One try, from the look at what is there."""
         with open_store(settings) as (client, experiment_id):
-            logged = _logged_runs(client, experiment_id, owner, kinds)
             earlier = _earlier_runs(client, experiment_id, owner)
-            for record in _records(folder, data_dir, captions, cells):
-                _show(client, experiment_id, owner, record, logged.pop(record.key, []), done)
-            if done.seen:  # tables without a row are no reason to remove anything
-                _delete(client, [run for vanished in logged.values() for run in vanished], done)
+            records = chain(
+                cell_records(folder, data_dir) if cells else (),
+                () if captions is None else (summary_record(folder, captions),),
+            )
+            _show_all(client, experiment_id, owner, records, done)
             if replace:
                 _delete(client, earlier, done)
             return 0 if replace else len(earlier)
@@ -128,27 +130,53 @@ def log_folder(
     return Counts(len(done.written), len(done.seen) - len(done.written), len(done.deleted), left)
 
 
-def _records(folder: Path, data_dir: Path | None, captions: Path | None, cells: bool) -> Iterator[Record]:
-    """The runs that there should be."""
-    if cells:
-        yield from cell_records(folder, data_dir)
-    if captions is not None:
-        yield summary_record(folder, captions)
+def _show_all(client: "MlflowClient", experiment_id: str, owner: Owner, records: Iterator[Record], done: _Done) -> None:
+    """Make the store show these records of a folder, and no cell that is not among them."""
+    logged = _logged_runs(client, experiment_id, owner)
+    above = [run.run_id for run in logged.get("", [])]
+    for run in logged.get("", []):
+        _retag(client, run, {"folder": owner.folder})
+    for record in records:
+        above = above or [_parent(client, experiment_id, owner, record)]
+        _show(client, experiment_id, owner, record, logged.pop(record.key, []), above[0], done)
+    if any(done.seen):  # tables without a row, or figures alone, are no reason to remove anything
+        logged.pop("", None)
+        _delete(client, [run for vanished in logged.values() for run in vanished], done)
+
+
+def _parent(client: "MlflowClient", experiment_id: str, owner: Owner, record: Record) -> str:
+    """Make the study's own run, which its cells hang on; what it shows is written when the figures are there."""
+    tags = {"kind": "summary", "study": record.tags["study"]} | owner.tags
+    run_id = client.create_run(experiment_id, tags=tags, run_name=f"study {tags['study']}").info.run_id
+    client.set_terminated(run_id)
+    return str(run_id)
 
 
 def _show(
-    client: "MlflowClient", experiment_id: str, owner: Owner, record: Record, old: list[_Logged], done: _Done
+    client: "MlflowClient",
+    experiment_id: str,
+    owner: Owner,
+    record: Record,
+    old: list[_Logged],
+    parent: str,
+    done: _Done,
 ) -> None:
     """Make the store show one record, once."""
     done.seen.add(record.key)
-    current = next((run for run in old if run.ended and run.content_hash == record.content_hash), None)
+    current = next((run for run in old if run.ended and run.tags["content_hash"] == record.content_hash), None)
     if current is None:
         # Before the call: a store may obey, and be gone before it answers. The next try finds that run.
         done.written.add(record.key)
-        _write(client, experiment_id, owner, record)
-    elif current.folder != owner.folder:  # it was moved
-        client.set_tag(current.run_id, "folder", owner.folder)
-    _delete(client, [run for run in old if run is not current], done)
+        _write(client, experiment_id, owner, record, parent)
+    elif record.key:  # the folder was moved, or somebody deleted the study's run
+        _retag(client, current, {"folder": owner.folder, PARENT: parent})
+    _delete(client, [run for run in old if run is not current and run.run_id != parent], done)
+
+
+def _retag(client: "MlflowClient", run: _Logged, tags: dict[str, str]) -> None:
+    """Set what has changed of a run's tags."""
+    for tag, value in tags.items() - run.tags.items():
+        client.set_tag(run.run_id, tag, value)
 
 
 def _delete(client: "MlflowClient", runs: list[_Logged], done: _Done) -> None:
@@ -160,25 +188,23 @@ def _delete(client: "MlflowClient", runs: list[_Logged], done: _Done) -> None:
         client.delete_run(run.run_id)
 
 
-def _logged_runs(
-    client: "MlflowClient", experiment_id: str, owner: Owner, kinds: list[str]
-) -> dict[str, list[_Logged]]:
-    """The owner's runs by key, newest first."""
-    runs = _search(client, experiment_id, f"tags.folder_id = '{owner.id}'")
+def _logged_runs(client: "MlflowClient", experiment_id: str, owner: Owner) -> dict[str, list[_Logged]]:
+    """The owner's runs by key, newest first; the study's own has none."""
     return grouped(
-        (run.data.tags.get("cell_id", ""), _logged(run)) for run in runs if run.data.tags.get("kind") in kinds
+        (run.data.tags.get("cell_id", ""), _logged(run))
+        for run in _search(client, experiment_id, f"tags.folder_id = '{owner.id}'")
     )
 
 
 def _earlier_runs(client: "MlflowClient", experiment_id: str, owner: Owner) -> list[_Logged]:
     """Runs, of any kind, of another owner that was at the same path: deleted, moved away, or to be copied back."""
-    search = f"tags.folder = '{owner.folder}' AND tags.folder_id != '{owner.id}'"
-    return [_logged(run) for run in _search(client, experiment_id, search)]
+    found = _search(client, experiment_id, f"tags.folder = '{owner.folder}' AND tags.folder_id != '{owner.id}'")
+    return [*map(_logged, found)]
 
 
 def _logged(run: "Run") -> _Logged:
-    tags = run.data.tags
-    return _Logged(run.info.run_id, run.info.status in _ENDED, tags.get("content_hash", ""), tags.get("folder", ""))
+    kept = {name: run.data.tags.get(name, "") for name in ("folder", PARENT, "content_hash")}
+    return _Logged(run.info.run_id, run.info.status in _ENDED, kept)
 
 
 def _search(client: "MlflowClient", experiment_id: str, filter_string: str) -> Iterator["Run"]:
@@ -192,23 +218,29 @@ def _search(client: "MlflowClient", experiment_id: str, filter_string: str) -> I
             return
 
 
-def _write(client: "MlflowClient", experiment_id: str, owner: Owner, record: Record) -> None:
+def _write(client: "MlflowClient", experiment_id: str, owner: Owner, record: Record, parent: str) -> None:
     """Write one run in a few calls, or none of it."""
-    from mlflow.entities import Metric, Param
+    from mlflow.entities import Metric, Param, RunTag
 
     end = time.time_ns() // 1_000_000
     start = end - round(record.seconds * 1000)
     tags = record.tags | owner.tags | {"content_hash": record.content_hash}
-    with _whole_run(client, experiment_id, record.name, tags, start) as run_id:
+    run: AbstractContextManager[str] = nullcontext(parent)
+    if record.key:
+        run = _whole_run(client, experiment_id, record.name, tags | {PARENT: parent}, start)
+    else:  # cells hang on it, so it is written again; until that is done, it has not ended
+        client.update_run(parent, "RUNNING")
+    with run as run_id:
         client.log_batch(
             run_id,
             metrics=[Metric(m.key, m.value, start + round(m.seconds * 1000), m.step) for m in record.metrics],
             params=[Param(key, value) for key, value in record.params.items()],
+            tags=[] if record.key else [RunTag(key, value) for key, value in tags.items()],
         )
         if record.data is not None:
             client.log_inputs(run_id, [dataset_input(record.data)])
-        for figure in record.figures:
-            client.log_artifact(run_id, str(figure.path), "figures")
+        for path, folder in record.files.items():
+            client.log_artifact(run_id, str(path), folder)
         client.set_terminated(run_id, status="FAILED" if record.failed else "FINISHED", end_time=end)
 
 

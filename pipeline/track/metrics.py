@@ -1,4 +1,4 @@
-"""The numbers of a cell's MLflow run: finals, seeds and curves, few enough for one batch."""
+"""The numbers of a cell's MLflow run: finals and curves, few enough for one batch."""
 
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 #: The columns of a table, of one cell: numbers as float64, texts as objects.
 Columns = dict[str, NDArray[Any]]
 
-#: Seeds whose final losses are logged one by one; beyond, an even choice of them.
-MAX_SEEDS = 300
+#: Before the names of numbers that a run has one of: MLflow draws what has no folder first, the loss against steps.
+SUMMARY = "summary/"
 #: What the curves have of the examples held out.
 HELD_OUT = ("validation_loss", "validation_accuracy")
 
@@ -124,19 +124,13 @@ def curve_statistics(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     ).reset_index()
 
 
-def metrics_of(
-    cell: Columns, finals: Mapping[str, float], curve: Columns | None, room: int
-) -> tuple[list[Reading], dict[str, str]]:
+def metrics_of(finals: Mapping[str, float], curve: Columns | None, room: int) -> tuple[list[Reading], dict[str, str]]:
     """Fit a cell's metrics into one batch; the tags say what was thinned."""
     notes: dict[str, str] = {}
-    well = np.flatnonzero((cell["status"] == "ok") & np.isfinite(cell["final_loss"]))
-    shown = well[_evenly(len(well), MAX_SEEDS)]
-    if len(shown) < len(well):
-        notes["seeds_thinned"] = f"{len(shown)} of {len(well)} final losses"
-    last_step, last_second = int(finals["steps"]), finals.get("train_seconds", 0.0)
-    metrics = [Reading(key, value, last_step, last_second) for key, value in finals.items()]
-    by_seed = zip(cell["seed"][shown].tolist(), cell["final_loss"][shown].tolist(), strict=True)
-    metrics += [Reading("final_loss_by_seed", loss, int(seed), last_second) for seed, loss in by_seed]
+    metrics = [
+        Reading(f"{SUMMARY}{key}", value, int(finals["steps"]), finals.get("train_seconds", 0.0))
+        for key, value in finals.items()
+    ]
     if curve is None:
         return metrics, notes
     series = ["loss", "loss_q25", "loss_q75", *(name for name in HELD_OUT if np.isfinite(curve[name]).any())]

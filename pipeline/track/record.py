@@ -12,7 +12,7 @@ from pipeline.lab.config.cell import NOT_IDENTITY_OF_DATA, canonical_json, taxon
 from pipeline.lab.errors import MAKE_AGAIN, UserError
 from pipeline.lab.facts import DataFacts
 from pipeline.lab.results import CellResults, StudyResults
-from pipeline.track.metrics import Columns, Reading, by_cell, curve_statistics, finals_of, metrics_of
+from pipeline.track.metrics import SUMMARY, Columns, Reading, by_cell, curve_statistics, finals_of, metrics_of
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
@@ -86,8 +86,8 @@ class Record:
         Whether every seed ended in an error.
     data : DataRecord or None
         None where its hash is not known.
-    figures : tuple of Figure
-        In the order of the report.
+    files : dict
+        Of the study's own run: its figures and tables, and the folder of *Artifacts* that each goes to.
     """
 
     key: str
@@ -98,7 +98,7 @@ class Record:
     seconds: float = 0.0
     failed: bool = False
     data: DataRecord | None = None
-    figures: tuple[Figure, ...] = field(default=())
+    files: dict[Path, str] = field(default_factory=dict)
 
     @cached_property
     def content_hash(self) -> str:
@@ -106,8 +106,8 @@ class Record:
         data = None if self.data is None else asdict(self.data)
         content = [self.name, self.params, self.tags, self.metrics, self.seconds, self.failed, data]
         digest = hashlib.sha256(canonical_json(content).encode())
-        for figure in self.figures:
-            digest.update(figure.path.read_bytes())
+        for path in self.files:
+            digest.update(path.read_bytes())
         return digest.hexdigest()
 
 
@@ -146,7 +146,7 @@ def records_of(study: StudyResults) -> Iterator[Record]:
         columns = rows[cell_id]
         params, tags = _params(columns, cell.config), _tags(columns, cell)
         finals = finals_of(columns)
-        metrics, notes = metrics_of(columns, finals, statistics.get(cell_id), MAX_BATCH - len(params))
+        metrics, notes = metrics_of(finals, statistics.get(cell_id), MAX_BATCH - len(params))
         if "final_loss" not in finals and tags["status"] != "error":
             notes["final_loss"] = "not finite: half of the runs or more diverged"
         yield Record(
@@ -165,7 +165,7 @@ def _name(columns: Columns, cell: CellResults) -> str:
     """Name a run as people look for it: its label, or what tells it from its neighbours."""
     if cell.label:
         return cell.label
-    unusual = [str(columns[key][0]) for key, usual in _USUAL.items() if columns[key][0] != usual]
+    unusual = (str(columns[key][0]) for key, usual in _USUAL.items() if columns[key][0] != usual)
     return " ".join([f"{cell.optimizer} b={cell.batch_size} lr={cell.lr:.6g}", *unusual])
 
 
@@ -179,8 +179,10 @@ def _params(columns: Columns, config: Mapping[str, Any]) -> dict[str, str]:
             params |= _flat(group, _group_fields(group, fields, params["implementation"]))
         elif group != "label":
             params.setdefault(group, fields)
-    texts = {key: value if isinstance(value, str) else canonical_json(value) for key, value in params.items()}
-    return {key: text[:MAX_PARAM] for key, text in list(texts.items())[:MAX_PARAMS]}
+    return {
+        key: (value if isinstance(value, str) else canonical_json(value))[:MAX_PARAM]
+        for key, value in list(params.items())[:MAX_PARAMS]
+    }
 
 
 def _group_fields(group: str, fields: Mapping[str, Any], implementation: str) -> dict[str, Any]:
@@ -209,8 +211,7 @@ def _tags(columns: Columns, cell: CellResults) -> dict[str, str]:
     present = [status for status, count in counts.items() if count]
     tags["status"] = present[0] if len(present) == 1 else "mixed"
     tags |= {f"status.{status}": str(count) for status, count in counts.items()}
-    if tags["data"].endswith("_twin"):
-        tags["offline_twin"] = "true"
+    tags |= {"offline_twin": "true"} if tags["data"].endswith("_twin") else {}
     if cell.examples is not None:
         tags["taxonomy"] = taxonomy(cell.batch_size, cell.examples)
         tags["updates"] = str(updates(cell.examples, cell.batch_size, int(columns["epochs"][0])))
@@ -248,21 +249,30 @@ def summary_record(folder: Path, captions: Path) -> Record:
         If a file cannot be read, or the study has no runs.
     """
     study = StudyResults.read(folder)
-    counts = {"cells": study.runs["cell_id"].nunique(), "runs": len(study.runs)}
-    counts |= {f"runs_{status}": int((study.runs["status"] == status).sum()) for status in STATUSES}
-    metrics = [Reading(key, float(count), 0, 0.0) for key, count in counts.items()]
     # A cell's loss is its median over the seeds, in which a diverged one is infinite; a failed one has none.
     losses = study.runs["final_loss"].astype("float64").mask(study.runs["status"] == "diverged", float("inf"))
-    lowest = float(losses.groupby(study.runs["cell_id"]).median().min())
-    if lowest < float("inf"):
-        metrics.append(Reading("lowest_final_loss", lowest, 0, 0.0))
+    numbers = {
+        "cells": study.runs["cell_id"].nunique(),
+        "runs": len(study.runs),
+        **{f"runs_{status}": (study.runs["status"] == status).sum() for status in STATUSES},
+        "lowest_final_loss": losses.groupby(study.runs["cell_id"]).median().min(),
+    }
+    metrics = [Reading(f"{SUMMARY}{key}", float(n), 0, 0.0) for key, n in numbers.items() if float(n) < float("inf")]
     figures = _figures(study.name, captions)
-    shown = [f"**{figure.title}** (`figures/{figure.path.name}`): {figure.caption}" for figure in figures]
-    note = "\n\n".join([f"The study `{study.name}` as a whole; its figures are under *Artifacts*.", *shown])
+    note = "\n\n".join(
+        [
+            f"The study `{study.name}` as a whole: its cells are the runs below it, its figures and tables are under "
+            "*Artifacts*.",
+            *(f"**{figure.title}** (`figures/{figure.path.name}`): {figure.caption}" for figure in figures),
+        ]
+    )
     tags = {"kind": "summary", "study": study.name, "mlflow.note.content": note}
     if study.offline_twin:
         tags["offline_twin"] = "true"
-    return Record("", f"study {study.name}", {}, tags, metrics, figures=figures)
+    files = {figure.path: "figures" for figure in figures} | {
+        folder / f"{name}.parquet": "tables" for name in ("runs", "curves")
+    }
+    return Record("", f"study {study.name}", {}, tags, metrics, files=files)
 
 
 def _figures(study: str, captions: Path) -> tuple[Figure, ...]:
@@ -280,7 +290,6 @@ def dataset_input(data: DataRecord) -> "DatasetInput":
 
     remote = "://" in data.source
     columns = [{"type": "double", "name": name, "required": True} for name in data.columns]
-    profile = {"title": data.title} | ({} if data.examples is None else {"num_rows": data.examples})
     return DatasetInput(
         dataset=Dataset(
             name=data.name,
@@ -288,7 +297,7 @@ def dataset_input(data: DataRecord) -> "DatasetInput":
             source_type="http" if remote else "local",
             source=json.dumps({"url" if remote else "uri": data.source}),
             schema=json.dumps({"mlflow_colspec": columns}) if columns else None,
-            profile=json.dumps(profile),
+            profile=json.dumps({"title": data.title} | ({} if data.examples is None else {"num_rows": data.examples})),
         ),
         tags=[InputTag("mlflow.data.context", "training")],
     )

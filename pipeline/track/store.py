@@ -38,12 +38,12 @@ _SIDE_FILES = ("-journal", "-wal", "-shm")
 #: MLflow shows this tag as the experiment's description.
 _NOTE_TAG = "mlflow.note.content"
 _FILTER = 'tags.study = "sweep" and params.optimizer = "adam" and params.batch_size = "32"'
-_NOTE = """One run per cell; its seeds are inside it. \
+_NOTE = """A run for each study, its cells below it, and their seeds inside them. \
 [Which learning rate is best for adam at batch size 32?](#/experiments/{experiment_id}/runs?{view}) \
-The first run of that view is the answer: its search is `{search}`, sorted by `final_loss`, ascending. \
+The first run of that view is the answer: its search is `{search}`, sorted by `summary/final_loss`, ascending. \
 Edit the search to ask about another optimizer or batch size.
 
-Tick two runs and *Compare* them. The runs with `tags.kind = "summary"` hold the studies' figures.
+Tick two runs and *Compare* them. The run of a study (`tags.kind = "summary"`) holds its figures and its tables.
 """
 
 T = TypeVar("T")
@@ -192,7 +192,7 @@ def note(experiment_id: str) -> str:
         MLflow's.
     """
     view = {"workflowType": "machine_learning", "searchFilter": _FILTER}
-    view |= {"orderByKey": "metrics.`final_loss`", "orderByAsc": "true"}
+    view |= {"orderByKey": "metrics.`summary/final_loss`", "orderByAsc": "true"}
     return _NOTE.format(experiment_id=experiment_id, view=urlencode(view, quote_via=quote), search=_FILTER)
 
 

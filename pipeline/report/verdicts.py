@@ -181,18 +181,22 @@ def _line(claim: dict[str, Any], lang: Language) -> dict[str, Any]:
 
 
 def _cases(claim: dict[str, Any], lang: Language) -> str:
-    """In how many of the cases that its source leaves open a claim holds; empty where it does not depend on them."""
-    if claim["verdict"] != "depends":
-        return ""
-    points = [point for test in claim["tests"] if test["verdict"] == "depends" for point in test["points"]]
+    """In how many of the cases that its source leaves open a claim holds; empty where it does not depend on them.
+
+    What depends on the machine alone has the same outcome in all of its cases here.
+    """
+    points = [
+        point for test in claim["tests"] if claim["verdict"] == test["verdict"] == "depends" for point in test["points"]
+    ]
     verdicts = Counter(point["verdict"] for point in points)
-    return lang.say(
+    said = lang.say(
         "it depends on {axes}: of {total} cases it holds in {holds} and does not in {fails}.",
         axes=lang.listed(list(dict.fromkeys(lang.word(axis) for point in points for axis in point["at"]))),
         total=len(points),
         holds=verdicts["holds"],
         fails=verdicts["does not hold"],
     )
+    return said if points else ""
 
 
 def _found(found: dict[str, Any], lang: Language) -> dict[str, str]:

@@ -69,6 +69,23 @@ def test_every_claim_has_its_line_with_verdict_sign_and_link(decided):
     assert len(ids) == len(set(ids))
 
 
+def test_what_depends_on_the_machine_alone_says_its_number_and_what_depends_on_its_cases_how_many_hold():
+    cases = {"DataLoader": 0.5, "slices": 2.0}
+
+    def decided_with(**ratios):
+        times = [(ratio, b, loader) for loader, one in ratios.items() for ratio, b in ((one, 100), (1.0, 1500))]
+        rows = [row | {"load_share": math.nan} for row in (loading_row("training_seconds", *time) for time in times)]
+        found = decide_all(
+            LEDGER, Evidence(Path("nowhere"), {}, measurements=measurement("loading", rows).measurements)
+        )
+        return next(line for line in verdicts_of(found).lines if line["id"] == "A13b")
+
+    mixed, alike = decided_with(**cases), decided_with(**dict.fromkeys(cases, 2.0))
+    assert mixed["cases"] == "it depends on loader: of 2 cases it holds in 1 and does not in 1."
+    assert (alike["verdict"], alike["cases"]) == ("depends", "")
+    assert alike["effect"] == "2"
+
+
 def test_the_chapter_is_told_with_its_pictures_and_each_is_on_the_page_once(decided):
     words = ("textbook", "data:image/svg+xml,drawn")
     picture = InlinedFigure("loss_by_epoch", "Loss", "what to see", *words)

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 DOCS = Path(__file__).parent
-sys.path.insert(0, str(DOCS / "_ext"))
+sys.path[:0] = [str(DOCS / "_ext"), str(DOCS.parent)]  # the lab itself need not be installed
 # The copies of the notebooks are executed elsewhere than beside the lab.
 os.environ["PYTHONPATH"] = str(DOCS.parent)
 

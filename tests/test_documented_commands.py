@@ -41,6 +41,9 @@ WRITTEN_OUT = {
     "python -m pipeline.report --lang pt --out ... STUDY...": [
         "python -m pipeline.report --lang pt --out report-pt.html --figures results/figures results/textbook"
     ],
+    "python -m pipeline.figures --lang pt": [
+        "python -m pipeline.figures --lang pt --out figures-pt results/textbook",
+    ],
     "python -m pipeline.claims --out my-claims.json --results results --ledger my-claims.yaml": [
         "cp conf/claims.yaml my-claims.yaml",
         "python -m pipeline.claims --out my-claims.json --results results --ledger my-claims.yaml",

@@ -242,7 +242,7 @@ def decide_all(
         The data set that the results are of. Claims about another, and those that miss a table, are then left out.
     stored : mapping, optional
         Verdicts that take long, as this function gave them, with a ``date``: they stand in where their table is not
-        made and the rules are still the same.
+        made, the rules are still the same and ``data`` are those that they are of.
 
     Returns
     -------
@@ -257,7 +257,7 @@ def decide_all(
         if data is not None and claim.data not in ("", about):
             continue
         try:
-            decided = _or_stored(decide(claim, evidence), stored or {})
+            decided = _or_stored(decide(claim, evidence), stored or {}, about)
             # Without tests it is true of any data, and says nothing of these.
             if data is None or (decided["tests"] and all(test["interval"] for test in decided["tests"])):
                 claims.append(decided)
@@ -274,11 +274,12 @@ def decide_all(
     }
 
 
-def _or_stored(decided: dict[str, Any], stored: Mapping[str, Any]) -> dict[str, Any]:
-    """The verdict, or the stored one where tables are missing and the rules have stayed."""
+def _or_stored(decided: dict[str, Any], stored: Mapping[str, Any], about: str | None) -> dict[str, Any]:
+    """The verdict, or the stored one where tables are missing, the rules have stayed and the data are the same."""
     old = next((claim for claim in stored.get("claims", ()) if claim["id"] == decided["id"]), None)
     missing = any(test["interval"] is None for test in decided["tests"])
-    return {**old, "stored": stored["date"]} if old and missing and _rules(old) == _rules(decided) else decided
+    fits = old is not None and about in (None, *old["data"]) and _rules(old) == _rules(decided)
+    return {**(old or {}), "stored": stored["date"]} if fits and missing else decided
 
 
 def _rules(decided: Mapping[str, Any]) -> list[Any]:

@@ -52,3 +52,9 @@ def test_what_is_stored_is_of_the_rules_as_they_are():
     decided = decide.decide_all(LEDGER, Evidence(Path("nowhere")), stored=STORED)
     assert {claim["id"] for claim in decided["claims"] if claim["stored"]} == about_studies()
     assert all(load_study(name).config.opt_in for name in STUDIES)
+
+
+@pytest.mark.parametrize(("data", "shown"), [(None, True), ("airfoil", True), ("airfoil_twin", True), ("mine", False)])
+def test_what_is_stored_is_said_of_the_data_it_was_decided_on_and_of_no_other(data, shown):
+    decided = decide.decide_all(LEDGER, Evidence(Path("nowhere")), data, STORED)
+    assert {claim["id"] for claim in decided["claims"] if claim["stored"]} == (about_studies() if shown else set())

@@ -158,7 +158,7 @@ def linear_half_squares(
             torch.baddbmm(b, X, w, out=b_grad).sub_(y)
             return torch.mul(X, b_grad_rows, out=w_grad_rows)
         residual = torch.baddbmm(b, X, w).sub_(y).div_(X.shape[1])
-        torch.bmm(X.mT, residual, out=w_grad)
+        w_grad.copy_(torch.bmm(X.mT, residual))  # with out=w_grad some processors sum in another order
         return torch.sum(residual, 1, keepdim=True, out=b_grad)
 
     return differentiate

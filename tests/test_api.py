@@ -96,7 +96,7 @@ def test_the_advice_is_text_and_a_frame(result):
     best = answer.frame[answer.frame.measure == "loss"]
     for row in best.itertuples():
         runs = result.runs[result.runs.cell_id == row.cell_id]
-        assert runs.sort_values("seed").final_loss[1::2].median() == pytest.approx(row.median)
+        assert runs.sort_values("seed").final_loss.median() == pytest.approx(row.median)  # too few seeds to part
     assert len(result.advise("adam").frame) < len(answer.frame)
     with pytest.raises(UserError, match="optimizer=adm is not allowed.*did you mean adam"):
         result.advise("adm")

@@ -128,7 +128,7 @@ def test_the_command_that_advise_prints_repeats_what_the_workflow_trained(
     tmp_path, run, monkeypatch, common, overrides
 ):
     from pipeline.analysis.study import AnalysedStudy
-    from pipeline.report.curves import drawn, records
+    from pipeline.report.curves import command as shown_by_the_report
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "conf" / "study").mkdir(parents=True)
@@ -149,7 +149,7 @@ def test_the_command_that_advise_prints_repeats_what_the_workflow_trained(
     printed = re.findall(
         r"^For .*?: (python .*)$", do("python", "-m", "pipeline.analysis.advise", "--study", "mine"), re.M
     )
-    shown = [one["command"] for one in records(drawn(AnalysedStudy.read(tmp_path / "results" / "mine")))]
+    shown = map(shown_by_the_report, AnalysedStudy.read(tmp_path / "results" / "mine").cells.values())
     assert printed and set(printed) <= set(shown)
     tables = [read_table(tmp_path / "results" / "mine" / f"{name}.parquet", kind) for name, kind in TABLES]
     for number, command in enumerate(dict.fromkeys(printed)):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.analysis.axes import Value, along_axes
-from pipeline.analysis.best import halves
+from pipeline.analysis.best import MOST_UNPARTED, PARTING, halves
 from pipeline.analysis.bootstrap import median_interval
 from pipeline.analysis.compare import ONE_SIDED, Comparison, probability_better
 from pipeline.analysis.seconds import StepCosts, StepKind, read_step_costs, step_costs_of_runs
@@ -96,7 +96,7 @@ def advise(sweep: Sweep, optimizer: str | None = None, target: float | None = No
     Notes
     -----
     Every second seed chooses, the others measure: the best of many noisy cells looks better than it is to the seeds
-    that chose it (Dodge et al., 2019, Show Your Work, EMNLP). A single seed does both. Cells are ordered by the median
+    that chose it (Dodge et al., 2019, Show Your Work, EMNLP). Three or fewer do both. Cells are ordered by the median
     cost of the target, between readings too; equal medians by the share of seeds that arrive, then by the median final
     loss, as in :func:`pipeline.analysis.target.scaling`. The direction of a comparison is chosen by other seeds than
     those that bear it out: its test is one-sided, at 5 %.
@@ -255,16 +255,15 @@ def _section(
     epochs = formats.count(int(sweep.study.runs["epochs"].max()), "epoch")
     aim = f"{sweep.target.reference}'s best median final loss plus 1 %" if sweep.target.reference else "the study's own"
     aim = aim if target is None else "the given one"
-    kind = sweep.study.metric.replace("_", " ")
     loss = sweep.target.loss if target is None else target
     who = series or formats.listed(grid.optimizers)
     names = formats.listed(list(dict.fromkeys(facts.name for facts in sweep.study.data)))
     twin = " (offline twin: generated data)" if sweep.study.offline_twin else ""
     lines = [
         f"{who} on {names}{twin}{f' ({words})' if words else ''}: {cells}, {seeds}, {epochs}.",
-        f"The target is a {kind} of {formats.loss(loss)}, {aim}. Ties go to the cell that more seeds bring there.",
-        "Every second seed chooses the cell, the others measure it"
-        f"{'; a single one does both, which flatters it' * (len(grid.seeds) < 2)}.",
+        f"The target is a {sweep.study.metric.replace('_', ' ')} of {formats.loss(loss)}, {aim}. "
+        "Ties go to the cell that more seeds bring there.",
+        PARTING[len(grid.seeds) <= MOST_UNPARTED],
         "",
         *formats.aligned(table_of(advice, None if series else lambda cell: sweep.study.series[cell.id])),
         "",

@@ -93,9 +93,18 @@ def held_out(losses: Array) -> float:
     return float(np.median(scores))
 
 
+#: Seeds that are too few to part: one that measured alone would say little, and so many rank nothing.
+MOST_UNPARTED = 3
+#: What is said of more seeds, and of so few.
+PARTING = (
+    "Every second seed chooses the cell, the others measure it.",
+    "The same seeds choose the cell and measure it, which flatters it: they are too few to part.",
+)
+
+
 def halves(seeds: int) -> tuple[slice, slice]:
-    """Every second seed, to choose by, and the others, to measure what they chose; a single seed does both."""
-    return slice(0, None, 2), slice(min(1, seeds - 1), None, 2)
+    """Every second seed, to choose by, and the others, to measure what they chose; three or fewer do both."""
+    return (slice(0, None, 2), slice(1, None, 2)) if seeds > MOST_UNPARTED else (slice(None), slice(None))
 
 
 COLUMNS = ("optimizer", "batch_size", "side", "best_lr")

@@ -148,6 +148,7 @@ def test_headers_sort_by_number_up_and_down_and_say_so(opened):
             for v in table.locator("tbody tr").evaluate_all(f"rows => rows.map(r => r.cells[{column}].dataset.value)")
         ]
 
+    header.wait_for(state="visible")
     header.locator("button").focus()
     report.page.keyboard.press("Enter")
     assert header.get_attribute("aria-sort") == "ascending" and values() == sorted(values())
@@ -187,7 +188,7 @@ def test_claims_are_filtered_by_verdict_source_and_words_and_the_address_remembe
     report.page.reload()
     assert report.page.locator("details.claim:visible strong:first-child").all_inner_texts() == ["A7"]
     report.page.click("#story ~ article a:text-is('A10a')")  # which the filters hide
-    assert report.page.locator("details.claim:not([hidden])").count() == total
+    report.page.locator("details.claim:not([hidden])").nth(total - 1).wait_for(state="attached")  # after a moment
 
 
 def test_a_theme_can_be_chosen_whatever_the_system_says(opened):

@@ -38,8 +38,7 @@ def values_of(found: Answer, work: Work, cells: Sequence[int], seeds: range) -> 
     training = Training(found.cells, folder / "fresh", Path(settings.data_dir), work, found.metric, found.target)
     for path in sorted((folder / "seconds").glob("*.json")):
         for samples in json.loads(path.read_text()).values():
-            for kind, seconds in samples.items():
-                training.times.samples.setdefault(kind, []).extend(seconds)
+            training.times.add(samples)
     some = np.array(cells)
     values = training(some, seeds, np.ones(len(some), dtype=bool))
     return {name: own * training.weigh(name, some)[:, None] for name, own in values.items()}

@@ -18,6 +18,8 @@ FAR = 5.0
 ACCURACY = "validation_accuracy"
 #: Most cells of a contest that are held against the margin.
 CONTENDERS = 16
+#: Times the seeds so far that are added where the time of a step is what is missing, but as many would do, too.
+PATIENCE = 2.0
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Contest:
         Seeds of each round, its leader, and how many leaders there were.
     errors : list of ndarray
         Of each round, how far the logarithm of each cell's ratio to its leader may be wrong for all seeds alike.
+    patience : float
+        How many times the seeds so far are rather added than the time of a step is measured again.
     """
 
     measure: Measure
@@ -83,6 +87,7 @@ class Contest:
         cells = len(self.cells)
         self.aside = np.zeros(cells, dtype=bool)
         self.sure, self.exact = np.zeros((cells, 6)), np.zeros((cells, 6))
+        self.patience = PATIENCE
         self.rounds: list[tuple[range, int, int]] = []
         self.errors: list[Array] = []
 
@@ -212,16 +217,21 @@ class Contest:
     def needy(self) -> Cells:
         """Positions of the cells that more seeds can decide about, with the leader; empty where none can.
 
-        A rival that would be decided about if the time of a step were known exactly waits for that. One that is within
-        the margin goes on beside the others: it may turn out to be behind, or lead.
+        A rival that would be decided about if the time of a step were known exactly waits for that, unless a few seeds
+        more will do. One that is within the margin goes on beside the others: it may turn out to be behind, or lead.
         """
-        missing, enough = self._each(self.exact) < self.needed, self._each(self.sure) >= self.needed
-        return self._with_leader(missing.any() & (_beaten(self.exact) < self.needed) & (missing | enough) & self.alive)
+        missing, waits = self._each(self.sure) < self.needed, self._waits()
+        return self._with_leader((missing & ~waits).any() & ~waits & self.alive)
 
     @property
     def waiting(self) -> Cells:
-        """Positions of the cells that wait for the time of a step, which seeds cannot tell, with the leader."""
-        return self._with_leader((self._each(self.sure) < self.needed) & (self._each(self.exact) >= self.needed))
+        """Positions of the cells that wait for the time of a step, with the leader: seeds cannot tell, or not soon."""
+        return self._with_leader(self._waits())
+
+    def _waits(self) -> NDArray[np.bool_]:
+        waits: NDArray[np.bool_] = (self._each(self.sure) < self.needed) & (self._each(self.exact) >= self.needed)
+        waits[waits] = self._left(waits) > self.patience * sum(len(seeds) for seeds, *_ in self.rounds)
+        return waits
 
     def _with_leader(self, some: NDArray[np.bool_]) -> Cells:
         some[self.leader] = some.any()
@@ -234,9 +244,14 @@ class Contest:
         """
         if not len(self.needy):
             return float("nan")
-        beaten = seeds_to_decide(self.sure[:, 0], self.sure[:, 1], self.needed + float(np.log(EQUALS)))
-        within = seeds_to_decide(self.sure[:, 2::2], self.sure[:, 3::2], self.needed + self._share).max(axis=1)
-        return float(np.minimum(beaten, within)[np.isin(self.cells, self.rest(claimed=False))].max(initial=0.0))
+        return float(self._left(np.isin(self.cells, self.rest(claimed=False))).max(initial=0.0))
+
+    def _left(self, some: NDArray[np.bool_]) -> Array:
+        """Further seeds until each of some cells is decided about."""
+        sure = self.sure[some]
+        beaten = seeds_to_decide(sure[:, 0], sure[:, 1], self.needed + float(np.log(EQUALS)))
+        within = seeds_to_decide(sure[:, 2::2], sure[:, 3::2], self.needed + self._share).max(axis=1)
+        return np.asarray(np.minimum(beaten, within))
 
 
 def _beaten(counts: Array) -> Array:

@@ -28,7 +28,8 @@ the true ratio is in the set, the wealth is at most that of a bettor who knows i
 not adds :data:`pipeline.answer.costs.BETA` for each pair of steps that a claim rests on. The set is a confidence
 sequence (:meth:`pipeline.answer.costs.StepTimes.spread`), so that steps may be measured again until they decide. Rivals
 that would be decided about with exact times get no seeds: their steps are measured again, in turn, alone on the
-machine, twice as often each time, and where that does not end it the claim says how well they are known.
+machine, twice as often each time, and where that does not end it the claim says how well they are known. Two steps are
+compared within a turn, because a machine that others use is slow in phases.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -170,15 +171,21 @@ class Race:
         """
         number = 0
         while any((live := self.live(), waiting := self.live("waiting"))):
-            upto = max(PILOT + self._straight, int(self.seeds * GROWTH)) if self.seeds else PILOT
             runs = 1e12 if number < len(planned) else min(afford(), 1e12)  # at most, a number that is finite
+            if runs < max(1, len(live)):
+                return
+            if waiting and not self.measure(np.array(waiting)):
+                for one in self.contests:  # the times are as good as they get: seeds, where any number of them decides
+                    one.patience = 1e12
+                waiting, live = [], self.live()
+            if not (waiting or live):
+                return
+            upto = max(PILOT + self._straight, int(self.seeds * GROWTH)) if self.seeds else PILOT
             upto = (
                 planned[number]
                 if number < len(planned)
                 else min(upto, self.seeds + int(runs // len(live) if live else 0))
             )
-            if runs < max(1, len(live)) or not (waiting and self.measure(np.array(waiting)) or live):
-                return
             self._round(np.array(live, dtype=int), range(self.seeds, upto))
             number += 1
             yield upto

@@ -209,12 +209,11 @@ class Training:
 
     def _measure(self, kinds: Mapping[str, Cell], sweeps: int) -> None:
         """Measure a step of some kinds, alone on the machine; what an interrupted race measured is read back."""
-        path = self.folder / "seconds" / f"{sum(map(len, self.times.samples.values())):06d}.json"
+        path = self.folder / "seconds" / f"{len(self.times.samples):06d}.json"
         if not path.exists():
             list(self.work([Steps(tuple(kinds.values()), self.data_dir, path, self.machine, sweeps)]))
         for self.machine, samples in json_object(path, AGAIN).items():
-            for kind, seconds in samples.items():
-                self.times.samples.setdefault(kind, []).extend(seconds)
+            self.times.add(samples)
 
     def write_tables(self, folder: Path) -> None:
         """Join the tables of the first round, which gave all cells the same seeds, into those of a study."""

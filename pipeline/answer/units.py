@@ -91,7 +91,7 @@ def work_on(job: "Unit | Steps") -> dict[str, str]:
     fresh = StepTimes()
     cells = [replace(cell, config=replace(cell.config, engine="solo")) for cell in job.cells]
     fresh.measure(cells, dataset_of(cells[0].config.data, job.data_dir), job.sweeps)
-    write_whole(job.path, json.dumps({machine: fresh.samples}) + "\n")
+    write_whole(job.path, json.dumps({machine: fresh.samples.to_dict("list")}) + "\n")
     return {}
 
 

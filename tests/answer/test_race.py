@@ -152,31 +152,30 @@ class Clocked:
         self.levels, self.entropy, self.noise, self.error = np.array(levels), entropy, noise, error
         self.random = np.random.default_rng(entropy)
         self.truth = np.exp(self.random.normal(0, 0.5, len(levels)))
-        self.samples = [self.timed(one, 5) for one in range(len(levels))]
-        self.measured = []
+        self.times, self.measured = StepTimes(), []
+        self.time(range(len(levels)), 5)
 
-    def timed(self, cell, count):
-        return self.truth[cell] * np.exp(self.error * self.random.normal(size=count))
+    def time(self, cells, sweeps):
+        slow = np.log(2) * (self.random.random(sweeps) < 0.3)  # the machine, for a whole sweep
+        for_each = {StepTimes.kind(KINDS[i]): self.truth[i] for i in cells}
+        noise = self.error * self.random.normal(size=(len(for_each), sweeps))
+        self.times.add(dict(zip(for_each, np.array([*for_each.values()])[:, None] * np.exp(noise + slow), strict=True)))
 
     def train(self, cells, seeds, whole):
         drawn = np.array([np.random.default_rng([self.entropy, seed]).normal(size=len(self.levels)) for seed in seeds])
         return {"seconds": (np.exp(self.levels + self.noise * drawn) / self.truth).T[cells]}
 
     def spread(self, name, leader, cells):
-        kinds = KINDS[: len(self.levels)]
-        known = zip(kinds, self.samples, strict=True)
-        times = StepTimes({StepTimes.kind(cell): list(own) for cell, own in known})
-        return times.spread(kinds[leader], [kinds[i] for i in cells])
+        return self.times.spread(KINDS[leader], [KINDS[i] for i in cells])
 
     def measure(self, cells):
         self.measured.append(len(cells))
-        for i in cells:
-            self.samples[i] = np.append(self.samples[i], self.timed(i, len(self.samples[i])))
+        self.time(cells, min(self.times.count(KINDS[i]) for i in cells))
         return len(self.measured) < 9
 
     def race(self, runs=4000, **given):
         measure = Measure("seconds", MARGIN)
-        weigh = lambda name, cells: np.array([np.median(self.samples[i]) for i in cells])  # noqa: E731
+        weigh = lambda name, cells: np.array([self.times.seconds(KINDS[i]) for i in cells])  # noqa: E731
         race = Race(self.train, [""] * len(self.levels), [measure], weigh=weigh, spread=self.spread, **given)
         for _ in race.rounds(lambda: runs - race.runs):
             pass

@@ -1,1 +1,1 @@
-"""What theory says of a run, drawn beside what was measured."""
+"""What theory says of runs, drawn beside what was measured."""

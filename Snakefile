@@ -92,11 +92,8 @@ onsuccess:
             *ending.failed_cells(collected, results, jobs.of),
             *ending.earlier_runs(logged, results),
             *(ending.answers(results) if "report" in targets else []),
-            *(
-                [f"Open {results}/report.html; browse the runs with: mlflow ui"]
-                if "all" in targets
-                else []
-            ),
+            *ending.mlflow_pages(logged),
+            *([f"Open {results}/report.html"] if "report" in targets else []),
         ]
     )
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from tables_for_tests import cell, study
 
 from pipeline.lab.tables import RUNS, write_table
-from pipeline.workflow.ending import answers, earlier_runs, failed_cells, failed_jobs
+from pipeline.workflow.ending import answers, earlier_runs, failed_cells, failed_jobs, mlflow_pages
 
 
 def test_a_good_and_a_bad_cell_give_one_line_with_the_log_of_the_bad_one(tmp_path):
@@ -39,6 +39,17 @@ def test_runs_of_a_removed_folder_that_remain_in_mlflow_are_counted_with_the_com
         "MLflow: 10 runs of an earlier folder at the same path remain beside these; if it is gone, remove them: "
         f"python -m pipeline.track --replace {tmp_path}/a {tmp_path}/c"
     ]
+
+
+def test_the_largest_study_is_what_mlflow_is_opened_on(tmp_path):
+    done = tmp_path / "runs.json"
+    assert mlflow_pages([done]) == []
+    counts = {"a": (3, 0), "b": (1, 4), "c": (0, 0)}
+    each = {name: {"logged": n, "unchanged": m, "address": f"http://x/{name}"} for name, (n, m) in counts.items()}
+    done.write_text(json.dumps(each))
+    assert mlflow_pages([tmp_path / "none.json", done]) == ["Browse the runs: mlflow ui, then http://x/b"]
+    done.write_text(json.dumps({"a": {"logged": 3, "unchanged": 0}}))  # of an earlier version
+    assert mlflow_pages([done]) == []
 
 
 def test_the_answers_are_those_that_the_report_has_printed_with_what_says_how_sure_they_are(tmp_path):

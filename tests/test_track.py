@@ -80,6 +80,7 @@ def test_a_cell_is_one_finished_run_with_its_seeds_inside(store, tmp_path):
     log_folder(write(tmp_path, one_cell("shown", losses=(0.2, 0.3, 0.4), label="mini 10")), store)
     (run,) = runs_of(store, tmp_path)
     assert (run.info.run_name, run.info.status) == ("mini 10", "FINISHED")
+    assert run.info.end_time == round(1000 * (tmp_path / "runs.parquet").stat().st_mtime)  # whenever it is logged
     assert run.info.end_time - run.info.start_time == 500  # the median run's training seconds
     assert run.data.params["optimizer"] == "momentum"
     assert run.data.params["optimizer.momentum"] == "0.9"
@@ -464,12 +465,12 @@ def test_a_folder_whose_identity_is_lost_removes_nothing_and_says_what_is_left(s
         shutil.rmtree(tmp_path / "backup")
     main(["--uri", store.uri, str(folder)])
     out, err = capsys.readouterr()
-    assert out == "textbook: 1 logged, 0 unchanged, 0 removed\n"
+    assert out.splitlines()[0] == "textbook: 1 logged, 0 unchanged, 0 removed"
     assert "an earlier folder at this path left 2 runs in the store" in err and f"--replace '{folder}'" in err
     with open_store(store) as (client, _):
         assert {client.get_run(run).info.lifecycle_stage for run in before} == {"active"}
     main(["--uri", store.uri, "--replace", str(folder)])
-    assert capsys.readouterr().out == "textbook: 0 logged, 1 unchanged, 2 removed\n"
+    assert capsys.readouterr().out.splitlines()[0] == "textbook: 0 logged, 1 unchanged, 2 removed"
     with open_store(store) as (client, _):
         assert {client.get_run(run).info.lifecycle_stage for run in before} == {"deleted"}
 
@@ -593,7 +594,9 @@ def test_the_command_logs_studies_and_writes_their_counts(store, tmp_path, monke
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
     folder, done = write(tmp_path / "by hand", one_cell("by hand")), tmp_path / "done.json"
     main([str(folder), "--done", str(done)])
-    assert json.loads(done.read_text()) == {"by hand": {"logged": 1, "unchanged": 0, "removed": 0, "left": 0}}
+    counts = json.loads(done.read_text())["by hand"]
+    assert counts.pop("address").startswith("http://127.0.0.1:5000/#/experiments/1/runs?")
+    assert counts == {"logged": 1, "unchanged": 0, "removed": 0, "left": 0}
     assert "1 logged" in capsys.readouterr().out
 
 

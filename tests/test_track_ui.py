@@ -48,8 +48,11 @@ def ui(tmp_path_factory):
     (folder / "figures" / "captions.json").write_text(json.dumps([figure]))
     uri = f"sqlite:///{folder / 'mlflow.db'}"
     figures = str(folder / "figures" / "captions.json")
-    main([str(folder / "sweep"), "--uri", uri, "--figures", figures, "--data", str(folder / "data")])
+    done = folder / "done.json"
+    words = ["--uri", uri, "--figures", figures, "--data", str(folder / "data"), "--done", str(done)]
+    main([str(folder / "sweep"), *words])
     server = Server(folder, uri)
+    server.address = json.loads(done.read_text())["sweep"]["address"]
     yield server
     server.close()
 
@@ -96,6 +99,13 @@ def test_three_clicks_find_the_best_learning_rate(tab, ui):
     page = opened.value
     page.get_by_text(f"{len(LOSSES)} matching runs").wait_for()
     assert names_of(page) == BEST_FIRST
+
+
+def test_the_address_that_logging_ends_with_opens_the_studys_cells_the_lowest_loss_first(tab, ui):
+    page, _ = tab
+    page.goto(ui.address.replace("http://127.0.0.1:5000", ui.uri))
+    page.get_by_text(f"{3 * len(LOSSES)} matching runs").wait_for()
+    assert names_of(page)[:3] == ["sgd b=32 lr=0.01", "adam b=32 lr=0.01", "sgd b=32 lr=0.03"]
 
 
 def test_the_runs_can_be_searched_sorted_and_compared_by_hand(tab, ui):

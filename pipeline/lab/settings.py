@@ -102,6 +102,11 @@ class Tracking:
         return _DATABASE.fullmatch(self.uri) is not None
 
     @property
+    def pages(self) -> str:
+        """Where MLflow's pages are: the server's own, or those of ``mlflow ui`` on this machine."""
+        return masked(self.uri).rstrip("/") if self.uri.startswith("http") else "http://127.0.0.1:5000"
+
+    @property
     def shown(self) -> str:
         """The store as it may be printed: a new password does not make it another store."""
         experiment = self.experiment if self.experiment_id is None else f"experiment {self.experiment_id}"

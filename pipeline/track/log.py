@@ -1,6 +1,5 @@
 """Log a folder of tables to MLflow: a run for the study, below it one per cell, nothing twice."""
 
-import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from pipeline.lab.grouping import grouped
 from pipeline.lab.settings import Tracking
 from pipeline.track.owner import Owner, owner_of
 from pipeline.track.record import Record, cell_records, dataset_input, summary_record
-from pipeline.track.store import open_store, with_patience
+from pipeline.track.store import open_store, view, with_patience
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,12 +36,15 @@ class Counts:
         Runs deleted: of changed cells, of vanished ones, and doubles.
     left : int
         Runs that an earlier folder at the same path wrote, and that were left alone.
+    address : str
+        Where MLflow's pages show the study's cells, the lowest final loss first.
     """
 
     logged: int
     unchanged: int
     removed: int
     left: int = 0
+    address: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         return f"{self.logged} logged, {self.unchanged} unchanged, {self.removed} removed"
@@ -112,7 +114,7 @@ def log_folder(
     """
     owner, done = owner_of(folder), _Done()
 
-    def once() -> int:
+    def once() -> tuple[int, str]:
         """One try, from the look at what is there."""
         with open_store(settings) as (client, experiment_id):
             earlier = _earlier_runs(client, experiment_id, owner)
@@ -123,11 +125,12 @@ def log_folder(
             _show_all(client, experiment_id, owner, records, done)
             if replace:
                 _delete(client, earlier, done)
-            return 0 if replace else len(earlier)
+            mine = view(experiment_id, f'tags.kind = "cell" and tags.folder_id = "{owner.id}"')
+            return 0 if replace else len(earlier), f"{settings.pages}/{mine}"
 
     cure = f"the tables are whole, and `python -m pipeline.track {folder}` logs them once it is back"
-    left = with_patience(settings, once, cure)
-    return Counts(len(done.written), len(done.seen) - len(done.written), len(done.deleted), left)
+    found = with_patience(settings, once, cure)
+    return Counts(len(done.written), len(done.seen) - len(done.written), len(done.deleted), *found)
 
 
 def _show_all(client: "MlflowClient", experiment_id: str, owner: Owner, records: Iterator[Record], done: _Done) -> None:
@@ -147,8 +150,9 @@ def _show_all(client: "MlflowClient", experiment_id: str, owner: Owner, records:
 def _parent(client: "MlflowClient", experiment_id: str, owner: Owner, record: Record) -> str:
     """Make the study's own run, which its cells hang on; what it shows is written when the figures are there."""
     tags = {"kind": "summary", "study": record.tags["study"]} | owner.tags
-    run_id = client.create_run(experiment_id, tags=tags, run_name=f"study {tags['study']}").info.run_id
-    client.set_terminated(run_id)
+    ended = round(1000 * record.ended)
+    run_id = client.create_run(experiment_id, ended, tags, f"study {tags['study']}").info.run_id
+    client.set_terminated(run_id, end_time=ended)
     return str(run_id)
 
 
@@ -222,7 +226,7 @@ def _write(client: "MlflowClient", experiment_id: str, owner: Owner, record: Rec
     """Write one run in a few calls, or none of it."""
     from mlflow.entities import Metric, Param, RunTag
 
-    end = time.time_ns() // 1_000_000
+    end = round(1000 * record.ended)
     start = end - round(record.seconds * 1000)
     tags = record.tags | owner.tags | {"content_hash": record.content_hash}
     run: AbstractContextManager[str] = nullcontext(parent)

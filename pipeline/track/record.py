@@ -82,6 +82,8 @@ class Record:
         All finite, and few enough for one batch.
     seconds : float
         Training seconds of the median run.
+    ended : float
+        When its table was written, as seconds since 1970.
     failed : bool
         Whether every seed ended in an error.
     data : DataRecord or None
@@ -96,6 +98,7 @@ class Record:
     tags: dict[str, str]
     metrics: list[Reading]
     seconds: float = 0.0
+    ended: float = 0.0
     failed: bool = False
     data: DataRecord | None = None
     files: dict[Path, str] = field(default_factory=dict)
@@ -135,11 +138,11 @@ def cell_records(folder: Path, data_dir: Path | None = None) -> Iterator[Record]
         studies |= set(study.runs["study"].astype(str))
         if len(studies) > 1:
             raise UserError(f"the table holds the studies {', '.join(sorted(studies))}: log one at a time")
-        yield from records_of(study)
+        yield from records_of(study, (folder / "runs.parquet").stat().st_mtime)
 
 
-def records_of(study: StudyResults) -> Iterator[Record]:
-    """Make the records of the cells of a study, or of some of them."""
+def records_of(study: StudyResults, ended: float = 0.0) -> Iterator[Record]:
+    """Make the records of the cells of a study, or of some of them, whose table was written at a time."""
     rows = dict(by_cell(study.runs, ["cell_id", "seed"]))
     statistics = dict(by_cell(curve_statistics(study.runs, study.curves), ["cell_id", "step"]))
     for cell_id, cell in study.cells.items():
@@ -156,6 +159,7 @@ def records_of(study: StudyResults) -> Iterator[Record]:
             tags=tags | notes,
             metrics=metrics,
             seconds=finals.get("train_seconds", 0.0),
+            ended=ended,
             failed=tags["status"] == "error",
             data=_data(cell, study.data_of(cell)),
         )
@@ -272,7 +276,15 @@ def summary_record(folder: Path, captions: Path) -> Record:
     files = {figure.path: "figures" for figure in figures} | {
         folder / f"{name}.parquet": "tables" for name in ("runs", "curves")
     }
-    return Record("", f"study {study.name}", {}, tags, metrics, files=files)
+    return Record(
+        key="",
+        name=f"study {study.name}",
+        params={},
+        tags=tags,
+        metrics=metrics,
+        ended=(folder / "runs.parquet").stat().st_mtime,
+        files=files,
+    )
 
 
 def _figures(study: str, captions: Path) -> tuple[Figure, ...]:

@@ -39,7 +39,7 @@ _SIDE_FILES = ("-journal", "-wal", "-shm")
 _NOTE_TAG = "mlflow.note.content"
 _FILTER = 'tags.study = "sweep" and params.optimizer = "adam" and params.batch_size = "32"'
 _NOTE = """A run for each study, its cells below it, and their seeds inside them. \
-[Which learning rate is best for adam at batch size 32?](#/experiments/{experiment_id}/runs?{view}) \
+[Which learning rate is best for adam at batch size 32?]({view}) \
 The first run of that view is the answer: its search is `{search}`, sorted by `summary/final_loss`, ascending. \
 Edit the search to ask about another optimizer or batch size.
 
@@ -191,9 +191,22 @@ def note(experiment_id: str) -> str:
     experiment_id : str
         MLflow's.
     """
-    view = {"workflowType": "machine_learning", "searchFilter": _FILTER}
-    view |= {"orderByKey": "metrics.`summary/final_loss`", "orderByAsc": "true"}
-    return _NOTE.format(experiment_id=experiment_id, view=urlencode(view, quote_via=quote), search=_FILTER)
+    return _NOTE.format(view=view(experiment_id, _FILTER), search=_FILTER)
+
+
+def view(experiment_id: str, search: str) -> str:
+    """Where MLflow's pages show the runs that a search finds, the lowest final loss first: the end of the address.
+
+    Parameters
+    ----------
+    experiment_id : str
+        MLflow's.
+    search : str
+        As in the pages' search field.
+    """
+    asked = {"workflowType": "machine_learning", "searchFilter": search}
+    asked |= {"orderByKey": "metrics.`summary/final_loss`", "orderByAsc": "true"}
+    return f"#/experiments/{experiment_id}/runs?{urlencode(asked, quote_via=quote)}"
 
 
 def _import_mlflow() -> None:

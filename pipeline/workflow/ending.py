@@ -132,6 +132,21 @@ def answers(results: str) -> list[str]:
     return [*found, f"How sure that is: {shlex.join(sure)}"] if found else []
 
 
+def mlflow_pages(counts: Iterable[Path]) -> list[str]:
+    """Where MLflow shows the cells of the largest study, the lowest loss first.
+
+    Parameters
+    ----------
+    counts : iterable of Path
+        As of :func:`earlier_runs`.
+    """
+    done: list[dict[str, Any]] = [
+        one for path in counts if path.is_file() for one in json.loads(path.read_text()).values()
+    ]
+    most = max(done, key=lambda one: one["logged"] + one["unchanged"], default={})
+    return [f"Browse the runs: mlflow ui, then {most['address']}"] if "address" in most else []
+
+
 def earlier_runs(counts: Iterable[Path], results: str) -> list[str]:
     """Say that MLflow shows runs twice, those of a removed results folder too, and which command removes them.
 

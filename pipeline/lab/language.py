@@ -28,14 +28,14 @@ class Language:
     catalogue : gettext.NullTranslations
         The sentences.
     claims : mapping
-        A claim's id to its text.
+        A claim's id to its text, its setting and its reason, by the ledger's keys.
     tests : mapping
         What a test of a claim measures, in English, to the same in this language.
     """
 
     code: str = "en"
     catalogue: gettext.NullTranslations = field(default_factory=gettext.NullTranslations)
-    claims: Mapping[str, str] = field(default_factory=dict)
+    claims: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     tests: Mapping[str, str] = field(default_factory=dict)
 
     def say(self, message: str, **values: Any) -> str:

@@ -2,7 +2,7 @@
 
 English stands in the code and in the templates. Every other language has a folder in ``locale``: ``report.po``, a
 gettext catalogue, and files with the texts that are somebody else's in English: ``claims.yaml`` and ``tests.yaml``
-(those of ``conf/claims.yaml``, by id and by name). The figures' texts are with the figures.
+(what ``conf/claims.yaml`` says of claims, by id, and of tests, by name). The figures' texts are with the figures.
 """
 
 from functools import lru_cache

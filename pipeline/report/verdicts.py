@@ -58,8 +58,8 @@ class Verdicts:
     summary : str
         How many claims have which verdict.
     lines : list of dict
-        A claim each: ``number`` (its anchor, for ids may hold anything), ``id``, ``text``, ``lang`` (of the text), what
-        :func:`_found` says of it, ``reason``, ``stored`` (the date, where it was not decided now), ``setting``,
+        A claim each: ``number`` (its anchor, for ids may hold anything), ``id``, ``text``, ``lang`` (of what the
+        ledger says), what :func:`_found` says of it, ``reason``, ``stored`` (the date, where it was not decided now), ``setting``,
         ``why``, ``rests_on``, ``source`` (one of ``sources``), ``own`` (whether the lab itself makes it), ``figures``
         (those that may show it), ``tests``, ``offline_twin``, ``cases`` (of what depends, in how many it holds),
         ``trust`` (what it rests on, as the ledger calls it), ``group`` (the letter of those it is listed with).
@@ -154,10 +154,10 @@ def verdicts_of(decided: dict[str, Any], lang: Language = ENGLISH) -> Verdicts:
 
 
 def _line(claim: dict[str, Any], lang: Language) -> dict[str, Any]:
-    translated = lang.claims.get(str(claim["id"]))
+    translated = lang.claims.get(str(claim["id"]), {})
     return {
-        **{key: str(claim[key]) for key in ("id", "setting", "why")},
-        "text": translated or str(claim["text"]),
+        "id": str(claim["id"]),
+        **{key: translated.get(key, str(claim[key])) for key in ("text", "setting", "why")},
         "lang": lang.code if translated else "en",
         **_found(claim, lang),
         "reason": lang.word(str(claim["reason"])),

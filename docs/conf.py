@@ -13,7 +13,8 @@ project = "minibatch-lab"
 author = "the maintainers of minibatch-lab"
 copyright = "the maintainers of minibatch-lab, MIT licence"  # noqa: A001 -- Sphinx's name
 
-extensions = ["myst_nb", "sphinx_copybutton", "lab_pages"]
+extensions = ["myst_nb", "sphinx_copybutton", "lab_pages", "mathml"]
+html_math_renderer = "mathml"
 exclude_patterns = ["_build", "_ext", "Thumbs.db"]
 html_theme = "pydata_sphinx_theme"
 html_title = "minibatch-lab"

@@ -49,7 +49,11 @@ class Sweep:
 
         NaN where it was not measured; see :class:`pipeline.analysis.seconds.StepCosts`.
         """
-        cells = [self.study.cells[str(cell_id)] for cell_id in self.grid.cells["cell_id"].iloc[rows]]
+        return self._step_seconds[:, rows]
+
+    @cached_property
+    def _step_seconds(self) -> Array:
+        cells = [self.study.cells[str(cell_id)] for cell_id in self.grid.cells["cell_id"]]
         numbers = (self.costs.of, self.costs.error)
         return np.array([[number(cell.config, cell.batch_size) for cell in cells] for number in numbers], dtype=float)
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import takewhile
 
 from pipeline.lab import formats
@@ -40,6 +41,7 @@ class Answer:
     ranking: dict[str, str]
 
 
+@lru_cache(maxsize=16)  # the page asks, and then the terminal
 def answer(chosen: Drawn, lang: Language) -> Answer:
     """Compare a study's cells on the four clocks.
 

@@ -57,6 +57,7 @@ class Drawn:
     series: dict[str, str]
 
 
+@lru_cache(maxsize=16)  # the page asks, and then the terminal
 def drawn(study: AnalysedStudy) -> Drawn:
     """Choose the cells of a study that are drawn.
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from pipeline.contrib.machine.measurement import loading
 from pipeline.contrib.machine.measurement.loading import (
     FULL,
     PLAIN,
@@ -53,7 +54,7 @@ def test_the_grids_have_every_number_of_workers_and_both_baselines():
 
 
 def test_the_table_compares_with_no_workers_and_with_training(source):
-    table = table_of("loading", measure_loaders(source, 8, [SLICES, PLAIN], repeats=2, trained=[PLAIN]))
+    table = table_of("loading", measure_loaders(source, {8: [SLICES, PLAIN]}, repeats=2, trained=[PLAIN]))
     assert set(table.columns) == set(schema("loading").names)
     assert (table.examples == 50).all()
     plain = table[table.loader == "DataLoader"].iloc[0]
@@ -87,6 +88,20 @@ def test_images_load_through_workers(digits):
 
 def test_a_quick_loader_is_timed_until_its_turn_is_over_and_the_others_once():
     source = table_source("numbers", torch.arange(50.0).unsqueeze(1), torch.zeros(50))
-    rows = measure_loaders(source, 8, [SLICES, PLAIN], repeats=2, trained=[PLAIN], budget=0.1)
+    rows = measure_loaders(source, {8: [SLICES, PLAIN]}, repeats=2, trained=[PLAIN], budget=0.1)
     repeats = {row["loader"]: row["repeats"] for row in rows}
     assert repeats["slices"] == 2 and repeats["DataLoader"] > 2
+
+
+def test_batch_sizes_that_are_compared_take_turns(source, monkeypatch):
+    timed = []
+    monkeypatch.setattr(loading, "seconds_of", lambda call: timed.append(call()) or 1.0)
+    monkeypatch.setattr(loading, "load", lambda batches: sum(1 for _ in batches))
+    rows = measure_loaders(source, {8: [SLICES, PLAIN], 50: [SLICES]}, repeats=3)
+    assert timed == [7, 7, 1] * 3  # minibatches
+    assert [(row["batch_size"], row["loader"], row["repeats"]) for row in rows] == [
+        (8, "slices", 3),
+        (8, "DataLoader", 3),
+        (50, "slices", 3),
+    ]
+    assert [row["to_plain"] for row in rows] == [1, 1, None]

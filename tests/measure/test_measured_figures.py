@@ -50,7 +50,7 @@ def small_epoch_metric(dataset):
 def small_loading(dataset):
     source = loading.table_source("numbers", torch.arange(50.0).unsqueeze(1), torch.zeros(50))
     loaders = [loading.SLICES, loading.PLAIN, loading.Loader(workers=1, prefetch=2)]
-    return table_of("loading", loading.measure_loaders(source, 8, loaders, 1, trained=loaders[:2]))
+    return table_of("loading", loading.measure_loaders(source, {8: loaders}, 1, trained=loaders[:2]))
 
 
 SMALL = {name: globals()[f"small_{name}"] for name in measurements()}

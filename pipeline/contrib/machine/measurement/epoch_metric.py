@@ -28,7 +28,7 @@ from pipeline.measure.table import table_of
 
 #: Rounds of full batch with and without a collection, and b 100, in each process: a quarter of a second each. One of
 #: three may be disturbed.
-ROUNDS = 3
+ROUNDS = 5
 
 
 def measure_epochs(

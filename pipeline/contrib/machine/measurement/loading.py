@@ -12,7 +12,7 @@ References
 
 import time
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,8 +74,8 @@ BATCH_SIZES = (1, 10, 32, 100, 1500)
 #: Quartiles of an epoch's seconds with training, and of the share of them that is spent waiting for minibatches.
 TRAINING_SECONDS = ("training_seconds_q25", "training_seconds", "training_seconds_q75")
 LOAD_SHARES = ("load_share_q25", "load_share", "load_share_q75")
-#: Seconds of a turn of those that are also trained.
-BUDGET = 0.1
+#: Seconds of a turn of those that are also trained: many short turns, so that a slow moment falls on few of each.
+BUDGET = 0.05
 WORKER_BATCH_SIZES = (32, 100)
 #: Rows that are slow to read, and the seconds that each takes.
 SLOW_ROWS, SLOW_SECONDS = 64, 0.002
@@ -184,24 +184,22 @@ def train(epoch: Callable[[], Batches], lr: float = 1e-3) -> Epoch:
 
 def measure_loaders(
     source: Source,
-    batch_size: int,
-    loaders: Sequence[Loader],
+    loaders: Mapping[int, Sequence[Loader]],
     repeats: int,
     trained: Collection[Loader] = (),
     budget: float = 0.0,
 ) -> list[dict[str, Any]]:
-    """Time epochs through several loaders, which take turns.
+    """Time epochs through several loaders at several batch sizes, all of which take turns.
 
-    A first, separate epoch of each starts the workers that live on, and is not in the median.
+    A machine that others use too is slow for seconds at a time: what is compared is timed in the same round. A first,
+    separate epoch of each starts the workers that live on, and is not in the median.
 
     Parameters
     ----------
     source : Source
         What is loaded.
-    batch_size : int
-        Examples per minibatch.
-    loaders : sequence of Loader
-        Through what.
+    loaders : mapping
+        Examples per minibatch to what they are loaded through.
     repeats : int
         Turns of each; a turn is an epoch or more.
     trained : collection of Loader
@@ -214,33 +212,33 @@ def measure_loaders(
     list of dict
         Rows of the table.
     """
+    turns = [(b, loader) for b, own in loaders.items() for loader in own]
     epochs, first, examples = {}, {}, {}
-    times: dict[Loader, list[float]] = {loader: [] for loader in loaders}
-    training: dict[Loader, list[Epoch]] = {loader: [] for loader in trained}
+    times: dict[tuple[int, Loader], list[float]] = {turn: [] for turn in turns}
+    training: dict[tuple[int, Loader], list[Epoch]] = {turn: [] for turn in turns if turn[1] in trained}
     with torch_threads(), no_garbage_collection(), warnings.catch_warnings():
         # Torch advises against more workers than cores: what they cost is what is measured.
         warnings.filterwarnings("ignore", message="This DataLoader will create", category=UserWarning)
-        for loader in loaders:
+        for b, loader in turns:
             start = time.perf_counter()
-            epochs[loader] = epochs_of(source, loader, batch_size)
-            examples[loader] = load(epochs[loader]())
-            first[loader] = time.perf_counter() - start
+            epochs[b, loader] = epochs_of(source, loader, b)
+            examples[b, loader] = load(epochs[b, loader]())
+            first[b, loader] = time.perf_counter() - start
         for _ in range(repeats):
-            for loader, epoch in epochs.items():
-                end = time.perf_counter() + (budget if loader in training else 0.0)
+            for turn, epoch in epochs.items():
+                end = time.perf_counter() + (budget if turn in training else 0.0)
                 while True:
-                    times[loader].append(seconds_of(lambda epoch=epoch: load(epoch())))  # type: ignore[misc]
-                    if loader in training:
-                        training[loader].append(train(epoch))
+                    times[turn].append(seconds_of(lambda epoch=epoch: load(epoch())))  # type: ignore[misc]
+                    if turn in training:
+                        training[turn].append(train(epoch))
                     if time.perf_counter() >= end:
                         break
     epochs.clear()  # ends the workers that live on
-    named = {"data": source.name, "batch_size": batch_size}
-    plain = quartiles(times[PLAIN])[1] if PLAIN in times else None
+    plain = {b: quartiles(times[b, PLAIN])[1] for b, loader in turns if loader == PLAIN}
     return [
-        {**named, "examples": examples[loader], "first_seconds": first[loader]}
-        | _row(loader, times[loader], plain, training.get(loader, []))
-        for loader in loaders
+        {"data": source.name, "batch_size": b, "examples": examples[b, loader], "first_seconds": first[b, loader]}
+        | _row(loader, times[b, loader], plain.get(b), training.get((b, loader), []))
+        for b, loader in turns
     ]
 
 
@@ -322,13 +320,16 @@ def loading(inputs: Inputs) -> list[dict[str, Any]]:
     table = table_source(data.name, torch.from_numpy(data.X), torch.from_numpy(data.y))
     images = image_source(write_digits(inputs.needed_images()))
     here = (SLICES, PLAIN)
-    repeats = 7 if inputs.full else 2
     loaders = (FULL if inputs.full else SHORT) if inputs.process == 1 else (SLICES, *COMPARED)
-    rows = []
-    for b in dict.fromkeys(min(b, len(data.X)) for b in BATCH_SIZES):
-        own = loaders if b in WORKER_BATCH_SIZES else here
-        rows += measure_loaders(table, b, own, 1 if b == 1 else repeats, trained=here, budget=BUDGET)
+    sizes = dict.fromkeys(min(b, len(data.X)) for b in BATCH_SIZES)
+    rows = measure_loaders(
+        table,
+        {b: loaders if b in WORKER_BATCH_SIZES else here for b in sizes},
+        repeats=10 if inputs.full else 3,
+        trained=here,
+        budget=BUDGET,
+    )
     slow = slow_source(torch.from_numpy(data.X), torch.from_numpy(data.y))
     for source, own in ((images, loaders), (slow, COMPARED)):
-        rows += measure_loaders(source, IMAGE_BATCH_SIZE, own, repeats)
+        rows += measure_loaders(source, {IMAGE_BATCH_SIZE: own}, 7 if inputs.full else 2)
     return rows

@@ -2,7 +2,8 @@
 
 Each run is a plain ``snakemake`` in a fresh copy of the files that git knows, with this environment; ``DIR`` keeps its
 ``claims.json``. With ``--load 1`` a process that never rests holds a core meanwhile. Files or folders that are named
-are compared without running anything. What is said of them is Markdown: claims whose verdicts differ, and how often the
+are compared without running anything. ``--store conf/repeats.json`` keeps how often each claim had which verdict, for
+the page of the ledger. What is said of them is Markdown: claims whose verdicts differ, and how often the
 95 % intervals of two runs meet, for numbers that rest on this machine's clock. Intervals that cover as they say meet in
 95 % of pairs or more. Status 1 where a verdict differs that is not marked beforehand as depending on this machine.
 """
@@ -19,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,8 @@ from typing import Any
 from pipeline.claims.statistics import CLOCK
 from pipeline.lab import formats
 from pipeline.lab.errors import UserError, exit_on_user_error
+from pipeline.lab.files import write_whole
+from pipeline.lab.machine import cpu_model, usable_cores
 from pipeline.lab.paths import ROOT
 
 #: Pairs of intervals that meet, at least, if both cover in 95 % of runs and miss on either side alike.
@@ -145,6 +149,16 @@ def words(runs: Sequence[Decided]) -> list[str]:
     return lines
 
 
+def counted(runs: Sequence[Decided]) -> dict[str, Any]:
+    """What is kept of runs: the day, the machine, how many there were, and how often each claim had which verdict."""
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": f"{cpu_model()}, {formats.count(usable_cores(), 'core')}",
+        "runs": len(runs),
+        "claims": {one.claim: dict(one.counts) for one in verdicts(runs)},
+    }
+
+
 def read(paths: Sequence[Path]) -> list[Decided]:
     """Read verdicts: files, or folders with ``claims.json`` or with files of several runs.
 
@@ -232,6 +246,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, metavar="DIR", help="where their verdicts are kept")
     parser.add_argument("--load", type=int, default=0, metavar="CORES", help="cores that something else holds")
     parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="of each run (all)")
+    parser.add_argument("--store", type=Path, metavar="FILE.json", help="where the counts of verdicts go")
     options = parser.parse_args(arguments)
     if (options.runs > 0) != (options.out is not None):
         raise UserError("--runs and --out go together: how many runs, and where their verdicts are kept")
@@ -240,6 +255,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             run_all(options.out, options.runs, options.cores)
     runs = read([*options.paths, *([options.out] if options.runs else [])])
     print(*words(runs), sep="\n")
+    if options.store is not None:
+        write_whole(options.store, json.dumps(counted(runs), indent=1, ensure_ascii=False) + "\n")
     return int(any(len(one.counts) > 1 for one in verdicts(runs)))
 
 

@@ -8,7 +8,7 @@ import psutil
 import pytest
 from conftest import ROOT
 
-from benchmarks.repeat_runs import busy, fresh_copy, main, overlaps, read, run_all, verdicts, words
+from benchmarks.repeat_runs import busy, counted, fresh_copy, main, overlaps, read, run_all, verdicts, words
 
 CLOCK = "this machine's clock"
 
@@ -40,6 +40,16 @@ def test_verdicts_that_differ_are_counted_and_the_others_are_the_same():
     text = "\n".join(words(RUNS))
     assert "3 runs: 1 of 2 verdicts are the same in all" in text
     assert "| A1 | holds in 2, inconclusive in 1 |" in text and "| F1 |" not in text
+
+
+def test_counts_are_kept_with_the_machine_and_the_day(tmp_path):
+    for number, one in enumerate(RUNS):
+        (tmp_path / f"run{number}.json").write_text(json.dumps(one))
+    assert main([str(tmp_path), "--store", str(tmp_path / "kept" / "repeats.json")]) == 1
+    kept = json.loads((tmp_path / "kept" / "repeats.json").read_text())
+    assert kept == counted(RUNS)
+    assert kept["claims"] == {"A1": {"holds": 2, "inconclusive": 1}, "F1": {"holds": 3}}
+    assert kept["runs"] == 3 and "core" in kept["machine"] and kept["date"].count("-") == 2
 
 
 def test_pairs_of_intervals_that_meet_are_counted_where_a_number_rests_on_the_clock():

@@ -1,5 +1,6 @@
 """``python -m pipeline.contrib.ledger_page docs/ledger.md``: write what is known of every claim as a page."""
 
+import json
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,8 +13,11 @@ _HEAD = """# The ledger of the claims
 
 Written by `make picture` from `conf/claims.yaml` and the verdicts of a run on two cores with the measured table. What
 the outcomes mean, and how intervals are made: [claims.md](claims.md). In which simulated worlds each rule decides
-rightly in 95 % of cases: `tests/claims/sides.py`, and `POWER` in `tests/claims/test_power.py`.
+rightly in 95 % of cases: `tests/claims/sides.py`, and `POWER` in `tests/claims/test_power.py`. *Repeated* counts whole
+runs of the lab, each from no results (`benchmarks/repeat_runs.py`).
 """
+#: What ``benchmarks/repeat_runs.py --store`` has kept of whole runs.
+REPEATS = CONF / "repeats.json"
 #: Outcome to what would turn it into another.
 _CHANGE = {
     "holds": "A number whose whole interval misses a rule.",
@@ -36,13 +40,24 @@ def main(options: Options) -> None:
     from pipeline.lab.files import write_whole
 
     decided = read_decided(options.claims)
-    pages = [page(claim, decided["sources"], history(claim["id"])) for claim in decided["claims"]]
+    repeats = json.loads(REPEATS.read_text(encoding="utf-8"))
+    pages = [
+        page(claim, decided["sources"], history(claim["id"]), repeated(claim["id"], repeats))
+        for claim in decided["claims"]
+    ]
     remarks = [f"- **{name}.** {why}" for name, why in read_ledger(CONF / "claims.yaml").remarks.items()]
     write_whole(options.file, "\n".join([_HEAD, *pages, "## Remarks, without a verdict\n", *remarks, ""]))
     print(options.file)
 
 
-def page(claim: Mapping[str, Any], sources: Mapping[str, str], changed: Sequence[str]) -> str:
+def repeated(name: str, repeats: Mapping[str, Any]) -> str:
+    """Say in how many whole runs, and where, a claim had which verdict; nothing where it was in none."""
+    counts = repeats["claims"].get(name, {})
+    said = ", ".join(f"{verdict} in {number} of {repeats['runs']}" for verdict, number in counts.items())
+    return f"{said} whole runs, {repeats['machine']}, {repeats['date']}" if said else ""
+
+
+def page(claim: Mapping[str, Any], sources: Mapping[str, str], changed: Sequence[str], repeats: str = "") -> str:
     """One claim: its source, our words, rules with numbers, what they rest on, what would change it, its history.
 
     Parameters
@@ -53,6 +68,8 @@ def page(claim: Mapping[str, Any], sources: Mapping[str, str], changed: Sequence
         Key to title.
     changed : sequence of str
         Commits that changed the entry, the latest first.
+    repeats : str
+        What :func:`repeated` says of it.
 
     Returns
     -------
@@ -72,6 +89,7 @@ def page(claim: Mapping[str, Any], sources: Mapping[str, str], changed: Sequence
         "Why these rules": claim["why"],
         "Depends on": claim["reason"] if claim["verdict"] == "depends" else "",
         "Rests on": claim["rests_on"] + (f"; {', '.join(claim['tables'])}" if claim["tables"] else ""),
+        "Repeated": repeats,
         "Changed by": ", ".join(changed),
     }
     lines += [f"- {name}: {words}" for name, words in facts.items() if words]

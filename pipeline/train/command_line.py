@@ -137,6 +137,8 @@ class CheckFirst(Callback):
         """Check the one job of a command without ``-m``."""
         with refusing():
             _check_keys_of_mode(config, multirun=False)
+            if path := config.data.get("path"):  # a long table takes seconds to read
+                print(f"training: on {path}, which is read first", file=sys.stderr, flush=True)
             check_jobs([_job(config, "hydra.run.dir")])
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:

@@ -13,7 +13,17 @@ project = "minibatch-lab"
 author = "the maintainers of minibatch-lab"
 copyright = "the maintainers of minibatch-lab, MIT licence"  # noqa: A001 -- Sphinx's name
 
-extensions = ["myst_nb", "sphinx_copybutton", "lab_pages", "mathml"]
+extensions = [
+    "myst_nb",
+    "sphinx_copybutton",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "lab_pages",
+    "mathml",
+]
+autodoc_member_order = "bysource"
+autodoc_typehints = "none"  # the docstrings say more of them
+napoleon_google_docstring = False
 html_math_renderer = "mathml"
 exclude_patterns = ["_build", "_ext", "Thumbs.db"]
 html_theme = "pydata_sphinx_theme"

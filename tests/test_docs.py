@@ -12,6 +12,7 @@ sys.path.insert(0, str(DOCS / "_ext"))
 import ledger_pages  # noqa: E402
 import reference  # noqa: E402
 
+import pipeline  # noqa: E402
 from pipeline.parts import own  # noqa: E402
 
 ENTRIES, DESCRIPTIONS = reference.entries(), reference.descriptions()
@@ -62,6 +63,11 @@ def test_the_variables_that_the_lab_reads_from_the_environment_are_listed():
 def test_every_command_with_a_help_of_its_own_is_on_the_page_of_commands():
     stages = {path.parent for path in (ROOT / "pipeline").glob("*/__main__.py")} - {ROOT / "pipeline" / "workflow"}
     assert {f"pipeline.{path.name}" for path in stages} <= {*reference.COMMANDS}
+
+
+def test_every_public_name_is_on_the_page_for_python():
+    page = (DOCS / "python.md").read_text(encoding="utf-8")
+    assert {*re.findall(r"^\.\. auto\w+:: (\w+)$", page, re.MULTILINE)} == {*pipeline.__all__}
 
 
 def test_every_page_has_a_place_in_the_contents():

@@ -52,9 +52,9 @@ def test_the_largest_study_is_what_mlflow_is_opened_on(tmp_path):
     assert mlflow_pages([done]) == []
 
 
-def test_the_answers_are_those_that_the_report_has_printed_with_what_says_how_sure_they_are(tmp_path):
+def test_the_answers_are_those_that_the_report_has_printed_with_what_says_how_sure_the_last_is(tmp_path):
     assert answers(str(tmp_path)) == []
-    said = ["sweep: a loss of 0.25 is reached in 3 steps by “gd” and “sgd”", "b-2: a loss of 1 is reached by no cell"]
+    said = ["b-2: a loss of 1 is reached by no cell", "sweep: a loss of 0.25 is reached in 3 steps by “gd” and “sgd”"]
     (tmp_path / "logs").mkdir()
     log = tmp_path / "logs" / "report.log"
     log.write_text("\n".join(["a warning: a loss of time", "results/report.html", *said]), encoding="utf-8")

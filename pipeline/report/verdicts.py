@@ -58,11 +58,11 @@ class Verdicts:
     summary : str
         How many claims have which verdict.
     lines : list of dict
-        A claim each: ``number`` (its anchor, for ids may hold anything), ``id``, ``text``, ``lang`` (of what the
-        ledger says), what :func:`_found` says of it, ``reason``, ``stored`` (the date, where it was not decided now), ``setting``,
-        ``why``, ``rests_on``, ``source`` (one of ``sources``), ``own`` (whether the lab itself makes it), ``figures``
-        (those that may show it), ``tests``, ``offline_twin``, ``cases`` (of what depends, in how many it holds),
-        ``trust`` (what it rests on, as the ledger calls it), ``group`` (the letter of those it is listed with).
+        A claim each: ``number`` (its anchor, for ids may hold anything), ``id``, ``text``, ``lang`` (of the ledger's
+        words), what :func:`_found` says of it, ``reason``, ``stored`` (the date, where it was not decided now),
+        ``setting``, ``why``, ``rests_on``, ``source`` (one of ``sources``), ``own`` (whether the lab itself makes it),
+        ``figures`` (those that may show it), ``tests``, ``offline_twin``, ``cases`` (of what depends, in how many it
+        holds), ``trust`` (what it rests on, as the ledger calls it), ``group`` (the letter of those it is listed with).
     sources : list of dict
         ``name`` and ``title`` of where the claims come from, and whether it is a ``document``.
     not_applicable : str

@@ -124,11 +124,14 @@ def failed_cells(studies: Iterable[str], results: str, jobs: Callable[[str], dic
 
 
 def answers(results: str) -> list[str]:
-    """The answer of each study, as the report's log has it below the report's path, and what says how sure it is."""
+    """The answer of each study, as the report's log has it below the report's path, and what says how sure the last is.
+
+    The last of the lab's own is the sweep.
+    """
     log = Path(results, "logs", "report.log")
     lines = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else []
     found = [line for line in lines if re.match(r"[\w-]+: a loss of .* is reached", line)]
-    sure = ["python", "-m", "pipeline.analysis.advise", "--study", f"{results}/{''.join(found[:1]).partition(':')[0]}"]
+    sure = ["python", "-m", "pipeline.analysis.advise", "--study", f"{results}/{''.join(found[-1:]).partition(':')[0]}"]
     return [*found, f"How sure that is: {shlex.join(sure)}"] if found else []
 
 

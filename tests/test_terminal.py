@@ -38,6 +38,7 @@ sys.stderr = Watched()
 from pipeline.train.__main__ import main
 main()
 """
+SLOW = {"torch", "pytorch_lightning", "mlflow", "pandas", "pyarrow", "scipy", "sklearn", "matplotlib", "requests"}
 
 
 @pytest.fixture
@@ -74,9 +75,18 @@ def test_the_first_line_is_printed_before_anything_slow_is_imported(run, tmp_pat
     assert done.returncode == 7, done.stderr
     line, imported = done.stdout.splitlines()[:2]
     assert line == "training: sgd on airfoil, linear model, batch size 100, lr 0.1, epochs 2: 1 run, 30 updates"
-    slow = {"torch", "pytorch_lightning", "mlflow", "pandas", "pyarrow", "scipy", "sklearn", "matplotlib", "requests"}
     assert "hydra" in imported
-    assert {name for name in slow if f"'{name}'" in imported} == set()
+    assert {name for name in SLOW if f"'{name}'" in imported} == set()
+
+
+def test_a_table_is_named_before_it_is_read(run, tmp_path):
+    (tmp_path / "mine.csv").write_text("x,y\n" + "\n".join(f"{i % 7},{i % 5}" for i in range(60)))
+    table = ["data=table", "data.path=mine.csv", "data.target=y", "batch_size=10"]
+    done = run(sys.executable, "-c", WATCHED, *table, cwd=tmp_path, PYTHONPATH=str(ROOT))
+    assert done.returncode == 7, done.stderr
+    line, imported = done.stdout.splitlines()[:2]
+    assert line == "training: on mine.csv, which is read first"
+    assert {name for name in SLOW if f"'{name}'" in imported} == set()
 
 
 def test_a_single_cell_ends_with_how_good_its_loss_is_how_sure_and_where_it_is(train, dataset):

@@ -30,6 +30,7 @@ _WORDS = (
     mark("repeats"),
     mark("readings"),
     mark("processes"),
+    mark("rounds"),
     mark("minibatches"),
     mark("batch sizes"),
     mark("this machine's clock"),
@@ -46,6 +47,8 @@ _WORDS = (
 )
 #: Most claims that the first screen shows.
 MAX_SURPRISES = 3
+#: How the reason begins where a verdict depends on the machine.
+_MACHINE = "this machine: "
 _RULE = re.compile(r"(above|below|within) (\S+)(?: to (\S+))?")
 
 
@@ -59,10 +62,11 @@ class Verdicts:
         How many claims have which verdict.
     lines : list of dict
         A claim each: ``number`` (its anchor, for ids may hold anything), ``id``, ``text``, ``lang`` (of the ledger's
-        words), what :func:`_found` says of it, ``reason``, ``stored`` (the date, where it was not decided now),
-        ``setting``, ``why``, ``rests_on``, ``source`` (one of ``sources``), ``own`` (whether the lab itself makes it),
-        ``figures`` (those that may show it), ``tests``, ``offline_twin``, ``cases`` (of what depends, in how many it
-        holds), ``trust`` (what it rests on, as the ledger calls it), ``group`` (the letter of those it is listed with).
+        words), what :func:`_found` says of it, ``reason`` and ``reason_lang``, ``stored`` (the date, where it was not
+        decided now), ``setting``, ``why``, ``rests_on``, ``source`` (one of ``sources``), ``own`` (whether the lab
+        itself makes it), ``figures`` (those that may show it), ``tests``, ``offline_twin``, ``cases`` (of what depends,
+        in how many it holds), ``trust`` (what it rests on, as the ledger calls it), ``group`` (the letter of those it
+        is listed with).
     sources : list of dict
         ``name`` and ``title`` of where the claims come from, and whether it is a ``document``.
     not_applicable : str
@@ -155,12 +159,15 @@ def verdicts_of(decided: dict[str, Any], lang: Language = ENGLISH) -> Verdicts:
 
 def _line(claim: dict[str, Any], lang: Language) -> dict[str, Any]:
     translated = lang.claims.get(str(claim["id"]), {})
+    on_machine = translated.get("machine") if str(claim["reason"]).startswith(_MACHINE) else None
+    said = on_machine and lang.say("this machine: {why}", why=on_machine)
     return {
         "id": str(claim["id"]),
         **{key: translated.get(key, str(claim[key])) for key in ("text", "setting", "why")},
         "lang": lang.code if translated else "en",
         **_found(claim, lang),
-        "reason": lang.word(str(claim["reason"])),
+        "reason": said or lang.word(str(claim["reason"])),
+        "reason_lang": lang.code if said or claim["verdict"] != "depends" else "en",
         "stored": str(claim["stored"]),
         "rests_on": lang.word(str(claim["rests_on"])),
         "trust": str(claim["rests_on"]),

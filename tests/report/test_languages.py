@@ -69,7 +69,8 @@ def test_a_translation_has_the_placeholders_of_its_message(code):
 @pytest.mark.parametrize("code", OTHERS)
 def test_every_claim_and_every_test_has_its_text(code):
     assert language(code).claims.keys() == {claim.id for claim in LEDGER.claims}
-    assert {tuple(words) for words in language(code).claims.values()} == {("text", "setting", "why")}
+    keys = {claim.id: ("text", "setting", "why", *["machine"] * bool(claim.machine)) for claim in LEDGER.claims}
+    assert {name: tuple(words) for name, words in language(code).claims.items()} == keys
     assert language(code).tests.keys() == {test.name for claim in LEDGER.claims for test in claim.tests}
 
 

@@ -5,15 +5,20 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import cache
 
 import pytorch_lightning as pl
 from lightning_fabric.plugins.environments.lightning import LightningEnvironment
+from lightning_fabric.utilities import registry
 from pytorch_lightning.strategies import DDPStrategy, Strategy
 
 from pipeline.lab.config.schema import TrainerConfig
 from pipeline.train.intervals import Intervals
 from pipeline.train.placement import backend
 from pipeline.train.readings import Progress, Readings, Stop, Trajectories
+
+# Every Trainer looks for plugins among all installed packages, which takes as long as many a run. They stay the same.
+registry.entry_points = cache(registry.entry_points)  # type: ignore[assignment, attr-defined]
 
 
 class BareDDPStrategy(DDPStrategy):

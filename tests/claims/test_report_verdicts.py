@@ -137,6 +137,14 @@ def test_the_first_screen_shows_three_claims_that_do_not_hold_or_depend_here_doc
     assert [line["id"] for line in verdicts_of(decided | {"claims": stored}).surprises] == ["A4", "A2", "F2"]
 
 
+def test_what_depends_on_the_machine_and_holds_on_this_one_is_no_surprise(decided):
+    for found, shown in (("holds", []), ("does not hold", ["A4"]), ("inconclusive", ["A4"])):
+        lines = [claim | {"verdict": "holds"} for claim in decided["claims"]]
+        (marked,) = (claim for claim in lines if claim["id"] == "A4")
+        marked |= {"verdict": "depends", "tests": [test | {"verdict": found} for test in marked["tests"]]}
+        assert [line["id"] for line in verdicts_of(decided | {"claims": lines}).surprises] == shown
+
+
 def test_verdicts_that_no_claim_has_are_not_counted_out(decided):
     counts = {"holds": 3, "does not hold": 0, "depends": 1, "inconclusive": 0, "by construction": 0}
     found = verdicts_of(decided | {"claims": decided["claims"][:4], "counts": counts})

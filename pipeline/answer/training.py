@@ -32,7 +32,7 @@ SLACK = 0.01
 ADDED, WIDER = 2, 3
 #: Samples of each step in the first round, the most of all steps that are then taken at once, and the most of a step:
 #: measured so often without being decided, a question is left open.
-FIRST, AT_ONCE, SAMPLES = 5, 400, 1280
+FIRST, AT_ONCE, SAMPLES = 5, 800, 640
 REFERENCE = "sgd"
 
 

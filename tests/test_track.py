@@ -465,12 +465,14 @@ def test_a_folder_whose_identity_is_lost_removes_nothing_and_says_what_is_left(s
         shutil.rmtree(tmp_path / "backup")
     main(["--uri", store.uri, str(folder)])
     out, err = capsys.readouterr()
-    assert out.splitlines()[0] == "textbook: 1 logged, 0 unchanged, 0 removed"
+    counts, address = out.splitlines()
+    assert counts == "textbook: 1 logged, 0 unchanged, 0 removed"
+    assert address.startswith("  the lowest loss first: http://127.0.0.1:5000/#/experiments/1/runs?")
     assert "an earlier folder at this path left 2 runs in the store" in err and f"--replace '{folder}'" in err
     with open_store(store) as (client, _):
         assert {client.get_run(run).info.lifecycle_stage for run in before} == {"active"}
     main(["--uri", store.uri, "--replace", str(folder)])
-    assert capsys.readouterr().out.splitlines()[0] == "textbook: 0 logged, 1 unchanged, 2 removed"
+    assert capsys.readouterr().out == f"textbook: 0 logged, 1 unchanged, 2 removed\n{address}\n"
     with open_store(store) as (client, _):
         assert {client.get_run(run).info.lifecycle_stage for run in before} == {"deleted"}
 

@@ -208,7 +208,9 @@ def test_a_run_ends_with_the_answer_of_each_study_and_what_to_open(finished):
     said = finished.makes("--forcerun", "report", *EVERYTHING)
     lines = said.splitlines()
     at = next(number for number, line in enumerate(lines) if line.startswith("How sure that is: "))
-    answer, sure = lines[at - 1 : at + 1]
+    answer, sure, *rest = lines[at - 1 :]
+    assert rest[-1] == "Open results/report.html"
+    assert all(line.startswith("Browse the runs: mlflow ui, then http://") for line in rest[:-1]) and len(rest) <= 2
     assert re.fullmatch(r"duo: a loss of \S+ is reached (in .* by .*|by no cell)", answer)
     command = sure.removeprefix("How sure that is: ")
     assert command == "python -m pipeline.analysis.advise --study results/duo"

@@ -189,6 +189,7 @@ def test_claims_are_filtered_by_verdict_source_and_words_and_the_address_remembe
     assert report.page.locator("details.claim:visible strong:first-child").all_inner_texts() == ["A7"]
     report.page.click("#story ~ article a:text-is('A10a')")  # which the filters hide
     report.page.locator("details.claim:not([hidden])").nth(total - 1).wait_for(state="attached")  # after a moment
+    assert report.page.locator("details.claim:not([hidden])").count() == total
 
 
 def test_a_theme_can_be_chosen_whatever_the_system_says(opened):

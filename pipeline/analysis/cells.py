@@ -9,11 +9,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipeline.analysis.costs import costs
-from pipeline.lab.language import ENGLISH, Language
+from pipeline.lab.language import ENGLISH, Language, mark
 from pipeline.lab.results import CellResults
 
 #: The loss at which costs are compared: all four of the textbook's runs come below it.
 TARGET = 0.25
+
+#: How runs end that do not end well; looked up.
+_STATUSES = (mark("diverged"), mark("error"))
 
 #: Stands for infinity where quantiles are interpolated, because inf - inf is not a number.
 _HUGE = 1e300

@@ -1,13 +1,15 @@
 """``python -m pipeline.contrib.ledger_page docs/ledger.md``: write what is known of every claim as a page."""
 
-import json
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipeline.lab.paths import CONF, ROOT
 from pipeline.lab.stage import Options, argument, command
+
+if TYPE_CHECKING:
+    from pipeline.claims.repeats import Repeats
 
 _HEAD = """# The ledger of the claims
 
@@ -16,8 +18,6 @@ the outcomes mean, and how intervals are made: [claims.md](claims.md). In which 
 rightly in 95 % of cases: `tests/claims/sides.py`, and `POWER` in `tests/claims/test_power.py`. *Repeated* counts whole
 runs of the lab, each from no results (`benchmarks/repeat_runs.py`).
 """
-#: What ``benchmarks/repeat_runs.py --store`` has kept of whole runs.
-REPEATS = CONF / "repeats.json"
 #: Outcome to what would turn it into another.
 _CHANGE = {
     "holds": "A number whose whole interval misses a rule.",
@@ -36,11 +36,12 @@ _CHANGE = {
 def main(options: Options) -> None:
     """Write the page."""
     from pipeline.claims.ledger import read_ledger
+    from pipeline.claims.repeats import read_repeats
     from pipeline.contrib.verdicts import read_decided
     from pipeline.lab.files import write_whole
 
     decided = read_decided(options.claims)
-    repeats = json.loads(REPEATS.read_text(encoding="utf-8"))
+    repeats = read_repeats()
     pages = [
         page(claim, decided["sources"], history(claim["id"]), repeated(claim["id"], repeats))
         for claim in decided["claims"]
@@ -50,11 +51,11 @@ def main(options: Options) -> None:
     print(options.file)
 
 
-def repeated(name: str, repeats: Mapping[str, Any]) -> str:
+def repeated(name: str, repeats: "Repeats") -> str:
     """Say in how many whole runs, and where, a claim had which verdict; nothing where it was in none."""
-    counts = repeats["claims"].get(name, {})
-    said = ", ".join(f"{verdict} in {number} of {repeats['runs']}" for verdict, number in counts.items())
-    return f"{said} whole runs, {repeats['machine']}, {repeats['date']}" if said else ""
+    counts = repeats.claims.get(name, {})
+    said = ", ".join(f"{verdict} in {number} of {repeats.runs}" for verdict, number in counts.items())
+    return f"{said} whole runs, {repeats.machine}, {repeats.date}" if said else ""
 
 
 def page(claim: Mapping[str, Any], sources: Mapping[str, str], changed: Sequence[str], repeats: str = "") -> str:

@@ -13,9 +13,8 @@ LOCALE = Path(__file__).parent / "locale"
 #: Every language that figures can be drawn in.
 LANGUAGES = ("en", *sorted(path.stem for path in LOCALE.glob("*.po")))
 
-#: What becomes of runs, and what losses are, which is looked up.
+#: What losses are, which is looked up.
 _WORDS = (
-    *(mark("diverged"), mark("error")),
     *(mark("half mean squared error"), mark("half mean squared error, examples held out")),
     *(mark("mean cross-entropy"), mark("mean cross-entropy, examples held out")),
     *(mark("as the task defines it"), mark("as the task defines it, examples held out")),

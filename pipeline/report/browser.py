@@ -59,7 +59,7 @@ def seconds_kind(study: AnalysedStudy, chosen: Drawn) -> str:
 def _study(study: Mapping[str, Any], lang: Language) -> dict[str, Any]:
     chosen: Drawn = study["drawn"]
     kind: str = study["loss_kind"]
-    kind, cells = lang.word(kind), records(chosen)
+    kind, cells = lang.word(kind), records(chosen, lang)
     grids: dict[str, int] = {}
     for cell in cells:  # many cells are read at the same places
         grid = {name: cell.pop(name) for name in ("steps", "examples", "epochs")}

@@ -14,6 +14,7 @@ from pipeline.lab.command import command_of
 from pipeline.lab.grouping import grouped
 from pipeline.lab.results import CellResults
 from pipeline.report.clocks import with_seconds
+from pipeline.report.language import ENGLISH, Language
 
 #: Most cells of a study that are drawn, and most readings of one. Beyond, an even choice of them.
 MAX_CELLS = 120
@@ -83,13 +84,15 @@ def drawn(study: AnalysedStudy) -> Drawn:
     return Drawn(cells, len(study.cells), best, with_seconds(study, [*cells, *others]), target, others, study.series)
 
 
-def records(chosen: Drawn) -> list[dict[str, Any]]:
+def records(chosen: Drawn, lang: Language = ENGLISH) -> list[dict[str, Any]]:
     """Write the cells and their curves as the page's script reads them.
 
     Parameters
     ----------
     chosen : Drawn
         The cells.
+    lang : Language
+        The report's.
 
     Returns
     -------
@@ -102,7 +105,7 @@ def records(chosen: Drawn) -> list[dict[str, Any]]:
         of another cell of the series differs from it in batch size, learning rate and stack.
     """
     tables, known = _tables(chosen.curves), {cell.id: command(cell) for cell in chosen.cells}
-    found = [_record(cell, tables[cell.id], chosen.series[cell.id]) for cell in [*chosen.cells, *chosen.others]]
+    found = [_record(cell, tables[cell.id], chosen.series[cell.id], lang) for cell in [*chosen.cells, *chosen.others]]
     return [one | ({"command": known[one["id"]]} if one["id"] in known else {}) for one in found]
 
 
@@ -124,7 +127,7 @@ def command(cell: CellResults) -> str | None:
     return command_of(cell.config, cell.id, int(cell.runs["seed"].max()) + 1, str(cell.runs["engine"].iloc[0]))
 
 
-def _record(cell: CellResults, table: pd.DataFrame, series: str) -> dict[str, Any]:
+def _record(cell: CellResults, table: pd.DataFrame, series: str, lang: Language) -> dict[str, Any]:
     seeds = sorted(int(seed) for seed in cell.runs["seed"])
     from_zero = seeds == list(range(len(seeds)))
     if len(table) > MAX_READINGS:
@@ -140,7 +143,7 @@ def _record(cell: CellResults, table: pd.DataFrame, series: str) -> dict[str, An
         "series": series,
         "stack": cell.config.get("stack"),
         "final": _short([quantiles(cell.losses, 0.5) if cell.losses.size else math.nan])[0],
-        "trouble": trouble(cell),
+        "trouble": trouble(cell, lang),
         **{name: table[name].astype(int).tolist() for name in ("steps", "examples", "seed")},
         **values,
         "seconds": None if len(table) and set(values["seconds"]) == {None} else values["seconds"],

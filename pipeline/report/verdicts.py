@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pipeline.claims.repeats import Repeats, read_repeats
 from pipeline.lab.errors import MAKE_AGAIN, UserError
 from pipeline.lab.grouping import grouped
 from pipeline.report.language import ENGLISH, Language, mark
@@ -65,8 +66,9 @@ class Verdicts:
         words), what :func:`_found` says of it, ``reason`` and ``reason_lang``, ``stored`` (the date, where it was not
         decided now), ``setting``, ``why``, ``rests_on``, ``source`` (one of ``sources``), ``own`` (whether the lab
         itself makes it), ``figures`` (those that may show it), ``tests``, ``offline_twin``, ``cases`` (of what depends,
-        in how many it holds), ``trust`` (what it rests on, as the ledger calls it), ``group`` (the letter of those it
-        is listed with).
+        in how many it holds), ``trust`` (what it rests on, as the ledger calls it), ``alike`` and ``repeated`` (in how
+        many whole runs of the lab the verdict was this one, and which ones there were, in words; empty where that is
+        not known), ``group`` (the letter of those it is listed with).
     sources : list of dict
         ``name`` and ``title`` of where the claims come from, and whether it is a ``document``.
     not_applicable : str
@@ -114,14 +116,14 @@ def read_verdicts(path: Path, lang: Language = ENGLISH) -> Verdicts:
         If the file is missing or is no such file.
     """
     try:
-        return verdicts_of(json.loads(path.read_text(encoding="utf-8")), lang)
+        return verdicts_of(json.loads(path.read_text(encoding="utf-8")), lang, read_repeats())
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): make it with python -m pipeline.claims") from None
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{path} is no list of verdicts ({error}): {MAKE_AGAIN}") from None
 
 
-def verdicts_of(decided: dict[str, Any], lang: Language = ENGLISH) -> Verdicts:
+def verdicts_of(decided: dict[str, Any], lang: Language = ENGLISH, repeats: Repeats | None = None) -> Verdicts:
     """Put the verdicts into words.
 
     Parameters
@@ -130,6 +132,8 @@ def verdicts_of(decided: dict[str, Any], lang: Language = ENGLISH) -> Verdicts:
         As of :func:`pipeline.claims.decide.decide_all`.
     lang : Language
         The report's.
+    repeats : Repeats, optional
+        What whole runs of the lab said.
 
     Returns
     -------
@@ -144,7 +148,13 @@ def verdicts_of(decided: dict[str, Any], lang: Language = ENGLISH) -> Verdicts:
         for key, title in decided["sources"].items()
     }
     lines = [
-        {"number": number, **_line(claim, lang), "source": sources[claim["source"]], "own": claim["source"] == _OWN}
+        {
+            "number": number,
+            **_line(claim, lang),
+            **_repeated(claim, lang, repeats),
+            "source": sources[claim["source"]],
+            "own": claim["source"] == _OWN,
+        }
         for number, claim in enumerate(decided["claims"], 1)
     ]
     holds, fails, depends, open_, given = (int(decided["counts"][verdict]) for verdict in SIGNS)
@@ -192,6 +202,24 @@ def _line(claim: dict[str, Any], lang: Language) -> dict[str, Any]:
             for test in claim["tests"]
         ],
         "offline_twin": bool(claim["offline_twin"]),
+    }
+
+
+def _repeated(claim: dict[str, Any], lang: Language, repeats: Repeats | None) -> dict[str, str]:
+    """Say how whole runs of the lab decided; nothing of a verdict that is stored, and was not theirs."""
+    counts = {} if repeats is None or claim["stored"] else repeats.claims.get(str(claim["id"]), {})
+    if repeats is None or not counts:
+        return {"alike": "", "repeated": ""}
+    verdicts = [lang.say("{verdict} in {n}", verdict=lang.word(verdict), n=count) for verdict, count in counts.items()]
+    return {
+        "alike": lang.say("the same in {n} of {total} runs", n=counts.get(claim["verdict"], 0), total=repeats.runs),
+        "repeated": lang.say(
+            "Of {total} whole runs of the lab ({machine}, {date}): {verdicts}.",
+            total=repeats.runs,
+            machine=repeats.machine,
+            date=repeats.date,
+            verdicts=lang.listed(verdicts),
+        ),
     }
 
 

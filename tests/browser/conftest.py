@@ -10,6 +10,7 @@ from tables_for_tests import analysed
 from pipeline.claims.decide import decide_all
 from pipeline.claims.evidence import Evidence
 from pipeline.claims.ledger import read_ledger
+from pipeline.claims.repeats import read_repeats
 from pipeline.lab.config import load_study
 from pipeline.report.assets import InlinedFigure
 from pipeline.report.language import language
@@ -73,7 +74,9 @@ def write_report(studies, code, folder):
         InlinedFigure("memory", "Memory", "what to see", "", uri),
     ]
     path = folder / f"{code}.html"
-    path.write_text(render(list(studies.values()), figures, verdicts_of(decided, lang), lang), encoding="utf-8")
+    path.write_text(
+        render(list(studies.values()), figures, verdicts_of(decided, lang, read_repeats()), lang), encoding="utf-8"
+    )
     return path
 
 

@@ -15,6 +15,7 @@ from tables_for_tests import study as report_study
 from pipeline.claims.decide import decide_all
 from pipeline.claims.evidence import Evidence
 from pipeline.claims.ledger import read_ledger
+from pipeline.claims.repeats import Repeats
 from pipeline.lab.errors import UserError
 from pipeline.report.assets import InlinedFigure
 from pipeline.report.page import render
@@ -84,6 +85,21 @@ def test_what_depends_on_the_machine_alone_says_its_number_and_what_depends_on_i
     assert mixed["cases"] == "it depends on loader: of 2 cases it holds in 1 and does not in 1."
     assert (alike["verdict"], alike["cases"]) == ("depends", "")
     assert alike["effect"] == "2"
+
+
+def test_a_claim_says_in_how_many_whole_runs_of_the_lab_its_verdict_was_the_same(decided):
+    counts = {"A1a": {"holds": 9, "inconclusive": 2}, "A5": {"does not hold": 11}, "H5": {"does not hold": 11}}
+    repeats = Repeats("2026-11-27", "a processor, 2 cores", 11, counts)
+    claims = [claim | {"stored": "2026-11-01" * (claim["id"] == "A5")} for claim in decided["claims"]]
+    found = verdicts_of(decided | {"claims": claims}, repeats=repeats)
+    lines = {line["id"]: line for line in found.lines}
+    assert (lines["A1a"]["verdict"], lines["A1a"]["alike"]) == ("inconclusive", "the same in 2 of 11 runs")
+    said = "Of 11 whole runs of the lab (a processor, 2 cores, 2026-11-27): holds in 9 and inconclusive in 2."
+    assert lines["A1a"]["repeated"] == said
+    assert lines["A2"]["alike"] == lines["A5"]["alike"] == ""  # in none of these runs; not decided in this one
+    html = render([report_study(cell("gd"))], [], found)
+    assert said in html and html.count("the same in 2 of 11 runs") == 1
+    assert "the same in 11 of 11 runs" not in html  # H5 rests on seeds: that it is the same says nothing
 
 
 def test_the_chapter_is_told_with_its_pictures_and_each_is_on_the_page_once(decided):

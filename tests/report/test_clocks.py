@@ -10,7 +10,7 @@ from pipeline.analysis.seconds import StepCosts, StepKind
 from pipeline.report.answer import answer
 from pipeline.report.clocks import CLOCKS, flips, ranked, standings, with_seconds
 from pipeline.report.curves import MAX_CELLS, MAX_READINGS, drawn, records
-from pipeline.report.language import ENGLISH
+from pipeline.report.language import ENGLISH, language
 
 
 def found(*cells, target=0.25, costs=None):
@@ -87,6 +87,11 @@ def test_a_curve_ends_where_half_of_the_runs_diverged():
     (record,) = records(drawn(study(cell("d", lr=5.0, diverged=(0, 1, 2)))))
     assert len(record["loss"]) == 3 and record["trouble"] == "3 of 4 diverged"
     assert None not in record["loss"]
+
+
+def test_runs_that_did_not_end_well_are_counted_in_the_reports_language():
+    chosen = drawn(study(cell("d", lr=5.0, diverged=(0, 1, 2)), cell("well")))
+    assert [record["trouble"] for record in records(chosen, language("pt"))] == ["3 de 4 divergiram", ""]
 
 
 def test_the_band_of_a_curve_is_the_quartiles_of_its_seeds():

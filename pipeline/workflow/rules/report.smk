@@ -18,6 +18,7 @@ rule report:
         str(ENVIRONMENT)
     params:
         code=needs("pipeline.report"),
+        repeats=inputs.repeats,
         figures=subpath(input.figures, parent=True),
         lang=settings.report_lang,
         studies=jobs.folders(studies),

@@ -15,7 +15,9 @@ import pytest
 from repository import ROOT
 
 from pipeline.answer.question import read_question
+from pipeline.lab.settings import Tracking
 from pipeline.lab.tables import RUNS, read_table
+from pipeline.track.store import open_store
 from pipeline.train import command_line, terminal
 from pipeline.train.__main__ import main
 from tests.inputs.door import Door, complaints
@@ -111,6 +113,17 @@ def test_one_seed_says_nothing_of_how_sure_and_is_held_against_the_start_where_n
         f"loss {runs.final_loss.item():.5f}, {runs.initial_loss.item():.5f} before the first update; "
         "one seed does not say how much it varies: add seeds=10"
     )
+
+
+@pytest.mark.slow
+def test_the_logged_run_of_a_cell_has_a_page(train, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    status, _, err = train("track=true", "out=out")
+    assert status == 0, err
+    with open_store(Tracking.read(f"sqlite:///{train.folder}/mlflow.db")) as (client, experiment):
+        (run,) = client.search_runs([experiment], "tags.kind = 'cell'")
+    page = f"http://127.0.0.1:5000/#/experiments/{experiment}/runs/{run.info.run_id}"
+    assert said(err, "browse") == f"mlflow ui, then {page}"
 
 
 def test_where_most_runs_diverge_there_is_no_loss(train):

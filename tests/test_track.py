@@ -4,12 +4,15 @@ import dataclasses
 import json
 import math
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -205,6 +208,46 @@ def test_the_dataset_has_a_schema_and_the_number_of_its_rows():
     columns = [column["name"] for column in json.loads(dataset.schema)["mlflow_colspec"]]
     assert columns == ["frequency", "sound_pressure"]
     assert json.loads(dataset.profile)["num_rows"] == 1500
+
+
+# -- where MLflow's pages show them
+
+
+def kept_view(store, address):
+    """The view that an address names, as the store keeps it."""
+    page, key = address.split("&viewStateShareKey=")
+    assert page == "http://127.0.0.1:5000/#/experiments/1/runs?workflowType=machine_learning"
+    with open_store(store) as (client, experiment_id):
+        return json.loads(client.get_experiment(experiment_id).tags[f"mlflow.sharedViewState.{key}"])
+
+
+def test_several_cells_are_shown_the_lowest_loss_first_beside_what_tells_them_apart(store, tmp_path):
+    cells = [one_cell("two", name, batch_size=b) for name, b in (("a", 10), ("b", 20))]
+    view = kept_view(store, log_folder(write(tmp_path, *cells), store).address)
+    assert (view["orderByKey"], view["orderByAsc"]) == ("metrics.`summary/final_loss`", True)
+    with open_store(store) as (client, experiment_id):
+        found = client.search_runs([experiment_id], view["searchFilter"])
+    assert sorted(run.info.run_id for run in found) == sorted(ids_of(store, tmp_path))
+    shown = {"params": found[0].data.params, "metrics": found[0].data.metrics, "tags": found[0].data.tags}
+    columns = [column.replace("`", "").split(".") for column in view["selectedColumns"]]
+    assert all(name in shown[kind] for kind, name in columns)
+    assert {"summary/final_loss", "optimizer", "batch_size", "lr"} <= {name for _, name in columns}
+
+
+@pytest.mark.parametrize(("second", "metric"), [(0.4, "validation_loss"), (None, "loss")])
+def test_they_are_sorted_by_the_loss_that_the_study_is_judged_by(store, tmp_path, second, metric):
+    cells = [one_cell("held out", "a", final_validation_loss=0.3), one_cell("held out", "b")]
+    cells[1][0]["final_validation_loss"] = pd.Series([second] * 2, dtype=float)
+    view = kept_view(store, log_folder(write(tmp_path, *cells), store).address)
+    assert view["orderByKey"] == f"metrics.`summary/final_{metric}`"
+
+
+def test_sqlite_knows_how_many_rows_it_has_which_makes_its_sorting_quick(store, tmp_path):
+    log_folder(write(tmp_path, one_cell("counted"), one_cell("counted", "b")), store)
+    with closing(sqlite3.connect(store.sqlite_path)) as connection:
+        (counted,) = connection.execute("SELECT stat FROM sqlite_stat1 WHERE idx LIKE '%latest_metrics_1'").fetchone()
+        (rows,) = connection.execute("SELECT count(*) FROM latest_metrics").fetchone()
+    assert int(counted.split()[0]) == rows
 
 
 # -- nothing twice
@@ -467,7 +510,7 @@ def test_a_folder_whose_identity_is_lost_removes_nothing_and_says_what_is_left(s
     out, err = capsys.readouterr()
     counts, address = out.splitlines()
     assert counts == "textbook: 1 logged, 0 unchanged, 0 removed"
-    assert address.startswith("  the lowest loss first: http://127.0.0.1:5000/#/experiments/1/runs?")
+    assert address == f"  browse: http://127.0.0.1:5000/#/experiments/1/runs/{ids_of(store, folder)[0]}"
     assert "an earlier folder at this path left 2 runs in the store" in err and f"--replace '{folder}'" in err
     with open_store(store) as (client, _):
         assert {client.get_run(run).info.lifecycle_stage for run in before} == {"active"}
@@ -597,7 +640,7 @@ def test_the_command_logs_studies_and_writes_their_counts(store, tmp_path, monke
     folder, done = write(tmp_path / "by hand", one_cell("by hand")), tmp_path / "done.json"
     main([str(folder), "--done", str(done)])
     counts = json.loads(done.read_text())["by hand"]
-    assert counts.pop("address").startswith("http://127.0.0.1:5000/#/experiments/1/runs?")
+    assert counts.pop("address") == f"http://127.0.0.1:5000/#/experiments/1/runs/{ids_of(store, folder)[0]}"
     assert counts == {"logged": 1, "unchanged": 0, "removed": 0, "left": 0}
     assert "1 logged" in capsys.readouterr().out
 

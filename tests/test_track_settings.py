@@ -27,6 +27,25 @@ def environment(monkeypatch):
     return monkeypatch
 
 
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("sqlite:///mlflow.db", "mlflow ui, then PAGE"),
+        ("sqlite:///my runs.db", "mlflow ui --backend-store-uri 'sqlite:///FOLDER/my runs.db', then PAGE"),
+        ("postgresql://db/mlflow", "mlflow ui --backend-store-uri postgresql://db/mlflow, then PAGE"),
+        ("postgresql://ada:secret@db/mlflow", 'mlflow ui --backend-store-uri "$MLFLOW_TRACKING_URI", then PAGE'),
+        ("http://mlflow:5000", "PAGE"),
+        ("databricks", "databricks"),
+    ],
+)
+def test_every_store_says_what_opens_its_runs(environment, tmp_path, uri, said):
+    environment.chdir(tmp_path)
+    store = Tracking.read(uri)
+    page = f"{store.pages}/#/experiments/1/runs"
+    assert store.browse(page) == said.replace("FOLDER", str(tmp_path)).replace("PAGE", page)
+    assert store.browse() == said.replace("FOLDER", str(tmp_path)).replace(", then PAGE", "").replace("PAGE", uri)
+
+
 def test_an_empty_variable_is_the_default(environment, tmp_path):
     environment.chdir(tmp_path)
     default = Tracking.read()

@@ -106,6 +106,10 @@ def test_the_address_that_logging_ends_with_opens_the_studys_cells_the_lowest_lo
     page.goto(ui.address.replace("http://127.0.0.1:5000", ui.uri))
     page.get_by_text(f"{3 * len(LOSSES)} matching runs").wait_for()
     assert names_of(page)[:3] == ["sgd b=32 lr=0.01", "adam b=32 lr=0.01", "sgd b=32 lr=0.03"]
+    shown = page.locator("[role=columnheader][col-id]").evaluate_all(
+        "all => all.map(one => one.getAttribute('col-id'))"
+    )
+    assert {"metrics.`summary/final_loss`", "params.`batch_size`", "params.`lr`"} <= {*shown}
 
 
 def test_the_runs_can_be_searched_sorted_and_compared_by_hand(tab, ui):

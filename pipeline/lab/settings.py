@@ -14,6 +14,7 @@ variable                      meaning                                        wit
 import math
 import os
 import re
+import shlex
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass
@@ -105,6 +106,24 @@ class Tracking:
     def pages(self) -> str:
         """Where MLflow's pages are: the server's own, or those of ``mlflow ui`` on this machine."""
         return masked(self.uri).rstrip("/") if self.uri.startswith("http") else "http://127.0.0.1:5000"
+
+    def browse(self, page: str = "") -> str:
+        """What opens the runs in MLflow: the command that serves its pages, unless a server does, and then a page.
+
+        Examples
+        --------
+        >>> Tracking("http://mlflow:5000").browse("http://mlflow:5000/#/experiments/1")
+        'http://mlflow:5000/#/experiments/1'
+        >>> Tracking("postgresql://db/mlflow").browse("http://127.0.0.1:5000/#/experiments/1")
+        'mlflow ui --backend-store-uri postgresql://db/mlflow, then http://127.0.0.1:5000/#/experiments/1'
+        """
+        if self.sqlite_path is None and not self.is_database_server:
+            return page if page.startswith(self.uri) else self.shown
+        if self.sqlite_path == Path("mlflow.db").absolute():
+            return f"mlflow ui{f', then {page}' if page else ''}"
+        # A password is not printed; whoever has one has it in the variable.
+        uri = shlex.quote(self.uri) if masked(self.uri) == self.uri else '"$MLFLOW_TRACKING_URI"'
+        return f"mlflow ui --backend-store-uri {uri}{f', then {page}' if page else ''}"
 
     @property
     def shown(self) -> str:

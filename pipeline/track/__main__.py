@@ -76,7 +76,7 @@ def _log(settings: Tracking, options: Options) -> dict[str, Any]:
             cells=not options.only_summaries,
             replace=options.replace,
         )
-        print(f"{folder.name}: {counts}\n  the lowest loss first: {counts.address}", flush=True)
+        print(f"{folder.name}: {counts}\n  browse: {counts.address}", flush=True)
         if options.models:
             _log_model(folder, settings, data_dir)
         if counts.left:

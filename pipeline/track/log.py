@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from pipeline.lab.grouping import grouped
 from pipeline.lab.settings import Tracking
 from pipeline.track.owner import Owner, owner_of
+from pipeline.track.pages import best_first
 from pipeline.track.record import Record, cell_records, dataset_input, summary_record
-from pipeline.track.store import open_store, view, with_patience
+from pipeline.track.store import gather_statistics, open_store, with_patience
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -61,9 +62,10 @@ class _Logged:
 
 @dataclass(frozen=True)
 class _Done:
-    """Keys of the records that were seen and of those written, and ids of the runs deleted, over all tries."""
+    """Over all tries: records seen, each with its run's id, those written, runs deleted, what runs are judged by."""
 
-    seen: set[str] = field(default_factory=set)
+    seen: dict[str, str] = field(default_factory=dict)
+    judged: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
     deleted: set[str] = field(default_factory=set)
 
@@ -125,12 +127,24 @@ def log_folder(
             _show_all(client, experiment_id, owner, records, done)
             if replace:
                 _delete(client, earlier, done)
-            mine = view(experiment_id, f'tags.kind = "cell" and tags.folder_id = "{owner.id}"')
-            return 0 if replace else len(earlier), f"{settings.pages}/{mine}"
+            page = _page(client, experiment_id, owner, done)
+            if done.written:
+                gather_statistics(settings)
+            return 0 if replace else len(earlier), f"{settings.pages}/{page}"
 
     cure = f"the tables are whole, and `python -m pipeline.track {folder}` logs them once it is back"
     found = with_patience(settings, once, cure)
     return Counts(len(done.written), len(done.seen) - len(done.written), len(done.deleted), *found)
+
+
+def _page(client: "MlflowClient", experiment_id: str, owner: Owner, done: _Done) -> str:
+    """Where the cells are shown; a single one on a page of its own, for it has no order and needs no view."""
+    runs = [run_id for key, run_id in done.seen.items() if key]
+    if len(runs) == 1:
+        return f"#/experiments/{experiment_id}/runs/{runs[0]}"
+    search = f'tags.kind = "cell" and tags.folder_id = "{owner.id}"'
+    metric = "validation_loss" if done.judged == {"validation_loss"} else "loss"
+    return best_first(client, experiment_id, owner.id, search, metric)
 
 
 def _show_all(client: "MlflowClient", experiment_id: str, owner: Owner, records: Iterator[Record], done: _Done) -> None:
@@ -166,13 +180,15 @@ def _show(
     done: _Done,
 ) -> None:
     """Make the store show one record, once."""
-    done.seen.add(record.key)
+    done.seen[record.key] = ""
+    done.judged.add(record.tags["judged_by"])
     current = next((run for run in old if run.ended and run.tags["content_hash"] == record.content_hash), None)
     if current is None:
         # Before the call: a store may obey, and be gone before it answers. The next try finds that run.
         done.written.add(record.key)
-        _write(client, experiment_id, owner, record, parent)
+        done.seen[record.key] = _write(client, experiment_id, owner, record, parent)
     elif record.key:  # the folder was moved, or somebody deleted the study's run
+        done.seen[record.key] = current.run_id
         _retag(client, current, {"folder": owner.folder, PARENT: parent})
     _delete(client, [run for run in old if run is not current and run.run_id != parent], done)
 
@@ -222,8 +238,8 @@ def _search(client: "MlflowClient", experiment_id: str, filter_string: str) -> I
             return
 
 
-def _write(client: "MlflowClient", experiment_id: str, owner: Owner, record: Record, parent: str) -> None:
-    """Write one run in a few calls, or none of it."""
+def _write(client: "MlflowClient", experiment_id: str, owner: Owner, record: Record, parent: str) -> str:
+    """Write one run in a few calls, or none of it; its id."""
     from mlflow.entities import Metric, Param, RunTag
 
     end = round(1000 * record.ended)
@@ -246,6 +262,7 @@ def _write(client: "MlflowClient", experiment_id: str, owner: Owner, record: Rec
         for path, folder in record.files.items():
             client.log_artifact(run_id, str(path), folder)
         client.set_terminated(run_id, status="FAILED" if record.failed else "FINISHED", end_time=end)
+    return run_id
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.lab.config.cell import NOT_IDENTITY_OF_DATA, canonical_json, taxonomy, updates
 from pipeline.lab.errors import MAKE_AGAIN, UserError
 from pipeline.lab.facts import DataFacts
+from pipeline.lab.reading import metric_of
 from pipeline.lab.results import CellResults, StudyResults
 from pipeline.track.metrics import SUMMARY, Columns, Reading, by_cell, curve_statistics, finals_of, metrics_of
 
@@ -145,9 +146,10 @@ def records_of(study: StudyResults, ended: float = 0.0) -> Iterator[Record]:
     """Make the records of the cells of a study, or of some of them, whose table was written at a time."""
     rows = dict(by_cell(study.runs, ["cell_id", "seed"]))
     statistics = dict(by_cell(curve_statistics(study.runs, study.curves), ["cell_id", "step"]))
+    judged_by = {"judged_by": metric_of(study.runs, study.words, study.folder)}
     for cell_id, cell in study.cells.items():
         columns = rows[cell_id]
-        params, tags = _params(columns, cell.config), _tags(columns, cell)
+        params, tags = _params(columns, cell.config), _tags(columns, cell) | judged_by
         finals = finals_of(columns)
         metrics, notes = metrics_of(finals, statistics.get(cell_id), MAX_BATCH - len(params))
         if "final_loss" not in finals and tags["status"] != "error":
@@ -270,7 +272,7 @@ def summary_record(folder: Path, captions: Path) -> Record:
             *(f"**{figure.title}** (`figures/{figure.path.name}`): {figure.caption}" for figure in figures),
         ]
     )
-    tags = {"kind": "summary", "study": study.name, "mlflow.note.content": note}
+    tags = {"kind": "summary", "study": study.name, "judged_by": study.metric, "mlflow.note.content": note}
     if study.offline_twin:
         tags["offline_twin"] = "true"
     files = {figure.path: "figures" for figure in figures} | {

@@ -8,11 +8,10 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import quote, urlencode
 
 import tenacity
 from filelock import FileLock
@@ -20,6 +19,7 @@ from filelock import FileLock
 from pipeline.lab.errors import UserError
 from pipeline.lab.settings import EXPERIMENT, Tracking
 from pipeline.lab.urls import masked
+from pipeline.track.pages import note
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,14 +37,6 @@ _WRITTEN_TWICE = re.compile("UniqueViolation|Duplicate entry")
 _SIDE_FILES = ("-journal", "-wal", "-shm")
 #: MLflow shows this tag as the experiment's description.
 _NOTE_TAG = "mlflow.note.content"
-_FILTER = 'tags.study = "sweep" and params.optimizer = "adam" and params.batch_size = "32"'
-_NOTE = """A run for each study, its cells below it, and their seeds inside them. \
-[Which learning rate is best for adam at batch size 32?]({view}) \
-The first run of that view is the answer: its search is `{search}`, sorted by `summary/final_loss`, ascending. \
-Edit the search to ask about another optimizer or batch size.
-
-Tick two runs and *Compare* them. The run of a study (`tags.kind = "summary"`) holds its figures and its tables.
-"""
 
 T = TypeVar("T")
 
@@ -151,6 +143,22 @@ def open_store(settings: Tracking) -> "Iterator[tuple[MlflowClient, str]]":
         yield retrying(_opened, settings, stack)
 
 
+def gather_statistics(settings: Tracking) -> None:
+    """Let SQLite count its rows, so that MLflow's pages sort thousands of runs at once.
+
+    Without these counts it compares each run with every value of a sorted metric: four seconds instead of a tenth with
+    8,000 runs. Other databases count by themselves.
+
+    Parameters
+    ----------
+    settings : Tracking
+        The store, opened by :func:`open_store`.
+    """
+    if settings.sqlite_path is not None:
+        with suppress(sqlite3.OperationalError), closing(sqlite3.connect(settings.sqlite_path)) as connection:
+            connection.execute("ANALYZE")  # refused while somebody else writes: the next pass does it
+
+
 def is_passing(error: BaseException, settings: Tracking) -> bool:
     """Tell whether an error may be gone at the next try: the store is down, restarting or busy.
 
@@ -181,32 +189,6 @@ def is_passing(error: BaseException, settings: Tracking) -> bool:
         return False
     status = int(error.get_http_status_code())  # type: ignore[no-untyped-call]
     return status >= 500 or status == 429 or _WRITTEN_TWICE.search(str(error)) is not None
-
-
-def note(experiment_id: str) -> str:
-    """Describe the experiment in Markdown, with a link to a view that answers a question.
-
-    Parameters
-    ----------
-    experiment_id : str
-        MLflow's.
-    """
-    return _NOTE.format(view=view(experiment_id, _FILTER), search=_FILTER)
-
-
-def view(experiment_id: str, search: str) -> str:
-    """Where MLflow's pages show the runs that a search finds, the lowest final loss first: the end of the address.
-
-    Parameters
-    ----------
-    experiment_id : str
-        MLflow's.
-    search : str
-        As in the pages' search field.
-    """
-    asked = {"workflowType": "machine_learning", "searchFilter": search}
-    asked |= {"orderByKey": "metrics.`summary/final_loss`", "orderByAsc": "true"}
-    return f"#/experiments/{experiment_id}/runs?{urlencode(asked, quote_via=quote)}"
 
 
 def _import_mlflow() -> None:
@@ -280,7 +262,7 @@ def _experiment_id(client: "MlflowClient", settings: Tracking, folder: Path | No
     path = folder or (settings.sqlite_path.parent if settings.sqlite_path else None)
     location = None if path is None else (path / "mlruns" / EXPERIMENT).as_uri()
     made = client.create_experiment(name, artifact_location=location)
-    client.set_experiment_tag(made, _NOTE_TAG, note(made))
+    client.set_experiment_tag(made, _NOTE_TAG, note(client, made))
     return str(made)
 
 

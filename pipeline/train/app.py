@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _NOT_OF_A_CELL = {field.name for field in fields(AppConfig)} - {*CELL_FIELDS, *LIMITS} | {"target.metric"}
 #: Updates that the command will make in all its jobs, and those made: what is left is shown in each of them.
 UPDATES = {"planned": 0, "done": 0}
+#: Where MLflow's pages show what was logged from a folder.
+PAGES: dict[Path, str] = {}
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def train_jobs(jobs: Sequence[Job], engine: str | None = None) -> list[float]:
         if job.store is not None:
             from pipeline.track.log import log_folder
 
-            log_folder(job.out, job.store, data_dir=job.data_dir)
+            PAGES[job.out] = log_folder(job.out, job.store, data_dir=job.data_dir).address
     for job in jobs:
         report(_failed(job, by_cell, reasons), tolerated=job.of_study and not (runs.status == "error").all())
     return [min(float(losses_of(by_cell[cell.id], job.metric).median()) for cell in job.cells) for job in jobs]

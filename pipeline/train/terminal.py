@@ -8,7 +8,6 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from hydra._internal.utils import get_args_parser
 
@@ -17,7 +16,7 @@ from pipeline.lab.config.cell import NOT_IDENTITY
 from pipeline.lab.config.schema import CELL_FIELDS
 from pipeline.lab.variation import told_apart
 from pipeline.parts.own import short
-from pipeline.train.app import UPDATES, Job, losses_of
+from pipeline.train.app import PAGES, UPDATES, Job, losses_of
 
 #: The jobs that the command has announced.
 announced: list[Job] = []
@@ -63,12 +62,11 @@ def close(given: Sequence[str]) -> None:
     for job in jobs[:1]:
         more = f" and {formats.count(len(jobs) - 1, 'more folder')}" if len(jobs) > 1 else ""
         advise = shlex.join(["python", "-m", "pipeline.analysis.advise", "--study", str(job.out)])
-        here = job.store is not None and job.store.sqlite_path == Path("mlflow.db").absolute()
         notes = {
             "found": _found(job) if len(jobs) == len(job.cells) == 1 else "",
             "written": f"runs.parquet and curves.parquet in {job.out}{more}",
             "next": advise if len(job.cells) > 1 else "",
-            "browse": "mlflow ui" if here else "" if job.store is None else job.store.shown,
+            "browse": "" if job.store is None else job.store.browse(PAGES.get(job.out, "") if len(jobs) == 1 else ""),
         }
         print(*(f"{what}: {words}" for what, words in notes.items() if words), sep="\n", file=sys.stderr)
 

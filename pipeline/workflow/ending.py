@@ -17,6 +17,7 @@ from typing import Any
 from pipeline.lab.config.cell import Cell
 from pipeline.lab.errors import UserError, printable
 from pipeline.lab.grouping import grouped
+from pipeline.lab.settings import Tracking
 
 #: Seconds that jobs have to end after SIGTERM, before they are killed.
 _PATIENCE = 10.0
@@ -147,7 +148,7 @@ def mlflow_pages(counts: Iterable[Path]) -> list[str]:
         one for path in counts if path.is_file() for one in json.loads(path.read_text()).values()
     ]
     most = max(done, key=lambda one: one["logged"] + one["unchanged"], default={})
-    return [f"Browse the runs: mlflow ui, then {most['address']}"] if "address" in most else []
+    return [f"Browse the runs: {Tracking.read().browse(most['address'])}"] if "address" in most else []
 
 
 def earlier_runs(counts: Iterable[Path], results: str) -> list[str]:

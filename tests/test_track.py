@@ -1,8 +1,10 @@
 """MLflow shows what the tables say: once, only finished runs, and each folder touches only its own."""
 
 import dataclasses
+import html
 import json
 import math
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -643,6 +645,21 @@ def test_the_command_logs_studies_and_writes_their_counts(store, tmp_path, monke
     assert counts.pop("address") == f"http://127.0.0.1:5000/#/experiments/1/runs/{ids_of(store, folder)[0]}"
     assert counts == {"logged": 1, "unchanged": 0, "removed": 0, "left": 0}
     assert "1 logged" in capsys.readouterr().out
+
+
+def test_the_command_writes_a_page_that_links_to_each_study(store, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store.uri)
+    folders = [write(tmp_path / name, one_cell(name), one_cell(name, "b")) for name in ("first", "a&b")]
+    page, done = tmp_path / "mlflow.html", tmp_path / "done.json"
+    main([*map(str, folders), "--done", str(done), "--page", str(page)])
+    links = re.findall('<a id="(.+?)" href="(.+?)">(.+?)</a>', page.read_text())
+    assert [tuple(map(html.unescape, link)) for link in links] == [
+        (name, counts["address"], name) for name, counts in json.loads(done.read_text()).items()
+    ]
+    assert f"<code>{store.browse()}</code>" in page.read_text() and "a&amp;b" in page.read_text()
+    page.unlink()
+    main(["--init", "--page", str(page)])  # nothing is logged, so there is nothing to link to
+    assert not page.exists()
 
 
 def test_the_command_makes_the_store(store, tmp_path):

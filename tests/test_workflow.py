@@ -1,5 +1,6 @@
 """Snakemake runs what is needed, and nothing else; every test works in a copy of the repository."""
 
+import html
 import json
 import os
 import re
@@ -217,6 +218,14 @@ def test_a_run_ends_with_the_answer_of_each_study_and_what_to_open(finished):
     advised = finished._run(*command.split(), cwd=finished.folder)
     assert advised.returncode == 0, advised.stderr
     assert finished.last == "Open results/report.html"
+
+
+def test_the_report_leads_to_the_runs_of_each_study_in_mlflow(finished):
+    results = finished.folder / "results"
+    (link,) = re.findall(r'href="(mlflow.html#.+?)"', (results / "report.html").read_text())
+    assert link == "mlflow.html#duo"
+    address = json.loads((results / "track" / "runs.json").read_text())["duo"]["address"]
+    assert f'<a id="duo" href="{html.escape(address)}">duo</a>' in (results / "mlflow.html").read_text()
 
 
 def test_a_run_in_which_a_job_failed_ends_with_the_reason_and_the_log(lab):

@@ -3,13 +3,10 @@
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pipeline.lab.paths import CONF, ROOT
 from pipeline.lab.stage import Options, argument, command
-
-if TYPE_CHECKING:
-    from pipeline.claims.repeats import Repeats
 
 _HEAD = """# The ledger of the claims
 
@@ -51,11 +48,11 @@ def main(options: Options) -> None:
     print(options.file)
 
 
-def repeated(name: str, repeats: "Repeats") -> str:
+def repeated(name: str, repeats: Mapping[str, Any]) -> str:
     """Say in how many whole runs, and where, a claim had which verdict; nothing where it was in none."""
-    counts = repeats.claims.get(name, {})
-    said = ", ".join(f"{verdict} in {number} of {repeats.runs}" for verdict, number in counts.items())
-    return f"{said} whole runs, {repeats.machine}, {repeats.date}" if said else ""
+    counts = repeats["claims"].get(name, {})
+    said = ", ".join(f"{verdict} in {number} of {repeats['runs']}" for verdict, number in counts.items())
+    return f"{said} whole runs, {repeats['machine']}, {repeats['date']}" if said else ""
 
 
 def page(claim: Mapping[str, Any], sources: Mapping[str, str], changed: Sequence[str], repeats: str = "") -> str:

@@ -119,11 +119,10 @@ class Tracking:
         """
         if self.sqlite_path is None and not self.is_database_server:
             return page if page.startswith(self.uri) else self.shown
-        if self.sqlite_path == Path("mlflow.db").absolute():
-            return f"mlflow ui{f', then {page}' if page else ''}"
         # A password is not printed; whoever has one has it in the variable.
         uri = shlex.quote(self.uri) if masked(self.uri) == self.uri else '"$MLFLOW_TRACKING_URI"'
-        return f"mlflow ui --backend-store-uri {uri}{f', then {page}' if page else ''}"
+        here = self.sqlite_path == Path("mlflow.db").absolute()
+        return f"mlflow ui{'' if here else f' --backend-store-uri {uri}'}{', then ' if page else ''}{page}"
 
     @property
     def shown(self) -> str:

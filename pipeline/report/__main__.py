@@ -13,6 +13,9 @@ from pipeline.lab.stage import STEP_COST, Options, argument, command
     STEP_COST,
     argument("--claims", type=Path, metavar="FILE.json", help="the verdicts, as of pipeline.claims"),
     argument("--lang", default="en", metavar="en|pt", help="the report's language; en where nothing is said"),
+    argument(
+        "--mlflow", metavar="FILE.html", help="a page beside the report that links to MLflow, as of pipeline.track"
+    ),
     argument("studies", type=Path, nargs="+", metavar="STUDY", help="folders such as results/textbook"),
 )
 def main(options: Options) -> None:
@@ -27,7 +30,7 @@ def main(options: Options) -> None:
     lang = language(options.lang)
     studies = read_studies(options.studies, options.step_cost)
     verdicts = read_verdicts(options.claims, lang) if options.claims else None
-    page = render(studies, read_figures(options.figures), verdicts, lang)
+    page = render(studies, read_figures(options.figures), verdicts, lang, options.mlflow)
     write_whole(options.out, page)
     print(options.out, *answers(studies), sep="\n")
 

@@ -28,6 +28,7 @@ def render(
     figures: Sequence[InlinedFigure],
     verdicts: Verdicts | None = None,
     lang: Language = ENGLISH,
+    mlflow: str | None = None,
 ) -> str:
     """Write the report.
 
@@ -41,6 +42,8 @@ def render(
         Those of the claims; without them the page has no table of claims.
     lang : Language
         The report's. The verdicts are to be read in the same one.
+    mlflow : str, optional
+        A page beside the report with links to the studies in MLflow; without one the report has no such links.
 
     Returns
     -------
@@ -76,6 +79,7 @@ def render(
             pictures=pictures,
             signs=[(symbol, style, lang.word(verdict)) for verdict, (symbol, style) in SIGNS.items()],
             assets=assets(),
+            mlflow=mlflow,
         )
     )
 

@@ -3,12 +3,12 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from pipeline.claims.repeats import Repeats, read_repeats
+from pipeline.claims.repeats import read_repeats
 from pipeline.lab.errors import MAKE_AGAIN, UserError
 from pipeline.lab.grouping import grouped
 from pipeline.report.language import ENGLISH, Language, mark
@@ -123,7 +123,9 @@ def read_verdicts(path: Path, lang: Language = ENGLISH) -> Verdicts:
         raise UserError(f"{path} is no list of verdicts ({error}): {MAKE_AGAIN}") from None
 
 
-def verdicts_of(decided: dict[str, Any], lang: Language = ENGLISH, repeats: Repeats | None = None) -> Verdicts:
+def verdicts_of(
+    decided: dict[str, Any], lang: Language = ENGLISH, repeats: Mapping[str, Any] | None = None
+) -> Verdicts:
     """Put the verdicts into words.
 
     Parameters
@@ -132,8 +134,8 @@ def verdicts_of(decided: dict[str, Any], lang: Language = ENGLISH, repeats: Repe
         As of :func:`pipeline.claims.decide.decide_all`.
     lang : Language
         The report's.
-    repeats : Repeats, optional
-        What whole runs of the lab said.
+    repeats : mapping, optional
+        What whole runs of the lab said, as of :func:`pipeline.claims.repeats.read_repeats`.
 
     Returns
     -------
@@ -205,20 +207,17 @@ def _line(claim: dict[str, Any], lang: Language) -> dict[str, Any]:
     }
 
 
-def _repeated(claim: dict[str, Any], lang: Language, repeats: Repeats | None) -> dict[str, str]:
+def _repeated(claim: dict[str, Any], lang: Language, repeats: Mapping[str, Any] | None) -> dict[str, str]:
     """Say how whole runs of the lab decided; nothing of a verdict that is stored, and was not theirs."""
-    counts = {} if repeats is None or claim["stored"] else repeats.claims.get(str(claim["id"]), {})
+    counts = {} if repeats is None or claim["stored"] else repeats["claims"].get(str(claim["id"]), {})
     if repeats is None or not counts:
         return {"alike": "", "repeated": ""}
-    verdicts = [lang.say("{verdict} in {n}", verdict=lang.word(verdict), n=count) for verdict, count in counts.items()]
+    facts = {name: repeats[name] for name in ("runs", "machine", "date")}
+    found = [lang.say("{verdict} in {n}", verdict=lang.word(verdict), n=count) for verdict, count in counts.items()]
     return {
-        "alike": lang.say("the same in {n} of {total} runs", n=counts.get(claim["verdict"], 0), total=repeats.runs),
+        "alike": lang.say("the same in {n} of {runs} runs", n=counts.get(claim["verdict"], 0), **facts),
         "repeated": lang.say(
-            "Of {total} whole runs of the lab ({machine}, {date}): {verdicts}.",
-            total=repeats.runs,
-            machine=repeats.machine,
-            date=repeats.date,
-            verdicts=lang.listed(verdicts),
+            "Of {runs} whole runs of the lab ({machine}, {date}): {verdicts}.", verdicts=lang.listed(found), **facts
         ),
     }
 

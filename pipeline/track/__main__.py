@@ -11,6 +11,7 @@ from pipeline.lab.errors import UserError
 from pipeline.lab.files import write_whole
 from pipeline.lab.settings import DEFAULT_URI, PATIENCE, Tracking
 from pipeline.lab.stage import Options, argument, command
+from pipeline.track.pages import links
 
 
 # The values of environment variables are not in the help: a URI may hold a password.
@@ -34,6 +35,7 @@ from pipeline.lab.stage import Options, argument, command
         metavar="SECONDS",
         help=f"how long to retry a store that does not answer (MINIBATCH_LAB_PATIENCE, else {PATIENCE:.0f})",
     ),
+    argument("--page", type=Path, metavar="FILE.html", help="written at the end: links to the studies in MLflow"),
     argument("--done", type=Path, metavar="FILE", help="written at the end: JSON with counts"),
 )
 def main(options: Options) -> None:
@@ -42,6 +44,9 @@ def main(options: Options) -> None:
         options.misuse("give one STUDY_DIR or more, or --init")
     settings = Tracking.read(options.uri, options.patience)
     done = _init(settings) if options.init else _log(settings, options)
+    if options.page is not None and options.studies:
+        pages = {study: counts["address"] for study, counts in done.items()}
+        write_whole(options.page, links(settings.browse(), pages))
     if options.done is not None:
         write_whole(options.done, json.dumps(done, indent=2) + "\n")
 

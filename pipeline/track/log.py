@@ -142,9 +142,8 @@ def _page(client: "MlflowClient", experiment_id: str, owner: Owner, done: _Done)
     runs = [run_id for key, run_id in done.seen.items() if key]
     if len(runs) == 1:
         return f"#/experiments/{experiment_id}/runs/{runs[0]}"
-    search = f'tags.kind = "cell" and tags.folder_id = "{owner.id}"'
     metric = "validation_loss" if done.judged == {"validation_loss"} else "loss"
-    return best_first(client, experiment_id, owner.id, search, metric)
+    return best_first(client, experiment_id, owner.id, f'tags.kind = "cell" and tags.folder_id = "{owner.id}"', metric)
 
 
 def _show_all(client: "MlflowClient", experiment_id: str, owner: Owner, records: Iterator[Record], done: _Done) -> None:

@@ -1,8 +1,9 @@
 """Addresses of MLflow's pages: a search of runs in an order, with the columns that answer."""
 
 import json
+from collections.abc import Mapping
+from html import escape
 from typing import TYPE_CHECKING
-from urllib.parse import urlencode
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -16,6 +17,29 @@ The first run of that view is the answer: its search is `{search}`, sorted by `s
 Edit the search to ask about another optimizer or batch size.
 
 Tick two runs and *Compare* them. The run of a study (`tags.kind = "summary"`) holds its figures and its tables.
+"""
+
+#: What the report links to: it is written while the runs are logged, and knows neither the store nor its ids.
+_LINKS = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>MLflow</title>
+<style>
+  body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 2rem auto; padding: 0 1rem }}
+  :target {{ outline: 2px solid; outline-offset: 2px }}
+</style>
+<main>
+<h1>MLflow</h1>
+<p><code>{serve}</code></p>
+<p>Then each link opens the cells of a study, the lowest loss first.</p>
+<p lang="pt">Depois, cada ligação abre as células de um estudo, a menor perda primeiro.</p>
+<ul>
+{items}
+</ul>
+</main>
+</html>
 """
 
 
@@ -42,7 +66,7 @@ def best_first(client: "MlflowClient", experiment_id: str, key: str, search: str
     experiment_id : str
         MLflow's.
     key : str
-        The view's name; one that is kept under it already is replaced.
+        The view's name, of letters, digits and hyphens; one that is kept under it already is replaced.
     search : str
         As in the pages' search field.
     metric : str
@@ -59,5 +83,25 @@ def best_first(client: "MlflowClient", experiment_id: str, key: str, search: str
     tag, value = f"{SHARED}{key}", json.dumps(kept)
     if client.get_experiment(experiment_id).tags.get(tag) != value:
         client.set_experiment_tag(experiment_id, tag, value)
-    asked = urlencode({"workflowType": "machine_learning", "viewStateShareKey": key})
-    return f"#/experiments/{experiment_id}/runs?{asked}"
+    return f"#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={key}"
+
+
+def links(serve: str, pages: Mapping[str, str]) -> str:
+    """Write the page that the report links to.
+
+    Parameters
+    ----------
+    serve : str
+        What opens MLflow's pages.
+    pages : mapping
+        Each study's name, and where its cells are.
+
+    Returns
+    -------
+    str
+        HTML; each link has its study's name as its anchor.
+    """
+    items = (
+        f'<li><a id="{escape(name)}" href="{escape(page)}">{escape(name)}</a></li>' for name, page in pages.items()
+    )
+    return _LINKS.format(serve=escape(serve), items="\n".join(items))

@@ -165,11 +165,8 @@ def earlier_runs(counts: Iterable[Path], results: str) -> list[str]:
     -------
     list of str
     """
-    left = {}
-    for path in counts:
-        if path.is_file():
-            left = {study: done["left"] for study, done in json.loads(path.read_text()).items() if done["left"]}
-            break
+    done: dict[str, Any] = next((json.loads(path.read_text()) for path in counts if path.is_file()), {})
+    left = {study: one["left"] for study, one in done.items() if one["left"]}
     if not left:
         return []
     command = shlex.join(["python", "-m", "pipeline.track", "--replace", *(f"{results}/{study}" for study in left)])

@@ -12,7 +12,6 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from pipeline import parts
-from pipeline.claims.repeats import read_repeats
 from pipeline.lab.config import Cell, compose_cell, compose_data
 from pipeline.lab.config.compose import parse_overrides
 from pipeline.lab.config.yaml_file import read_config
@@ -199,11 +198,6 @@ class Inputs:
     def ledger(self, wildcards: Any) -> str:
         """A digest of the claims and their thresholds."""
         return digest_of(OmegaConf.to_container(read_config(CONF / "claims.yaml")))
-
-    @property
-    def repeats(self) -> str:
-        """A digest of what whole runs of the lab decided."""
-        return digest_of(asdict(read_repeats()))
 
     @property
     @exit_on_user_error()

@@ -10,7 +10,6 @@ from conftest import ROOT
 from pipeline.claims.decide import DEPENDS, FAILS, GIVEN, HOLDS, OPEN, decide_all
 from pipeline.claims.evidence import Evidence
 from pipeline.claims.ledger import read_ledger
-from pipeline.claims.repeats import Repeats
 from pipeline.contrib.ledger_page import history, main, page, repeated
 
 LEDGER = read_ledger(ROOT / "conf" / "claims.yaml")
@@ -49,7 +48,7 @@ def test_a_claim_has_its_source_its_numbers_and_its_history():
 
 
 def test_a_claim_says_in_how_many_whole_runs_it_had_which_verdict():
-    repeats = Repeats("2026-11-27", "a processor, 2 cores", 11, {"X1": {"holds": 10}})
+    repeats = {"runs": 11, "machine": "a processor, 2 cores", "date": "2026-11-27", "claims": {"X1": {"holds": 10}}}
     said = repeated("X1", repeats)
     assert said == "holds in 10 of 11 whole runs, a processor, 2 cores, 2026-11-27"
     assert f"- Repeated: {said}" in page(claim(), {"me": "A study of mine"}, [], said)

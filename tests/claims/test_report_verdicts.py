@@ -15,7 +15,6 @@ from tables_for_tests import study as report_study
 from pipeline.claims.decide import decide_all
 from pipeline.claims.evidence import Evidence
 from pipeline.claims.ledger import read_ledger
-from pipeline.claims.repeats import Repeats
 from pipeline.lab.errors import UserError
 from pipeline.report.assets import InlinedFigure
 from pipeline.report.page import render
@@ -89,7 +88,7 @@ def test_what_depends_on_the_machine_alone_says_its_number_and_what_depends_on_i
 
 def test_a_claim_says_in_how_many_whole_runs_of_the_lab_its_verdict_was_the_same(decided):
     counts = {"A1a": {"holds": 9, "inconclusive": 2}, "A5": {"does not hold": 11}, "H5": {"does not hold": 11}}
-    repeats = Repeats("2026-11-27", "a processor, 2 cores", 11, counts)
+    repeats = {"runs": 11, "machine": "a processor, 2 cores", "date": "2026-11-27", "claims": counts}
     claims = [claim | {"stored": "2026-11-01" * (claim["id"] == "A5")} for claim in decided["claims"]]
     found = verdicts_of(decided | {"claims": claims}, repeats=repeats)
     lines = {line["id"]: line for line in found.lines}

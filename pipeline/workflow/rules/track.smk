@@ -7,7 +7,8 @@ rule log_runs:
     input:
         tables=expand(rules.collect.output, study=studies),
     output:
-        f"{results}/track/runs.json",
+        done=f"{results}/track/runs.json",
+        page=f"{results}/mlflow.html",
     log:
         f"{results}/logs/track/runs.log",
     localrule: True
@@ -21,7 +22,8 @@ rule log_runs:
     message:
         "Log the runs of all studies to MLflow"
     shell:
-        "python -m pipeline.track {params.studies:q} --data {params.data:q} --models --done {output:q}"
+        "python -m pipeline.track {params.studies:q} --data {params.data:q} --models --done {output.done:q}"
+        " --page {output.page:q}"
         " > {log:q} 2>&1"
 
 
@@ -29,7 +31,7 @@ rule log_runs:
 # again, it looks no further at what hangs on it, and after a kill it would leave that unmade.
 rule log_figures:
     input:
-        runs=rules.log_runs.output,
+        runs=rules.log_runs.output.done,
         tables=expand(rules.collect.output, study=studies),
         figures=rules.figures.output[0],
     output:
@@ -65,8 +67,9 @@ rule track:
         data=f"{results}/data",
         figures=lambda wildcards: inputs.drawn,
         done=f"{results}/track/track.json",
+        page=rules.log_runs.output.page,
     message:
         "Bring MLflow up to date with the tables"
     shell:
         "python -m pipeline.track {params.studies:q} --data {params.data:q} --models {params.figures:q}"
-        " --done {params.done:q} 2>&1 | tee {log:q}"
+        " --done {params.done:q} --page {params.page:q} 2>&1 | tee {log:q}"

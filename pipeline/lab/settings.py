@@ -121,8 +121,8 @@ class Tracking:
             return page if page.startswith(self.uri) else self.shown
         # A password is not printed; whoever has one has it in the variable.
         uri = shlex.quote(self.uri) if masked(self.uri) == self.uri else '"$MLFLOW_TRACKING_URI"'
-        here = self.sqlite_path == Path("mlflow.db").absolute()
-        return f"mlflow ui{'' if here else f' --backend-store-uri {uri}'}{', then ' if page else ''}{page}"
+        store = "" if self.sqlite_path == Path("mlflow.db").absolute() else f" --backend-store-uri {uri}"
+        return f"mlflow ui{store}{', then ' if page else ''}{page}"
 
     @property
     def shown(self) -> str:

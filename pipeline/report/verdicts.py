@@ -212,12 +212,11 @@ def _repeated(claim: dict[str, Any], lang: Language, repeats: Mapping[str, Any] 
     counts = {} if repeats is None or claim["stored"] else repeats["claims"].get(str(claim["id"]), {})
     if repeats is None or not counts:
         return {"alike": "", "repeated": ""}
-    facts = {name: repeats[name] for name in ("runs", "machine", "date")}
     found = [lang.say("{verdict} in {n}", verdict=lang.word(verdict), n=count) for verdict, count in counts.items()]
     return {
-        "alike": lang.say("the same in {n} of {runs} runs", n=counts.get(claim["verdict"], 0), **facts),
+        "alike": lang.say("the same in {n} of {runs} runs", n=counts.get(claim["verdict"], 0), **repeats),
         "repeated": lang.say(
-            "Of {runs} whole runs of the lab ({machine}, {date}): {verdicts}.", verdicts=lang.listed(found), **facts
+            "Of {runs} whole runs of the lab ({machine}, {date}): {verdicts}.", verdicts=lang.listed(found), **repeats
         ),
     }
 

@@ -41,6 +41,7 @@ _LINKS = """<!doctype html>
 </main>
 </html>
 """
+_LINK = '<li><a id="{0}" href="{1}">{0}</a></li>'
 
 
 def note(client: "MlflowClient", experiment_id: str) -> str:
@@ -101,7 +102,6 @@ def links(serve: str, pages: Mapping[str, str]) -> str:
     str
         HTML; each link has its study's name as its anchor.
     """
-    items = (
-        f'<li><a id="{escape(name)}" href="{escape(page)}">{escape(name)}</a></li>' for name, page in pages.items()
+    return _LINKS.format(
+        serve=escape(serve), items="\n".join(_LINK.format(*map(escape, study)) for study in pages.items())
     )
-    return _LINKS.format(serve=escape(serve), items="\n".join(items))

@@ -147,8 +147,8 @@ def mlflow_pages(counts: Iterable[Path]) -> list[str]:
     done: list[dict[str, Any]] = [
         one for path in counts if path.is_file() for one in json.loads(path.read_text()).values()
     ]
-    most = max(done, key=lambda one: one["logged"] + one["unchanged"], default={})
-    return [f"Browse the runs: {Tracking.read().browse(most['address'])}"] if "address" in most else []
+    found = max(done, key=lambda one: one["logged"] + one["unchanged"], default={}).get("address")
+    return [f"Browse the runs: {Tracking.read().browse(found)}"] if found else []
 
 
 def earlier_runs(counts: Iterable[Path], results: str) -> list[str]:

@@ -28,13 +28,14 @@ _LINKS = """<!doctype html>
 <title>MLflow</title>
 <style>
   body {{ font: 1rem/1.5 system-ui, sans-serif; max-width: 40rem; margin: 2rem auto; padding: 0 1rem }}
+  pre {{ white-space: pre-wrap }}
   :target {{ outline: 2px solid; outline-offset: 2px }}
 </style>
 <main>
 <h1>MLflow</h1>
-<p><code>{serve}</code></p>
-<p>Then each link opens the cells of a study, the lowest loss first.</p>
-<p lang="pt">Depois, cada ligação abre as células de um estudo, a menor perda primeiro.</p>
+<pre><code>{serve}</code></pre>
+<p>After that, in the lab's folder, each link opens the cells of a study, the lowest loss first.</p>
+<p lang="pt">Depois disso, na pasta do laboratório, cada ligação abre as células de um estudo, a menor perda primeiro.</p>
 <ul>
 {items}
 </ul>

@@ -35,7 +35,9 @@ _LINKS = """<!doctype html>
 <h1>MLflow</h1>
 <pre><code>{serve}</code></pre>
 <p>After that, in the lab's folder, each link opens the cells of a study, the lowest loss first.</p>
-<p lang="pt">Depois disso, na pasta do laboratório, cada ligação abre as células de um estudo, a menor perda primeiro.</p>
+<p lang="pt">
+Depois disso, na pasta do laboratório, cada ligação abre as células de um estudo; a menor perda vem primeiro.
+</p>
 <ul>
 {items}
 </ul>

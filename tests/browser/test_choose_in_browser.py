@@ -1,15 +1,24 @@
-"""What should I use? What the page answers is what ``python -m pipeline.analysis.advise`` prints."""
+"""What should I use? What the page answers is what ``python -m pipeline.analysis.advise``, or a race, prints."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 
 import pytest
+from conftest import ROOT
 
 from pipeline.analysis.advise import advise, table_of
+from pipeline.analysis.study import read_studies
+from pipeline.lab.config.study import RACE
 from pipeline.report.choose import SCARCE
+from pipeline.report.page import render
 
 pytestmark = pytest.mark.slow
 
+#: A line of a race's table: what is scarce, optimizer, batch size, learning rate, median with its interval, how sure.
+ROW = re.compile(r"^(final loss|examples, epochs|steps|seconds) +(\S+) +(\d+) +(\S+) +(\S.*?\]) +(\w.*)$", re.MULTILINE)
 NUMBER = re.compile(r"(?:\d[\d,]*(?:\.\d+)?|∞)(?:\s?×\s?10[⁰¹²³⁴⁵⁶⁷⁸⁹]+)?")
 
 
@@ -83,3 +92,54 @@ def test_without_a_script_a_table_of_the_defaults_stands_there(chromium, reports
     own = f"|{answers['target']}|steps"
     assert answers["answers"][own]["who"] in rows.nth(1).inner_text()
     context.close()
+
+
+STUDY = """
+defaults: [base_study, _self_]
+name: few
+title: Few cells
+search: race
+race: {budget: 400runs, report: 8}
+engine: stacked
+common: {data: airfoil_twin, epochs: 1}
+grid: {optimizer: [sgd, adam], batch_size: [50, 100], lr: [0.02, 0.1, 0.5]}
+"""
+
+
+@pytest.fixture(scope="module")
+def race(tmp_path_factory):
+    """A race as it is run: its report, and what it has printed."""
+    folder = tmp_path_factory.mktemp("race")
+    (folder / "conf" / "study").mkdir(parents=True)
+    (folder / "conf" / "study" / "few.yaml").write_text(STUDY)
+    few = folder / "results" / "few"
+
+    def python(*words):
+        environment, command = os.environ | {"PYTHONPATH": str(ROOT)}, [sys.executable, "-m", *words]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    jobs = f"{few}/jobs/{RACE}"
+    printed = python("pipeline.answer", "study=few", "cores=1", f"out={jobs}/kept", f"tables={jobs}")
+    python("pipeline.collect", "--study", "few", "--out", str(few))
+    path = folder / "race.html"
+    path.write_text(render(read_studies([few]), []), encoding="utf-8")
+    return path, printed
+
+
+def test_after_a_race_the_widget_says_of_every_question_what_the_race_has_printed(opened, race):
+    path, printed = race
+    whole, own = printed.split("Each optimizer's own best:")
+    rows = [("", row) for row in ROW.findall(whole)] + [(row[1], row) for row in ROW.findall(own)]
+    assert len(rows) == 12, printed  # four things that may be scarce, among all cells, sgd's and adam's
+    report = opened(path=path)
+    for optimizer, (scarce, name, b, lr, interval, sure) in rows:
+        report.page.select_option("#choose-optimizer", optimizer)
+        report.page.select_option("#choose-scarce", scarce.removeprefix("final ").removesuffix(", epochs"))
+        assert report.page.inner_text("#choose-best") == f"{name} at b = {b}, lr {lr}"
+        assert numbers(report.page.inner_text("#choose-cost")) == numbers(interval)
+        told = report.page.inner_text("#choose-answer")
+        assert sure.split()[0] in told and ("undecided" in sure) == (
+            report.page.locator("#choose-answer .unsure").count() == 1
+        )

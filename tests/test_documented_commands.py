@@ -67,6 +67,7 @@ NOT_RUN = {
     "make kill SEED=7": "`make kill` with other moments",
     "python -m benchmarks.scale": "half an hour; `snakemake --cores 2 scale` runs the largest of its studies",
     "python -m benchmarks.repeat_runs --runs 10 --out ../runs": "twenty minutes; see tests/test_repeat_runs.py",
+    "python -m benchmarks.mlflow_page --runs 8000": "five minutes of logging; tests/test_track_ui.py opens both pages",
     "python -m pipeline.answer study=sweep read_every=20 budget=60s": "a minute; tests/answer races smaller grids",
     "python -m pipeline.answer data=digits_table model=mlp metric=validation_accuracy budget=570s": "nine minutes",
     "git diff": "Git's",

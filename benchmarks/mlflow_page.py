@@ -2,8 +2,8 @@
 
 A study of so many cells is logged by the lab's own code to a fresh SQLite store; ``mlflow ui`` serves it, and the
 system's Chromium opens the list as it comes (studies, with their cells folded below them) and the address that logging
-ends with (cells, the lowest final loss first). A study of 40 cells is opened in turn with it: that is what MLflow's page takes.
-Five loads of each, after one that is not counted; medians.
+ends with (cells, the lowest final loss first). A study of 40 cells is opened in turn with it: what that takes is
+MLflow's own. Five loads of each, after one that is not counted; medians.
 """
 
 import argparse

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.analysis.advise import Advice, Choice, advise
+from pipeline.analysis.best import MOST_UNPARTED
 from pipeline.analysis.compare import Comparison
 from pipeline.analysis.study import AnalysedStudy
 from pipeline.analysis.sweep import Sweep
@@ -40,7 +41,8 @@ def choosers(studies: Sequence[AnalysedStudy], lang: Language) -> list[Found]:
     -------
     list of dict
         One a race, sweep, or part of a sweep whose cells can be compared: ``name``, ``title``, ``optimizers``,
-        ``targets`` (``value``, ``text``; the study's own is number ``target``), ``lines`` (the defaults) and
+        ``targets`` (``value``, ``text``; the study's own is number ``target``), ``parting`` (which seeds choose and
+        which measure, empty after a race), ``lines`` (the defaults) and
         ``answers``, from ``OPTIMIZER|NUMBER OF THE TARGET|SCARCE`` to an answer; the optimizer is empty for any. An
         answer has ``cell`` (an id), ``who``, ``cost``, ``runner``, ``sure``, ``decided`` and ``command``, which is
         None where no command trains the cell. What is not an answer has only ``why``.
@@ -76,8 +78,12 @@ def _of_sweep(study: AnalysedStudy, sweep: Sweep, words: str, lang: Language) ->
         for number, loss in enumerate(losses)
         for one in advise(sweep, optimizer or None, loss)
     }
-    title = f"{study.title} ({words})" if words else study.title
-    return _chooser(study.name, title, optimizers, losses, losses.index(sweep.target.loss), answers, lang)
+    return _chooser(study.name, study.title, optimizers, losses, losses.index(sweep.target.loss), answers, lang) | {
+        "title": f"{study.title} ({words})" if words else study.title,
+        "parting": lang.say("Every second seed chooses the cell, the others measure it.")
+        if len(sweep.grid.seeds) > MOST_UNPARTED
+        else lang.say("The same seeds choose the cell and measure it, which flatters it: they are too few to part."),
+    }
 
 
 def _of_race(
@@ -109,6 +115,7 @@ def _chooser(
         "optimizers": optimizers,
         "targets": [{"value": loss, "text": lang.loss(loss)} for loss in losses],
         "target": own,
+        "parting": "",
         "answers": answers,
         "lines": [{"scarce": lang.word(SCARCE[scarce]), **line} for scarce, line in defaults.items() if line],
     }

@@ -10,6 +10,7 @@ import pytest
 from conftest import ROOT
 
 from pipeline.analysis.advise import advise, table_of
+from pipeline.analysis.best import PARTING
 from pipeline.analysis.study import read_studies
 from pipeline.lab.config.study import RACE
 from pipeline.report.choose import SCARCE
@@ -44,6 +45,7 @@ def test_every_optimizer_and_every_scarce_thing_has_the_cell_and_the_interval_th
             assert numbers(report.page.inner_text("#choose-cost")) == pytest.approx(numbers(interval), rel=0.0051)
             assert runner.split(":")[0].replace(" b ", " at b = ") in told
             assert ("Not sure" in told) == ranked.startswith("no,")
+            assert PARTING[0] in told
 
 
 def test_the_answer_is_spoken_and_its_command_can_be_copied_and_its_curve_seen(opened):

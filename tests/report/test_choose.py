@@ -8,6 +8,7 @@ import pytest
 from tables_for_tests import cell, study
 
 from pipeline.analysis.advise import advise
+from pipeline.analysis.best import PARTING
 from pipeline.report.choose import DISTANCES, choosers, targets
 from pipeline.report.language import ENGLISH, language
 from pipeline.report.page import render
@@ -114,6 +115,7 @@ def test_a_race_answers_with_its_claims_and_no_other():
     assert sure["cost"] == "70 [65,\xa075]" and sure["sure"] == "separated from all others" and sure["decided"]
     assert sure["cell"] == ids["b"] and open_question["cell"] == "joined" and not open_question["decided"]
     assert [target["text"] for target in found["targets"]] == ["0.25000"]
+    assert found["parting"] == "", "no seed that chose has measured"
     first = first_screen([a_sweep(answer=raced)])
     assert "The answer, to a loss of 0.25000 Fewest steps: sgd at b = 10, lr 0.05, 70 [65, 75]. separated from" in first
     assert "Fewest examples" not in first and "Lowest final loss" not in first, "the race was not asked"
@@ -136,6 +138,15 @@ def test_the_first_screen_has_the_answers_of_the_widget_on_what_the_study_was_tr
         cost, sure = line["cost"].replace("\xa0", " "), line["sure"].replace("\xa0", " ")
         assert f"{line['who']}, {cost}. {sure} Runner-up: {line['runner']}.".replace("\xa0", " ") in first
     assert "28 runs (model: linear) on Airfoil, trained on" in first
+
+
+@pytest.mark.parametrize("seeds", [3, 4])
+def test_it_is_said_which_seeds_choose_and_which_measure_as_the_terminal_does(seeds):
+    cells = [cell(name, batch_size=10, lr=lr, seeds=seeds) for name, lr in (("a", 0.01), ("b", 0.05))]
+    tables = study(*cells, kind="sweep", name="grid", title="A grid")
+    (found,) = choosers([tables], ENGLISH)
+    assert found["parting"] == PARTING[seeds <= 3]
+    assert PARTING[seeds <= 3] in first_screen([tables]) and PARTING[seeds > 3] not in first_screen([tables])
 
 
 def test_the_first_screen_of_a_study_without_a_comparison_is_its_summary():

@@ -35,7 +35,8 @@
       curve.addEventListener("click", () => lab.curves.add(study().name, found.cell));
       command.append(" ", curve);
     }
-    return part.answer.replaceChildren(best, sure, runner, command);
+    const parting = study().parting ? [make("p", study().parting, { class: "quiet" })] : [];
+    return part.answer.replaceChildren(best, sure, runner, ...parting, command);
   };
   const refill = (optimizer, target) => {
     const { optimizers, targets, target: own } = study();

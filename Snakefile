@@ -85,7 +85,7 @@ onsuccess:
         Path(path)
         for job in workflow.dag.jobs
         if job.name in {"log_runs", "track"}
-        for path in [*job.output[:1], *filter(None, [job.params.get("done")])]
+        for path in filter(None, [job.output.get("done"), job.params.get("done")])
     ]
     ending.print_last(
         [

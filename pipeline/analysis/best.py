@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline.analysis.bootstrap import bootstrap_medians, percentile_interval, seed_draws
 from pipeline.analysis.grid import Array, Grid
+from pipeline.lab.language import mark
 
 PER_OPTIMIZER = ("optimizer",)
 PER_BATCH_SIZE = ("optimizer", "batch_size")
@@ -95,10 +96,10 @@ def held_out(losses: Array) -> float:
 
 #: Seeds that are too few to part: one that measured alone would say little, and so many rank nothing.
 MOST_UNPARTED = 3
-#: What is said of more seeds, and of so few.
+#: What is said of more seeds, and of so few; looked up.
 PARTING = (
-    "Every second seed chooses the cell, the others measure it.",
-    "The same seeds choose the cell and measure it, which flatters it: they are too few to part.",
+    mark("Every second seed chooses the cell, the others measure it."),
+    mark("The same seeds choose the cell and measure it, which flatters it: they are too few to part."),
 )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.analysis.advise import Advice, Choice, advise
-from pipeline.analysis.best import MOST_UNPARTED
+from pipeline.analysis.best import MOST_UNPARTED, PARTING
 from pipeline.analysis.compare import Comparison
 from pipeline.analysis.study import AnalysedStudy
 from pipeline.analysis.sweep import Sweep
@@ -80,9 +80,7 @@ def _of_sweep(study: AnalysedStudy, sweep: Sweep, words: str, lang: Language) ->
     }
     return _chooser(study.name, study.title, optimizers, losses, losses.index(sweep.target.loss), answers, lang) | {
         "title": f"{study.title} ({words})" if words else study.title,
-        "parting": lang.say("Every second seed chooses the cell, the others measure it.")
-        if len(sweep.grid.seeds) > MOST_UNPARTED
-        else lang.say("The same seeds choose the cell and measure it, which flatters it: they are too few to part."),
+        "parting": lang.word(PARTING[len(sweep.grid.seeds) <= MOST_UNPARTED]),
     }
 
 

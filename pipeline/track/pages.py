@@ -44,7 +44,6 @@ Depois disso, na pasta do laboratório, cada ligação abre as células de um es
 </main>
 </html>
 """
-_LINK = '<li><a id="{0}" href="{1}">{0}</a></li>'
 
 
 def note(client: "MlflowClient", experiment_id: str) -> str:
@@ -106,5 +105,6 @@ def links(serve: str, pages: Mapping[str, str]) -> str:
         HTML; each link has its study's name as its anchor.
     """
     return _LINKS.format(
-        serve=escape(serve), items="\n".join(_LINK.format(*map(escape, study)) for study in pages.items())
+        serve=escape(serve),
+        items="\n".join('<li><a id="{0}" href="{1}">{0}</a></li>'.format(*map(escape, one)) for one in pages.items()),
     )

@@ -11,7 +11,7 @@ PACKAGE = ROOT / "pipeline"
 REPORT_SAYS = [
     *sorted((PACKAGE / "report").rglob("*.py")),
     *sorted((PACKAGE / "report").rglob("*.j2")),
-    *(PACKAGE / "analysis" / "cells.py", PACKAGE / "lab" / "language.py"),
+    *(PACKAGE / "analysis" / "best.py", PACKAGE / "analysis" / "cells.py", PACKAGE / "lab" / "language.py"),
 ]
 FIGURES_SAY = [
     *sorted((PACKAGE / "figures").glob("*.py")),
